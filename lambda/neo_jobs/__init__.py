@@ -1,0 +1,1 @@
+"""The job engine's Lambda: custom resources that CloudFormation has no type for."""

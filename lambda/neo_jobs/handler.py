@@ -1,0 +1,224 @@
+"""The Lambda's three doors: CloudFormation's event, a step of the state machine, its abort.
+
+The first only starts an execution; everything with an effect happens in a step. A step looks,
+takes one action, and says when to look again. The abort answers for a step that could not.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from functools import cache, cached_property
+from typing import Any, TypeAlias
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from neo_jobs import compilation, serving_archive, storage
+from neo_jobs import reconcile as core
+from neo_jobs.cloudformation import Request, redacted, response_body, send
+
+Client: TypeAlias = Any
+State: TypeAlias = Mapping[str, Any]
+
+STATE_VERSION = 1
+log = logging.getLogger("neo_jobs")
+log.setLevel(logging.INFO)
+
+
+class Engine:
+    """What the doors share.
+
+    Parameters
+    ----------
+    client
+        Makes a client for a service; each is made once, when first needed.
+    now, sleep
+        The clock.
+    respond
+        Sends an answer to CloudFormation.
+    grace_seconds
+        How long a right may be on its way after it was granted.
+    """
+
+    def __init__(
+        self,
+        *,
+        client: Callable[[str], Client],
+        now: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
+        respond: Callable[[Request, bytes], None] = send,
+        grace_seconds: float = 90,
+    ) -> None:
+        self._client = client
+        self._now = now
+        self._sleep = sleep
+        self._respond = respond
+        self._grace_seconds = grace_seconds
+
+    def open(self, event: Mapping[str, Any]) -> dict[str, Any]:
+        """Start the execution that will serve CloudFormation's request."""
+        request = Request.parse(event)
+        log.info("request %s", json.dumps(redacted(event)))
+        try:
+            self._start_execution(request, event)
+        except Exception as error:
+            log.exception("the request could not be started")
+            self._answer(request, core.Fail(f"The job engine could not start: {error}"))
+        return {}
+
+    def step(self, state: State, started_at: str) -> dict[str, Any]:
+        """Take one action for a request, and say whether and when to come back."""
+        request = Request.parse(state["Event"])
+        started = _seconds(started_at)
+        clock = core.Clock(
+            now=self._now(),
+            deadline=request.deadline(started),
+            polls=int(state.get("Polls", 0)),
+            missing=int(state.get("Missing", 0)),
+        )
+        action = self._act(request, clock, started)
+        log.info("%s %s: %s", request.type, request.logical_id, action)
+        if isinstance(action, core.Succeed | core.Fail):
+            self._answer(request, action)
+        missing = isinstance(action, core.Wait) and action.is_missing_artifact
+        return {
+            "Version": STATE_VERSION,
+            "Event": state["Event"],
+            "Polls": clock.polls + 1,
+            "Missing": clock.missing + missing,
+            "Done": isinstance(action, core.Succeed | core.Fail),
+            "WaitSeconds": action.seconds if isinstance(action, core.Wait) else core.SOON,
+        }
+
+    def abort(self, state: State) -> dict[str, Any]:
+        """Answer for a step that failed in a way it could not handle itself."""
+        request = Request.parse(state["Event"])
+        log.error("a step failed: %s", state.get("Error"))
+        reason = f"The job engine failed: {_cause(state.get('Error') or {})}"
+        try:
+            self._resource(request).abandon(request)
+        except Exception as error:  # whatever it is, CloudFormation must get its answer
+            log.exception("the job could not be stopped")
+            reason = f"{reason}. Stopping the job failed too: {error}"
+        self._answer(request, core.Fail(reason))
+        return {"Version": STATE_VERSION, "Done": True}
+
+    def _act(self, request: Request, clock: core.Clock, started: float) -> core.Action:
+        try:
+            resource = self._resource(request)
+            action = resource.next_action(request, clock)
+            resource.perform(request, action)
+        except storage.Refused as refusal:
+            return core.Fail(str(refusal))
+        except ClientError as error:
+            fault = error.response.get("Error", {})
+            message = f"{error.operation_name}: {fault.get('Message', error)}"
+            in_grace = clock.now < started + self._grace_seconds
+            return core.on_error(storage.error_code(error), message, clock, in_grace=in_grace)
+        except BotoCoreError as error:
+            return core.on_error("ConnectionError", str(error), clock, in_grace=False)
+        return action
+
+    def _answer(self, request: Request, action: core.Succeed | core.Fail) -> None:
+        if isinstance(action, core.Succeed):
+            body = response_body(
+                request, status="SUCCESS", physical_id=action.physical_id, data=action.data
+            )
+        else:
+            body = response_body(
+                request,
+                status="FAILED",
+                physical_id=self._failed_id(request),
+                reason=action.reason,
+            )
+        self._respond(request, body)
+
+    def _failed_id(self, request: Request) -> str:
+        """Return the id CloudFormation will send the Delete for: of what may have been made."""
+        try:
+            return self._resource(request).physical_id(request)
+        except Exception:  # an event too odd to be named must still be answered
+            log.exception("no name for this request")
+            return request.physical_id or f"failed-{request.request_id}"
+
+    def _start_execution(self, request: Request, event: Mapping[str, Any]) -> None:
+        arn = request.properties["StateMachineArn"]
+        give_up = self._now() + self._grace_seconds
+        while True:
+            try:
+                self._states.start_execution(
+                    stateMachineArn=arn,
+                    name=request.execution_name,
+                    input=json.dumps({"Version": STATE_VERSION, "Event": event}),
+                )
+            except ClientError as error:
+                code = storage.error_code(error)
+                if code == "ExecutionAlreadyExists":
+                    return  # a duplicate of an event that is being served
+                if code != "AccessDeniedException" or self._now() >= give_up:
+                    raise
+                self._sleep(core.IAM_SECONDS)
+            else:
+                return
+
+    def _resource(
+        self, request: Request
+    ) -> compilation.CompilationJobs | serving_archive.ServingArchives:
+        if request.resource_type == compilation.RESOURCE_TYPE:
+            return compilation.CompilationJobs(self._sagemaker, self._s3)
+        if request.resource_type == serving_archive.RESOURCE_TYPE:
+            return serving_archive.ServingArchives(self._s3)
+        raise storage.Refused(f"The engine does not know {request.resource_type!r}.")
+
+    @cached_property
+    def _sagemaker(self) -> Client:
+        return self._client("sagemaker")
+
+    @cached_property
+    def _s3(self) -> Client:
+        return self._client("s3")
+
+    @cached_property
+    def _states(self) -> Client:
+        return self._client("stepfunctions")
+
+
+def handler(event: Mapping[str, Any], _context: object) -> dict[str, Any]:
+    """Open the door an event asks for."""
+    door = event.get("Door")
+    if door == "step":
+        return _engine().step(event["State"], event["StartedAt"])
+    if door == "abort":
+        return _engine().abort(event["State"])
+    return _engine().open(event)
+
+
+@cache
+def _engine() -> Engine:
+    session = boto3.session.Session()
+    # A copy of up to 5 GB takes its time; the function's timeout lies above this one.
+    config = Config(read_timeout=110, retries={"mode": "standard", "total_max_attempts": 5})
+    return Engine(
+        client=lambda service: session.client(service, config=config),
+        grace_seconds=float(os.environ.get("IAM_GRACE_SECONDS", "90")),
+    )
+
+
+def _seconds(timestamp: str) -> float:
+    return datetime.fromisoformat(timestamp).timestamp()
+
+
+def _cause(error: Mapping[str, Any]) -> str:
+    """Return what Step Functions caught, in a person's words."""
+    cause = str(error.get("Cause") or "")
+    try:
+        message = json.loads(cause)["errorMessage"]
+    except (ValueError, KeyError, TypeError):
+        message = cause
+    return f"{error.get('Error', 'unknown error')}: {message}" if message else str(error)

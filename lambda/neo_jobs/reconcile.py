@@ -1,0 +1,387 @@
+"""The engine's decisions: given a request and what is there, the one next action.
+
+Pure and level-triggered. It does not matter how the world came to be as it is, how often a step
+was repeated, or which step died half-way: the same observation gives the same action.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from neo_jobs.cloudformation import Request, digest
+from neo_jobs.hints import hint_for
+
+LOG_GROUP = "/aws/sagemaker/CompilationJobs"
+RUNNING = frozenset({"STARTING", "INPROGRESS"})
+TERMINAL = frozenset({"COMPLETED", "FAILED", "STOPPED"})
+PASSING = frozenset(
+    {
+        "ConnectionError",
+        "RequestTimeout",
+        "ServiceUnavailable",
+        "SlowDown",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+    }
+)
+CONSISTENCY_POLLS = 3  # how often a completed job may still lack its artifact
+SOON, QUOTA_SECONDS, IAM_SECONDS, FAULT_SECONDS = 1, 45, 5, 10
+
+
+# --- what the engine sees -------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A compilation job as DescribeCompilationJob shows it."""
+
+    status: str
+    reason: str = ""
+    artifact: str = ""
+    image: str = ""
+    digest: str = ""
+    arn: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A finished compile: what result.json beside the artifact says."""
+
+    job_name: str
+    artifact: str
+    image: str
+    digest: str
+    arn: str
+
+    def to_json(self) -> str:
+        """Return the text of result.json."""
+        fields = {
+            "CompilationJobName": self.job_name,
+            "S3ModelArtifacts": self.artifact,
+            "InferenceImage": self.image,
+            "ArtifactDigest": self.digest,
+            "CompilationJobArn": self.arn,
+        }
+        return json.dumps(fields, indent=1)
+
+    @classmethod
+    def parse(cls, text: str | bytes) -> Result:
+        """Read result.json."""
+        fields = json.loads(text)
+        return cls(
+            job_name=fields["CompilationJobName"],
+            artifact=fields["S3ModelArtifacts"],
+            image=fields["InferenceImage"],
+            digest=fields["ArtifactDigest"],
+            arn=fields["CompilationJobArn"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """All that a decision rests on.
+
+    Parameters
+    ----------
+    job
+        The job of the name in question, if there is one.
+    result
+        A finished compile of the same inputs whose artifact exists.
+    has_input
+        Whether the job's copy of the model lies in the artifact bucket.
+    has_artifact
+        Whether the artifact that the job names exists.
+    has_leftovers
+        Whether anything lies under the job's prefix.
+    """
+
+    job: Job | None = None
+    result: Result | None = None
+    has_input: bool = False
+    has_artifact: bool = False
+    has_leftovers: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """The moment of a decision.
+
+    Parameters
+    ----------
+    now, deadline
+        Seconds since the epoch.
+    polls
+        How many steps this request has had.
+    missing
+        How many of them found the job completed without its artifact.
+    """
+
+    now: float
+    deadline: float
+    polls: int = 0
+    missing: int = 0
+
+    @property
+    def is_late(self) -> bool:
+        """Whether the answer is due."""
+        return self.now >= self.deadline
+
+    def poll_seconds(self) -> int:
+        """Return how long to wait for a job: seconds at first, half a minute later."""
+        return 10 if self.polls < 12 else 30
+
+
+# --- what the engine can do next ------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class CopyInput:
+    """Copy the model to the job's own prefix."""
+
+
+@dataclass(frozen=True, slots=True)
+class CreateJob:
+    """Start the compilation job."""
+
+
+@dataclass(frozen=True, slots=True)
+class StopJob:
+    """Stop the running job."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteJob:
+    """Remove the record of the ended job."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordResult:
+    """Write result.json beside the artifact."""
+
+    result: Result
+
+
+@dataclass(frozen=True, slots=True)
+class DiscardInput:
+    """Remove the job's copy of the model."""
+
+
+@dataclass(frozen=True, slots=True)
+class DestroyArtifacts:
+    """Remove everything under the job's prefix, all versions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Look again later."""
+
+    seconds: int
+    why: str
+    is_missing_artifact: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Succeed:
+    """Answer SUCCESS."""
+
+    physical_id: str
+    data: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Fail:
+    """Answer FAILED."""
+
+    reason: str
+
+
+Action: TypeAlias = (
+    CopyInput
+    | CreateJob
+    | StopJob
+    | DeleteJob
+    | RecordResult
+    | DiscardInput
+    | DestroyArtifacts
+    | Wait
+    | Succeed
+    | Fail
+)
+
+
+# --- names ----------------------------------------------------------------------------------
+
+
+def compile_inputs(properties: Mapping[str, Any]) -> dict[str, Any]:
+    """Return all that Neo's result depends on, in a canonical form.
+
+    Its hash is part of the job's name: what is not here (tags, role, timeout, engine) never
+    causes a compile, what is here always does. Never change it: old names must be found again.
+    """
+    model, output = properties["InputConfig"], properties["OutputConfig"]
+    return {
+        "model": properties.get("InputFingerprint")
+        or [model["S3Uri"], properties.get("InputObjectVersion") or ""],
+        "framework": [model["Framework"], model.get("FrameworkVersion") or ""],
+        "inputs": _parsed(model.get("DataInputConfig") or ""),
+        "target": output["TargetDevice"],
+        "options": _parsed(output.get("CompilerOptions") or ""),
+        "key": output.get("KmsKeyId") or "",
+        "output": output["S3OutputLocation"],
+    }
+
+
+def inputs_prefix(request: Request) -> str:
+    """Return what the names of all jobs with this request's compile inputs start with."""
+    return f"{request.resource_prefix}-{digest(compile_inputs(request.properties), 10)}-"
+
+
+def job_name(request: Request) -> str:
+    """Return the name of the job a request is about: 53 characters, in lower case.
+
+    A Delete is about the job it names; a Create or an Update about one of its own. Should
+    CloudFormation delete an id the engine never reported, there is nothing of that name.
+    """
+    if request.type == "Delete":
+        return request.physical_id or ""
+    return inputs_prefix(request) + digest(request.request_id, 8)
+
+
+def is_ours(request: Request) -> bool:
+    """Whether the physical id of a request was given by this engine to this resource."""
+    return (request.physical_id or "").startswith(f"{request.resource_prefix}-")
+
+
+# --- decisions ------------------------------------------------------------------------------
+
+
+def reconcile(request: Request, seen: Observed, clock: Clock) -> Action:
+    """Return the next action for a compilation job."""
+    if request.type == "Delete":
+        return _delete(request, seen, clock)
+    if seen.job is None:
+        return _start(request, seen, clock)
+    return _follow(request, seen.job, seen, clock)
+
+
+def _start(request: Request, seen: Observed, clock: Clock) -> Action:
+    if seen.result:
+        # Tags or a role changed, or an update is rolled back: what was compiled still serves.
+        return Succeed(seen.result.job_name, attributes(request, seen.result))
+    if clock.is_late:
+        return Fail("No compilation job could be started in time.")
+    return CreateJob() if seen.has_input else CopyInput()
+
+
+def _follow(request: Request, job: Job, seen: Observed, clock: Clock) -> Action:
+    name = job_name(request)
+    if job.status == "COMPLETED":
+        return _complete(request, job, seen, clock)
+    if job.status in TERMINAL and seen.has_input:
+        return DiscardInput()
+    if job.status == "FAILED" or (job.status == "STOPPED" and not clock.is_late):
+        return Fail(_reason(job, name))
+    if not clock.is_late:
+        return Wait(clock.poll_seconds(), f"the job is {job.status}")
+    if job.status in RUNNING:
+        return StopJob()
+    return Fail(f"The compilation did not end in time and was stopped; job {name} {job.status}.")
+
+
+def _complete(request: Request, job: Job, seen: Observed, clock: Clock) -> Action:
+    name = job_name(request)
+    if not seen.has_artifact:
+        if clock.missing < CONSISTENCY_POLLS and not clock.is_late:
+            return Wait(FAULT_SECONDS, "the artifact is not there yet", is_missing_artifact=True)
+        return Fail(f"Neo reports COMPLETED but left no artifact at {job.artifact!r}; job {name}.")
+    result = Result(name, job.artifact, job.image, job.digest, job.arn)
+    if seen.result is None or seen.result.job_name != name:
+        return RecordResult(result)
+    if seen.has_input:
+        return DiscardInput()
+    return Succeed(name, attributes(request, result))
+
+
+def _delete(request: Request, seen: Observed, clock: Clock) -> Action:
+    if not is_ours(request):
+        return Succeed(request.physical_id or "none", {})
+    if seen.job and seen.job.status not in TERMINAL:
+        return _end(request, seen.job, clock)
+    if seen.job:
+        return DeleteJob()
+    if seen.has_input:
+        return DiscardInput()
+    if seen.has_leftovers and request.properties.get("ArtifactRemovalPolicy") == "DESTROY":
+        return DestroyArtifacts()
+    return Succeed(request.physical_id or "none", {})
+
+
+def _end(request: Request, job: Job, clock: Clock) -> Action:
+    if job.status in RUNNING:
+        return StopJob()
+    if clock.is_late:
+        return Fail(f"The job is still {job.status}; job {request.physical_id}.")
+    return Wait(clock.poll_seconds(), f"the job is {job.status}")
+
+
+def attributes(request: Request, result: Result) -> dict[str, str]:
+    """Return what Fn::GetAtt can read."""
+    expected = str(request.properties.get("ExpectedInferenceImage") or "")
+    return {
+        "S3ModelArtifacts": result.artifact,
+        "InferenceImage": result.image or expected,
+        "ImageMatchesCatalog": str(not result.image or result.image == expected).lower(),
+        "CompilationJobArn": result.arn,
+    }
+
+
+def on_error(code: str, message: str, clock: Clock, *, in_grace: bool) -> Wait | Fail:
+    """Return what a refused call means: wait for what passes, fail for what does not.
+
+    Parameters
+    ----------
+    code, message
+        As the service states them.
+    in_grace
+        Whether IAM's rights may still be on their way, as on a first deploy.
+    """
+    text = f"{message} ({code})"
+    if clock.is_late:
+        return Fail(text)
+    if code == "ResourceInUse":
+        return Wait(SOON, "the job exists already")
+    if code == "ResourceLimitExceeded":
+        return Wait(QUOTA_SECONDS, "the account's quota of compilation jobs is used up")
+    if _is_passing(code):
+        return Wait(FAULT_SECONDS, text)
+    about_rights = code in {"AccessDenied", "AccessDeniedException", "403"} or (
+        code == "ValidationException" and "role" in message.lower()
+    )
+    if about_rights and in_grace:
+        return Wait(IAM_SECONDS, text)
+    return Fail(text)
+
+
+def _is_passing(code: str) -> bool:
+    return code in PASSING or code.startswith(("5", "Internal"))
+
+
+def _reason(job: Job, name: str) -> str:
+    if job.status == "STOPPED":
+        cause = job.reason or "The job was stopped outside CloudFormation, or ran into max_runtime."
+    else:
+        cause = job.reason or "Neo gives no reason."
+    hint = hint_for(cause)
+    advice = f" Hint: {hint}." if hint else ""
+    return f"{cause}{advice} Job {name} {job.status}; log group {LOG_GROUP}."
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

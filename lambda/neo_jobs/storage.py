@@ -1,0 +1,110 @@
+"""The few things the engine does in S3."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, TypeAlias
+
+from botocore.exceptions import ClientError
+
+Client: TypeAlias = Any
+
+MAX_COPY_BYTES = 5 * 1024**3  # CopyObject's limit
+_NOT_FOUND = frozenset({"404", "NoSuchKey", "NotFound", "NoSuchBucket", "NoSuchVersion"})
+
+
+class Refused(Exception):
+    """Something no further try can change; its text is for the person who deploys."""
+
+
+def split_uri(uri: str) -> tuple[str, str]:
+    """Return bucket and key of an ``s3://`` URI."""
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    return bucket, key
+
+
+def error_code(error: ClientError) -> str:
+    """Return the service's error code."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def head(s3: Client, bucket: str, key: str, version: str = "") -> dict[str, Any] | None:
+    """Return an object's metadata, or None if there is none.
+
+    Whoever may list only a prefix is told 403 for an object that is not there: HeadObject has no
+    prefix the condition could see. A listing tells the two apart.
+    """
+    try:
+        reply: dict[str, Any] = s3.head_object(
+            Bucket=bucket, Key=key, **({"VersionId": version} if version else {})
+        )
+    except ClientError as error:
+        code = error_code(error)
+        if code in _NOT_FOUND:
+            return None
+        if code in {"403", "AccessDenied"} and not any(k == key for k, _ in keys(s3, bucket, key)):
+            return None
+        raise
+    return reply
+
+
+def copy(s3: Client, *, source_uri: str, version: str, bucket: str, key: str) -> None:
+    """Copy an object server-side, exactly the bytes that are there now.
+
+    Raises
+    ------
+    Refused
+        If there is no such object, or it is too large for one copy.
+    """
+    source_bucket, source_key = split_uri(source_uri)
+    found = head(s3, source_bucket, source_key, version)
+    if found is None:
+        what = f"{source_uri} (version {version})" if version else source_uri
+        raise Refused(f"There is no object at {what}. Upload it, or correct the URI.")
+    if found["ContentLength"] > MAX_COPY_BYTES:
+        raise Refused(
+            f"{source_uri} has {found['ContentLength']} bytes; this release copies up to "
+            f"{MAX_COPY_BYTES}. Make the archive smaller."
+        )
+    source = {"Bucket": source_bucket, "Key": source_key}
+    if version:
+        source["VersionId"] = version
+    s3.copy_object(
+        CopySource=source,
+        CopySourceIfMatch=found["ETag"],
+        Bucket=bucket,
+        Key=key,
+        # Copying metadata or tags would need further rights on the source.
+        MetadataDirective="REPLACE",
+        TaggingDirective="REPLACE",
+    )
+
+
+def keys(s3: Client, bucket: str, prefix: str) -> Iterator[tuple[str, Any]]:
+    """Yield key and time of every object under a prefix."""
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+        for item in page.get("Contents", []):
+            yield item["Key"], item["LastModified"]
+
+
+def delete(s3: Client, bucket: str, key: str) -> None:
+    """Delete one object; in a versioned bucket its older versions expire."""
+    s3.delete_object(Bucket=bucket, Key=key)
+
+
+def versions(s3: Client, bucket: str, prefix: str) -> Iterator[dict[str, str]]:
+    """Yield every version and delete marker under a prefix."""
+    for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix):
+        for item in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]:
+            yield {"Key": item["Key"], "VersionId": item["VersionId"]}
+
+
+def destroy(s3: Client, bucket: str, prefix: str) -> None:
+    """Delete every version of everything under a prefix."""
+    doomed = list(versions(s3, bucket, prefix))
+    for start in range(0, len(doomed), 1000):
+        reply = s3.delete_objects(
+            Bucket=bucket, Delete={"Objects": doomed[start : start + 1000], "Quiet": True}
+        )
+        for failure in reply.get("Errors", []):
+            raise Refused(f"{failure['Key']} could not be deleted: {failure['Message']}")

@@ -1,0 +1,89 @@
+"""AWS CDK constructs that take a trained model to a compiled, served SageMaker endpoint.
+
+Names are loaded when first used: the command line, the catalog and the archive tools start
+without the CDK and without node.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from neo_constructs.archive.entry_point import Contract
+    from neo_constructs.catalog.compiler_options import CompilerOptions
+    from neo_constructs.catalog.data_input import DataInputConfig
+    from neo_constructs.catalog.framework import Framework
+    from neo_constructs.catalog.target import TargetDevice
+    from neo_constructs.compilation.artifact_bucket import ArtifactBucket
+    from neo_constructs.compilation.compilation_job import CompilationJob
+    from neo_constructs.compilation.inference_image import InferenceImage
+    from neo_constructs.compilation.model_data import ModelData
+    from neo_constructs.errors import ValidationError
+    from neo_constructs.findings import Finding
+    from neo_constructs.hosting.endpoint import Endpoint
+    from neo_constructs.hosting.endpoint_config import EndpointConfig, ProductionVariant
+    from neo_constructs.hosting.inference_code import InferenceCode
+    from neo_constructs.hosting.model import Model
+    from neo_constructs.hosting.serving_archive import ServingArchive
+    from neo_constructs.patterns.compiled_endpoint import CompiledEndpoint
+    from neo_constructs.patterns.settings import Settings
+    from neo_constructs.patterns.stacks import CompiledEndpointStack
+
+__all__ = [
+    "ArtifactBucket",
+    "CompilationJob",
+    "CompiledEndpoint",
+    "CompiledEndpointStack",
+    "CompilerOptions",
+    "Contract",
+    "DataInputConfig",
+    "Endpoint",
+    "EndpointConfig",
+    "Finding",
+    "Framework",
+    "InferenceCode",
+    "InferenceImage",
+    "Model",
+    "ModelData",
+    "ProductionVariant",
+    "ServingArchive",
+    "Settings",
+    "TargetDevice",
+    "ValidationError",
+]
+
+_MODULES = {
+    "ArtifactBucket": "compilation.artifact_bucket",
+    "CompilationJob": "compilation.compilation_job",
+    "CompiledEndpoint": "patterns.compiled_endpoint",
+    "CompiledEndpointStack": "patterns.stacks",
+    "CompilerOptions": "catalog.compiler_options",
+    "Contract": "archive.entry_point",
+    "DataInputConfig": "catalog.data_input",
+    "Endpoint": "hosting.endpoint",
+    "EndpointConfig": "hosting.endpoint_config",
+    "Finding": "findings",
+    "Framework": "catalog.framework",
+    "InferenceCode": "hosting.inference_code",
+    "InferenceImage": "compilation.inference_image",
+    "Model": "hosting.model",
+    "ModelData": "compilation.model_data",
+    "ProductionVariant": "hosting.endpoint_config",
+    "ServingArchive": "hosting.serving_archive",
+    "Settings": "patterns.settings",
+    "TargetDevice": "catalog.target",
+    "ValidationError": "errors",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

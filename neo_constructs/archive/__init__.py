@@ -1,0 +1,1 @@
+"""model.tar.gz: read, check and write it, without any ML framework."""

@@ -1,0 +1,99 @@
+"""The script's contract with each kind of container, checked without importing the script."""
+
+from __future__ import annotations
+
+import ast
+from enum import Enum
+from pathlib import Path
+
+from neo_constructs.catalog.framework import Framework
+from neo_constructs.catalog.target import TargetDevice
+from neo_constructs.findings import Finding, listed
+
+
+class Contract(Enum):
+    """How a container finds the script, and which functions it calls."""
+
+    TOOLKIT = "toolkit"
+    """``code/`` in the served archive; ``model_fn`` and its companions (PyTorch, MXNet)."""
+
+    TENSORFLOW = "tensorflow"
+    """``code/inference.py`` in the served archive; ``input_handler`` and ``output_handler``."""
+
+    DLR = "dlr"
+    """An S3 archive with exactly one script; ``neo_preprocess``, ``neo_postprocess``."""
+
+    NONE = "none"
+    """The container has a handler of its own and takes no script (XGBoost)."""
+
+
+REQUIRED = {Contract.DLR: ("neo_preprocess", "neo_postprocess")}
+
+
+def contract_for(framework: Framework, target: TargetDevice) -> Contract:
+    """Return the contract of the container that serves ``framework`` on ``target``.
+
+    Source: AWS developer guide, page neo-deployment-hosting-services-prerequisites; for
+    Inferentia the published containers (neo-ai/neo-ai-dlr, folder container), which differ from
+    the page.
+    """
+    if framework.name == "XGBOOST":
+        return Contract.NONE
+    if framework.name == "TENSORFLOW":
+        return Contract.TENSORFLOW if target.processor != "neuronx" else Contract.TOOLKIT
+    return Contract.DLR if framework.name in {"ONNX", "KERAS"} else Contract.TOOLKIT
+
+
+def check_script(script: Path, contract: Contract) -> list[Finding]:
+    """Say what is wrong with a script for a contract. It is parsed, never run."""
+    if not script.is_file():
+        return [
+            _finding(
+                script,
+                "script-missing",
+                "There is no such file.",
+                "check the path and entry_point.",
+            )
+        ]
+    try:
+        tree = ast.parse(script.read_bytes(), filename=script.name)
+    except OSError as error:
+        return [_finding(script, "script-unreadable", f"It cannot be read: {error}.", "")]
+    except (SyntaxError, ValueError) as error:
+        line = getattr(error, "lineno", None)
+        place = f" (line {line})" if line else ""
+        message = getattr(error, "msg", None) or str(error)
+        return [
+            _finding(
+                script, "script-unreadable", f"It is not Python: {message}{place}.", "correct it."
+            )
+        ]
+    defined = _defined_names(tree)
+    missing = [name for name in REQUIRED.get(contract, ()) if name not in defined]
+    if not missing or "*" in defined:
+        return []
+    return [
+        _finding(
+            script,
+            "script-function-missing",
+            f"The container calls {listed(REQUIRED[contract])}; missing: {listed(missing)}.",
+            "define neo_preprocess(payload, content_type) and neo_postprocess(result).",
+        )
+    ]
+
+
+def _defined_names(tree: ast.Module) -> set[str]:
+    """Return the names bound anywhere at module level; ``*`` for a star import."""
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            names.update(alias.asname or alias.name for alias in node.names)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+    return names
+
+
+def _finding(script: Path, code: str, message: str, fix: str) -> Finding:
+    return Finding(code=code, where=str(script), message=message, fix=fix)

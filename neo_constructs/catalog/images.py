@@ -1,0 +1,173 @@
+"""The container image that serves a compiled model: the complete table, and the look-up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from neo_constructs.catalog.framework import Framework
+from neo_constructs.catalog.tables import documented, sdk_images
+from neo_constructs.catalog.target import TargetDevice
+from neo_constructs.errors import ValidationError
+from neo_constructs.findings import Finding, listed, suggestion
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """One image of the table; its registry account differs by region.
+
+    Parameters
+    ----------
+    repository, tag
+        Where it lies in the registry.
+    accounts
+        Region to registry account.
+    source
+        ``sdk`` (the SageMaker SDK's data) or ``documentation`` (the developer guide only).
+    """
+
+    repository: str
+    tag: str
+    accounts: Mapping[str, str]
+    source: str
+
+    def uri(self, region: str) -> str:
+        """Return the image's URI in a region.
+
+        Raises
+        ------
+        ValidationError
+            If the region has no such image.
+        """
+        if region not in self.accounts:
+            raise ValidationError(
+                [
+                    Finding(
+                        code="region-without-image",
+                        where="region",
+                        message=(
+                            f"There is no {self.repository} image in {region!r}. "
+                            f"Allowed: {listed(self.accounts)}."
+                        ),
+                        fix=suggestion(region, self.accounts) or "deploy to one of those regions.",
+                    )
+                ]
+            )
+        suffix = dns_suffixes()[region]
+        registry = f"{self.accounts[region]}.dkr.ecr.{region}.{suffix}"
+        return f"{registry}/{self.repository}:{self.tag}"
+
+
+def registries() -> Mapping[str, str]:
+    """Return the account that owns Neo's images, by region."""
+    accounts: Mapping[str, str] = sdk_images()["registries"]
+    return accounts
+
+
+def dns_suffixes() -> Mapping[str, str]:
+    """Return the DNS suffix of each region that has Neo images."""
+    suffixes: Mapping[str, str] = sdk_images()["dns_suffixes"]
+    return suffixes
+
+
+def find_image(framework: Framework, target: TargetDevice) -> Image:
+    """Return the image that serves ``framework`` compiled for ``target``.
+
+    The SageMaker SDK keeps a requested alias as the tag, takes any version where it knows only
+    one, and answers ml_inf2 with an Inferentia1 image; this look-up does none of that: it maps
+    an alias to the version that has an image, and refuses the rest.
+
+    Raises
+    ------
+    ValidationError
+        If no image is known for the combination.
+    """
+    found = _from_sdk(framework, target) or _from_documentation(framework, target)
+    if found:
+        return found
+    raise ValidationError(
+        [
+            Finding(
+                code="image-unknown",
+                where="framework",
+                message=f"No serving image is known for {framework} on {target.name!r}.",
+                fix="pass image=InferenceImage.from_uri(...) with the image to serve it.",
+            )
+        ]
+    )
+
+
+def image_classification() -> Image:
+    """Return the image for SageMaker's built-in image classification algorithm, compiled."""
+    return _sdk_image("image-classification-neo", "latest", processor=None)
+
+
+def image_uri(framework: Framework, target: TargetDevice, region: str) -> str:
+    """Return the URI of the image that serves ``framework`` compiled for ``target``.
+
+    Raises
+    ------
+    ValidationError
+        If the combination has no image, or the region has none.
+
+    Examples
+    --------
+    >>> image_uri(Framework.pytorch("2.0"), TargetDevice.ML_C5, "us-west-2")
+    '301217895009.dkr.ecr.us-west-2.amazonaws.com/sagemaker-inference-pytorch:2.0-cpu-py3'
+    """
+    return find_image(framework, target).uri(region)
+
+
+def _from_sdk(framework: Framework, target: TargetDevice) -> Image | None:
+    processor = target.processor
+    if framework.name == "XGBOOST":
+        return _sdk_image("xgboost-neo", "latest", None) if processor in {"cpu", "gpu"} else None
+    prefix = {"cpu": "neo", "gpu": "neo", "inf": "inferentia"}.get(processor)
+    name = f"{prefix}-{framework.name.lower()}"
+    if name not in sdk_images()["images"] or framework.version is None:
+        return None
+    version = _sdk_version(name, framework)
+    return _sdk_image(name, version, processor) if version else None
+
+
+def _sdk_version(name: str, framework: Framework) -> str | None:
+    configuration = sdk_images()["images"][name]
+    versions: list[str] = configuration["versions"]
+    if framework.version in versions:
+        return framework.version
+    alias: str | None = configuration["aliases"].get(framework.version)
+    if alias:
+        return alias
+    # Neo distinguishes major and minor: 1.15 is served by the image of 1.15.3.
+    same = [v for v in versions if ".".join(v.split(".")[:2]) == framework.major_minor]
+    return same[0] if same else None
+
+
+def _sdk_image(name: str, version: str, processor: str | None) -> Image:
+    configuration = sdk_images()["images"][name]
+    parts = [version]
+    if configuration["processors"] and processor:
+        parts.append(processor)
+    if configuration["python"]:
+        parts.append("py3")
+    return Image(
+        repository=configuration["repository"],
+        tag="-".join(parts),
+        accounts=registries(),
+        source="sdk",
+    )
+
+
+def _from_documentation(framework: Framework, target: TargetDevice) -> Image | None:
+    prefix = {"cpu": "neo", "gpu": "neo", "neuronx": "neuronx"}.get(target.processor)
+    entry = documented()["images"].get(f"{prefix}-{framework.name.lower()}")
+    version = entry and entry["versions"].get(framework.major_minor)
+    if not version:
+        return None
+    regions = documented()["region_locks"].get(target.name) or list(registries())
+    return Image(
+        repository=entry["repository"],
+        tag=entry["tag"].format(version=version, processor=target.processor),
+        accounts={region: entry.get("account") or registries()[region] for region in regions},
+        source="documentation",
+    )

@@ -1,0 +1,1 @@
+"""The ``neo`` command: what happens before and around ``cdk deploy``."""

@@ -1,0 +1,175 @@
+"""The container image that serves a compiled model, as a value that binds to a stack."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Final
+
+from aws_cdk import Aws, CfnMapping, Stack, Token
+from aws_cdk import aws_ecr as ecr
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from neo_constructs.catalog import images
+from neo_constructs.catalog.framework import Framework
+from neo_constructs.catalog.target import TargetDevice
+
+_MAPPING_ID: Final = "NeoImageAccounts"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageLocation:
+    """An image once it is bound.
+
+    Parameters
+    ----------
+    uri
+        What ``AWS::SageMaker::Model`` takes.
+    repository_arns
+        What the model's role must be able to pull from; empty if that cannot be known.
+    """
+
+    uri: str
+    repository_arns: tuple[str, ...]
+
+
+class InferenceImage(ABC):
+    """The image that serves a compiled model.
+
+    Examples
+    --------
+    >>> image = InferenceImage.for_target(Framework.pytorch("2.0"), TargetDevice.ML_C5)
+    """
+
+    @staticmethod
+    def for_target(framework: Framework, target: TargetDevice) -> InferenceImage:
+        """Return Neo's own image for a framework and a target.
+
+        Raises
+        ------
+        ValidationError
+            If no image is known for the combination.
+        """
+        return _FromTable(images.find_image(framework, target))
+
+    @staticmethod
+    def image_classification() -> InferenceImage:
+        """Return Neo's image for SageMaker's built-in image classification algorithm."""
+        return _FromTable(images.image_classification())
+
+    @staticmethod
+    def from_ecr_repository(repository: ecr.IRepository, tag: str = "latest") -> InferenceImage:
+        """Return an image of your own."""
+        return _FromRepository(repository, tag)
+
+    @staticmethod
+    def from_uri(uri: str) -> InferenceImage:
+        """Return any image by URI.
+
+        The model's role gets the right to pull it where the URI names an ECR repository.
+        """
+        return _FromUri(uri)
+
+    @abstractmethod
+    def bind(self, scope: Construct) -> ImageLocation:
+        """Return the image for the region of the stack ``scope`` is in."""
+
+
+@dataclass(frozen=True)
+class _FromTable(InferenceImage):
+    image: images.Image
+
+    def bind(self, scope: Construct) -> ImageLocation:
+        region = Stack.of(scope).region
+        account = _account(scope, self.image)
+        if Token.is_unresolved(region):
+            registry = f"{account}.dkr.ecr.{Aws.REGION}.{Aws.URL_SUFFIX}"
+            uri = f"{registry}/{self.image.repository}:{self.image.tag}"
+        else:
+            uri = self.image.uri(region)
+        return ImageLocation(
+            uri=uri, repository_arns=(_repository_arn(scope, account, self.image.repository),)
+        )
+
+
+@dataclass(frozen=True)
+class _FromRepository(InferenceImage):
+    repository: ecr.IRepository
+    tag: str
+
+    def bind(self, scope: Construct) -> ImageLocation:
+        del scope
+        return ImageLocation(
+            uri=self.repository.repository_uri_for_tag(self.tag),
+            repository_arns=(self.repository.repository_arn,),
+        )
+
+
+@dataclass(frozen=True)
+class _FromUri(InferenceImage):
+    uri: str
+
+    def bind(self, scope: Construct) -> ImageLocation:
+        registry, _, rest = self.uri.partition("/")
+        parts = registry.split(".")
+        if Token.is_unresolved(self.uri) or parts[1:3] != ["dkr", "ecr"]:
+            return ImageLocation(uri=self.uri, repository_arns=())
+        repository = rest.partition("@")[0].partition(":")[0]
+        partition = Stack.of(scope).partition
+        arn = f"arn:{partition}:ecr:{parts[3]}:{parts[0]}:repository/{repository}"
+        return ImageLocation(uri=self.uri, repository_arns=(arn,))
+
+
+def neo_repositories(scope: Construct, framework: Framework, target: TargetDevice) -> str:
+    """Return the repositories of the account that owns Neo's images in a stack's region.
+
+    A finished job names its image itself; it is one of these.
+    """
+    image = images.find_image(framework, target)
+    return _repository_arn(scope, _account(scope, image), "*")
+
+
+def pull_statements(repository_arns: tuple[str, ...]) -> list[iam.PolicyStatement]:
+    """Return the rights to pull from repositories."""
+    if not repository_arns:
+        return []
+    return [
+        iam.PolicyStatement(
+            actions=[
+                "ecr:BatchCheckLayerAvailability",
+                "ecr:BatchGetImage",
+                "ecr:GetDownloadUrlForLayer",
+            ],
+            resources=list(repository_arns),
+        ),
+        # The token is the account's; the API has no resource level.
+        iam.PolicyStatement(actions=["ecr:GetAuthorizationToken"], resources=["*"]),
+    ]
+
+
+def _account(scope: Construct, image: images.Image) -> str:
+    """Return the registry account: literal where the region is known, else from a mapping."""
+    stack = Stack.of(scope)
+    if not Token.is_unresolved(stack.region):
+        image.uri(stack.region)  # raises where the region has none
+        return image.accounts[stack.region]
+    accounts = set(image.accounts.values())
+    if len(accounts) == 1:
+        return accounts.pop()
+    found = stack.node.try_find_child(_MAPPING_ID)
+    mapping = (
+        found
+        if isinstance(found, CfnMapping)
+        else CfnMapping(
+            stack,
+            _MAPPING_ID,
+            mapping={region: {"account": owner} for region, owner in image.accounts.items()},
+        )
+    )
+    return mapping.find_in_map(Aws.REGION, "account")
+
+
+def _repository_arn(scope: Construct, account: str, repository: str) -> str:
+    stack = Stack.of(scope)
+    return f"arn:{stack.partition}:ecr:{stack.region}:{account}:repository/{repository}"

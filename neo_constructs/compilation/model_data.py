@@ -1,0 +1,194 @@
+"""The trained model that is compiled: a local file, or an archive in S3."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+
+from aws_cdk import Annotations, AssetHashType, Token
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_s3_assets as s3_assets
+from constructs import Construct
+
+from neo_constructs.archive.inspection import Inspection, inspect
+from neo_constructs.archive.model_file import ModelFile
+from neo_constructs.archive.packing import pack
+from neo_constructs.errors import ValidationError
+from neo_constructs.findings import Finding
+
+ARCHIVE_SUFFIXES = (".tar.gz", ".tgz", ".gz")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelLocation:
+    """Where a model lies once it is bound.
+
+    Parameters
+    ----------
+    bucket, key
+        The object.
+    fingerprint
+        Its content's identity, where it is known at synth.
+    object_version
+        The version to take; default: the newest.
+    """
+
+    bucket: s3.IBucket
+    key: str
+    fingerprint: str | None = None
+    object_version: str | None = None
+
+    @property
+    def s3_uri(self) -> str:
+        """The object as an ``s3://`` URI."""
+        return f"s3://{self.bucket.bucket_name}/{self.key}"
+
+
+class ModelData(ABC):
+    """The trained model.
+
+    Examples
+    --------
+    >>> ModelData.from_s3_uri("s3://models/resnet/model.tar.gz").model is None
+    True
+    """
+
+    @staticmethod
+    def from_asset(path: str | os.PathLike[str]) -> ModelData:
+        """Return a model on this machine; it is packed, inspected and fingerprinted at synth.
+
+        Parameters
+        ----------
+        path
+            A model file, a folder with one, or a ``model.tar.gz``.
+        """
+        return _Local(inspect(Path(path)))
+
+    @staticmethod
+    def from_bucket(
+        bucket: s3.IBucket, key: str, *, object_version: str | None = None
+    ) -> ModelData:
+        """Return a ``model.tar.gz`` in S3.
+
+        Parameters
+        ----------
+        bucket, key
+            The archive.
+        object_version
+            Default: the newest at the time of the deploy; a replaced object is then not noticed
+            by later deploys, and a warning says so.
+        """
+        return _Remote(bucket, "", key, object_version)
+
+    @staticmethod
+    def from_s3_uri(uri: str) -> ModelData:
+        """Return a ``model.tar.gz`` in S3 by its URI.
+
+        Raises
+        ------
+        ValidationError
+            If ``uri`` is not ``s3://bucket/key``.
+        """
+        name, _, key = uri.removeprefix("s3://").partition("/")
+        if Token.is_unresolved(uri) or not uri.startswith("s3://") or not name or not key:
+            raise ValidationError(
+                [
+                    Finding(
+                        code="model-uri",
+                        where="model_data",
+                        message=f"{uri!r} is not of the form s3://bucket/key.",
+                        fix="use ModelData.from_bucket for a bucket or key known at deploy only.",
+                    )
+                ]
+            )
+        return _Remote(None, name, key, None)
+
+    @property
+    def model(self) -> ModelFile | None:
+        """What the model file says about itself, where that can be read at synth."""
+        return None
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What is wrong with it, as far as that can be seen at synth."""
+        return ()
+
+    @abstractmethod
+    def bind(self, scope: Construct) -> ModelLocation:
+        """Return where the model lies; called by the construct that compiles it."""
+
+
+@dataclass(frozen=True)
+class _Local(ModelData):
+    inspection: Inspection
+
+    @property
+    def model(self) -> ModelFile | None:
+        return self.inspection.model
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        return self.inspection.findings
+
+    def bind(self, scope: Construct) -> ModelLocation:
+        found = self.inspection
+        archive = found.path
+        if not found.is_archive:
+            archive = packed_folder() / found.fingerprint / "model.tar.gz"
+            if not archive.exists():
+                pack(found.members, archive)
+        asset = s3_assets.Asset(
+            scope,
+            "ModelData",
+            path=str(archive),
+            asset_hash=found.fingerprint,
+            asset_hash_type=AssetHashType.CUSTOM,
+        )
+        return ModelLocation(
+            bucket=asset.bucket, key=asset.s3_object_key, fingerprint=found.fingerprint
+        )
+
+
+@dataclass(frozen=True)
+class _Remote(ModelData):
+    bucket: s3.IBucket | None
+    bucket_name: str
+    key: str
+    object_version: str | None
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        if Token.is_unresolved(self.key) or self.key.endswith(ARCHIVE_SUFFIXES):
+            return ()
+        return (
+            Finding(
+                code="model-not-an-archive",
+                where="model_data",
+                message=f"{self.key!r} does not end in .tar.gz, and Neo takes only such archives.",
+                fix="pack the model into a model.tar.gz and upload that.",
+            ),
+        )
+
+    def bind(self, scope: Construct) -> ModelLocation:
+        if self.object_version is None:
+            Annotations.of(scope).add_warning_v2(
+                "neo-constructs:model-not-pinned",
+                f"The object {self.key} is taken as it is at the first deploy; a later deploy does "
+                "not notice that it was replaced. Give object_version, or change the key.",
+            )
+        bucket = self.bucket or s3.Bucket.from_bucket_name(scope, "ModelBucket", self.bucket_name)
+        return ModelLocation(bucket=bucket, key=self.key, object_version=self.object_version)
+
+
+def packed_folder() -> Path:
+    """Return where packed models and scripts are kept between synths, by fingerprint."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    folder = Path(base) / "neo_constructs" / "packed"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:  # a home that cannot be written to, as in some build systems
+        return Path(tempfile.gettempdir()) / "neo_constructs" / "packed"
+    return folder

@@ -1,0 +1,459 @@
+"""One Lambda function and one state machine per stack, shared by every job in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from aws_cdk import (
+    Arn,
+    ArnComponents,
+    Aws,
+    CfnResource,
+    Fn,
+    RemovalPolicy,
+    Stack,
+)
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_stepfunctions as sfn
+from constructs import Construct, IDependable
+
+from neo_constructs.engine.lambda_code import lambda_code
+
+# Everything about the engine that a release may tune stands here.
+RUNTIME: Final = "python3.14"  # the newest Python the CDK names
+MEMORY_MIB: Final = 256
+STEP_SECONDS: Final = 150  # a server-side copy of 5 GB, and 90 s of waiting for IAM
+EVENT_AGE_SECONDS: Final = 180  # how late CloudFormation's event may still be delivered
+MACHINE_SECONDS: Final = 3_400  # after the engine's own deadline of 3,300
+SERVICE_SECONDS: Final = 3_600  # CloudFormation's cap; the backstop
+IAM_GRACE_SECONDS: Final = 90
+PROPERTIES_VERSION: Final = "1"
+
+_ID: Final = "NeoJobEngine"
+_IAM_GRACE_CONTEXT: Final = "neo_constructs:iam_grace_seconds"
+_LAMBDA_FAULTS: Final = [
+    "Lambda.ServiceException",
+    "Lambda.AWSLambdaException",
+    "Lambda.SdkClientException",
+    "Lambda.TooManyRequestsException",
+    "Lambda.ClientExecutionTimeoutException",
+]
+
+
+class JobEngine(Construct):
+    """What runs the stack's compilation jobs and serving archives.
+
+    Made once per stack, by ``JobEngine.of``. Its logical ids never change between releases: a
+    custom resource's service token cannot.
+    """
+
+    def __init__(self, scope: Construct, construct_id: str) -> None:
+        super().__init__(scope, construct_id)
+        self.name_prefix: Final = _name_prefix()
+        self._role = iam.Role(
+            self,
+            "Role",
+            assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
+            description="Runs the stack's Neo compilation jobs",
+        )
+        log_group = logs.LogGroup(
+            self,
+            "LogGroup",
+            retention=logs.RetentionDays.ONE_MONTH,
+            removal_policy=RemovalPolicy.DESTROY,
+        )
+        self.compile_role: Final = iam.Role(
+            self,
+            "CompileRole",
+            assumed_by=service_principal("compilation-job/*"),
+            description="What SageMaker Neo may do while it compiles",
+        )
+        self._compile_policy = iam.Policy(
+            self, "CompilePolicy", roles=[self.compile_role], statements=compile_statements()
+        )
+        self._allow_always(log_group)
+        self._function = self._make_function(log_group)
+        self._machine = self._make_machine()
+        self._role.add_to_policy(
+            iam.PolicyStatement(
+                sid="StartExecutions",
+                actions=["states:StartExecution"],
+                resources=[self._machine.ref],
+            )
+        )
+        self._known: set[str] = set()
+
+    @staticmethod
+    def of(scope: Construct) -> JobEngine:
+        """Return the engine of the stack ``scope`` is in; the first call makes it."""
+        stack = Stack.of(scope)
+        found = stack.node.try_find_child(_ID)
+        return found if isinstance(found, JobEngine) else JobEngine(stack, _ID)
+
+    def custom_resource(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        resource_type: str,
+        properties: Mapping[str, Any],
+        depends_on: Sequence[IDependable] = (),
+    ) -> CfnResource:
+        """Return a custom resource that this engine serves.
+
+        Parameters
+        ----------
+        scope, construct_id
+            Where it stands.
+        resource_type
+            ``Custom::...``
+        properties
+            What the engine reads; None values are left out.
+        depends_on
+            What must be there before, and remain until after.
+        """
+        resource = CfnResource(
+            scope,
+            construct_id,
+            type=resource_type,
+            properties={
+                "ServiceToken": self._function.attr_arn,
+                "ServiceTimeout": SERVICE_SECONDS,
+                "StateMachineArn": self._machine.ref,
+                "PropertiesVersion": PROPERTIES_VERSION,
+                **without_none(properties),
+            },
+        )
+        # Rights must be there before the first request, and outlive the last. The role's
+        # policies are its children; the function and the machine are referred to above.
+        resource.node.add_dependency(self._role, *depends_on)
+        return resource
+
+    @property
+    def compile_policy(self) -> iam.Policy:
+        """What the stack's own compile role may do; a job depends on it."""
+        return self._compile_policy
+
+    def use_artifact_bucket(self, bucket: s3.IBucket) -> None:
+        """Let engine and compile role work under the stack's prefix of a bucket.
+
+        The statements do not depend on which jobs exist: CloudFormation takes a shared policy
+        back before it deletes a removed resource.
+        """
+        if not self._first("bucket", bucket.bucket_arn):
+            return
+        for statement in self._artifact_statements(bucket):
+            self._role.add_to_policy(statement)
+        self._compile_policy.add_statements(*self.artifact_access(bucket))
+        if bucket.encryption_key:
+            self.use_key(bucket.encryption_key)
+
+    def artifact_access(self, bucket: s3.IBucket) -> list[iam.PolicyStatement]:
+        """Return what a compile role needs of an artifact bucket: its input and its output."""
+        return [
+            iam.PolicyStatement(
+                actions=["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"],
+                resources=[self.artifact_arn(bucket)],
+            ),
+            iam.PolicyStatement(
+                actions=["s3:ListBucket"],
+                resources=[bucket.bucket_arn],
+                conditions={"StringLike": {"s3:prefix": f"{self.name_prefix}-*"}},
+            ),
+            iam.PolicyStatement(actions=["s3:GetBucketLocation"], resources=[bucket.bucket_arn]),
+        ]
+
+    def artifact_arn(self, bucket: s3.IBucket) -> str:
+        """Return the pattern of all objects that this stack's engine ever writes to a bucket."""
+        return bucket.arn_for_objects(f"{self.name_prefix}-*")
+
+    def use_key(self, key: kms.IKey) -> None:
+        """Let engine and compile role write and read under a key."""
+        if self._first("key", key.key_arn):
+            key.grant_encrypt_decrypt(self._role)
+            self._compile_policy.add_statements(
+                iam.PolicyStatement(
+                    actions=["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey*"],
+                    resources=[key.key_arn],
+                )
+            )
+
+    def read_object(self, bucket: s3.IBucket, key: str) -> None:
+        """Let the engine read one source object, and learn truthfully if it is not there."""
+        if not self._first("object", f"{bucket.bucket_arn}/{key}"):
+            return
+        self._role.add_to_policy(
+            iam.PolicyStatement(
+                actions=["s3:GetObject", "s3:GetObjectVersion"],
+                resources=[bucket.arn_for_objects(key)],
+            )
+        )
+        self._role.add_to_policy(
+            iam.PolicyStatement(
+                actions=["s3:ListBucket"],
+                resources=[bucket.bucket_arn],
+                conditions={"StringLike": {"s3:prefix": key}},
+            )
+        )
+        if bucket.encryption_key:
+            bucket.encryption_key.grant_decrypt(self._role)
+
+    def pass_role(self, role: iam.IRole) -> None:
+        """Let the engine hand a role to SageMaker."""
+        if self._first("role", role.role_arn):
+            self._role.add_to_policy(_pass_role(role))
+
+    def _first(self, kind: str, name: str) -> bool:
+        key = f"{kind} {Stack.of(self).resolve(name)}"
+        is_first = key not in self._known
+        self._known.add(key)
+        return is_first
+
+    def _iam_grace_seconds(self) -> int:
+        chosen = self.node.try_get_context(_IAM_GRACE_CONTEXT)
+        return IAM_GRACE_SECONDS if chosen is None else int(chosen)
+
+    def _allow_always(self, log_group: logs.ILogGroup) -> None:
+        """Grant what is the same for every stack, whichever jobs it has."""
+        jobs = Arn.format(
+            ArnComponents(
+                service="sagemaker",
+                resource="compilation-job",
+                resource_name=f"{self.name_prefix}-*",
+            ),
+            Stack.of(self),
+        )
+        for statement in (
+            iam.PolicyStatement(
+                sid="RunJobs",
+                actions=[
+                    "sagemaker:CreateCompilationJob",
+                    "sagemaker:DescribeCompilationJob",
+                    "sagemaker:StopCompilationJob",
+                    "sagemaker:DeleteCompilationJob",
+                    "sagemaker:AddTags",
+                ],
+                resources=[jobs],
+            ),
+            _pass_role(self.compile_role),
+            iam.PolicyStatement(
+                sid="WriteLogs",
+                actions=["logs:CreateLogStream", "logs:PutLogEvents"],
+                resources=[log_group.log_group_arn],
+            ),
+        ):
+            self._role.add_to_policy(statement)
+
+    def _artifact_statements(self, bucket: s3.IBucket) -> list[iam.PolicyStatement]:
+        return [
+            iam.PolicyStatement(
+                actions=[
+                    "s3:GetObject",
+                    "s3:PutObject",
+                    "s3:DeleteObject",
+                    "s3:DeleteObjectVersion",
+                ],
+                resources=[self.artifact_arn(bucket)],
+            ),
+            iam.PolicyStatement(
+                actions=["s3:ListBucket", "s3:ListBucketVersions"],
+                resources=[bucket.bucket_arn],
+                conditions={"StringLike": {"s3:prefix": f"{self.name_prefix}-*"}},
+            ),
+        ]
+
+    def _make_function(self, log_group: logs.ILogGroup) -> lambda_.CfnFunction:
+        """Make the function as an L1: the L2 waits for the role's policies, which name the machine.
+
+        The custom resources wait for those policies instead.
+        """
+        code = lambda_code()
+        place = code.bind(self).s3_location
+        assert place  # noqa: S101 - an asset has one
+        function = lambda_.CfnFunction(
+            self,
+            "Function",
+            code=lambda_.CfnFunction.CodeProperty(
+                s3_bucket=place.bucket_name, s3_key=place.object_key
+            ),
+            handler="neo_jobs.handler.handler",
+            runtime=RUNTIME,
+            architectures=["x86_64"],
+            memory_size=MEMORY_MIB,
+            timeout=STEP_SECONDS,
+            role=self._role.role_arn,
+            logging_config=lambda_.CfnFunction.LoggingConfigProperty(
+                log_group=log_group.log_group_name
+            ),
+            description="Custom resources of SageMaker Neo: compilation jobs and serving archives",
+            environment=lambda_.CfnFunction.EnvironmentProperty(
+                variables={"IAM_GRACE_SECONDS": str(self._iam_grace_seconds())}
+            ),
+        )
+        code.bind_to_resource(function)
+        lambda_.CfnEventInvokeConfig(
+            self,
+            "FunctionEvents",
+            function_name=function.ref,
+            qualifier="$LATEST",
+            maximum_event_age_in_seconds=EVENT_AGE_SECONDS,
+        )
+        return function
+
+    def _make_machine(self) -> sfn.CfnStateMachine:
+        self._machine_role = iam.Role(
+            self,
+            "MachineRole",
+            assumed_by=iam.ServicePrincipal("states.amazonaws.com"),
+            description="Lets the job engine's state machine call its function",
+            inline_policies={
+                "Invoke": iam.PolicyDocument(
+                    statements=[
+                        iam.PolicyStatement(
+                            actions=["lambda:InvokeFunction"],
+                            resources=[self._function.attr_arn],
+                        )
+                    ]
+                )
+            },
+        )
+        return sfn.CfnStateMachine(
+            self,
+            "Machine",
+            role_arn=self._machine_role.role_arn,
+            state_machine_type="STANDARD",
+            definition=definition(self._function.attr_arn),
+        )
+
+
+def definition(function_arn: str) -> dict[str, Any]:
+    """Return the state machine: step, wait, step, until an answer is given.
+
+    Only ``States.ALL`` is caught: a Python exception's name is not the same everywhere.
+    """
+    retry = {
+        "ErrorEquals": _LAMBDA_FAULTS,
+        "IntervalSeconds": 2,
+        "MaxAttempts": 6,
+        "BackoffRate": 2,
+    }
+    return {
+        "Comment": "Serves one request of CloudFormation's; the function gives the answer.",
+        "StartAt": "Step",
+        "TimeoutSeconds": MACHINE_SECONDS,
+        "States": {
+            "Step": {
+                "Type": "Task",
+                "Resource": function_arn,
+                "Parameters": {
+                    "Door": "step",
+                    "StartedAt.$": "$$.Execution.StartTime",
+                    "State.$": "$",
+                },
+                "TimeoutSeconds": STEP_SECONDS + 10,
+                "Retry": [retry],
+                "Catch": [
+                    {"ErrorEquals": ["States.ALL"], "ResultPath": "$.Error", "Next": "Abort"}
+                ],
+                "Next": "IsDone",
+            },
+            "IsDone": {
+                "Type": "Choice",
+                "Choices": [{"Variable": "$.Done", "BooleanEquals": True, "Next": "Done"}],
+                "Default": "Wait",
+            },
+            "Wait": {"Type": "Wait", "SecondsPath": "$.WaitSeconds", "Next": "Step"},
+            "Abort": {
+                "Type": "Task",
+                "Resource": function_arn,
+                "Parameters": {"Door": "abort", "State.$": "$"},
+                "TimeoutSeconds": STEP_SECONDS + 10,
+                "Retry": [{**retry, "ErrorEquals": ["States.ALL"], "MaxAttempts": 3}],
+                "Next": "Done",
+            },
+            "Done": {"Type": "Succeed"},
+        },
+    }
+
+
+def service_principal(source: str) -> iam.IPrincipal:
+    """Return SageMaker as a principal, for jobs and models of this account only.
+
+    Parameters
+    ----------
+    source
+        What the call must come from, such as ``compilation-job/*``. Source of the form: AWS
+        developer guide, page security-confused-deputy-prevention.
+    """
+    return iam.ServicePrincipal(
+        "sagemaker.amazonaws.com",
+        conditions={
+            "StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID},
+            "ArnLike": {
+                "aws:SourceArn": (
+                    f"arn:{Aws.PARTITION}:sagemaker:{Aws.REGION}:{Aws.ACCOUNT_ID}:{source}"
+                )
+            },
+        },
+    )
+
+
+def compile_statements() -> list[iam.PolicyStatement]:
+    """Return what any compile role needs beside its artifacts: Neo's logs and metrics.
+
+    Source: API reference of CreateCompilationJob, parameter RoleArn.
+    """
+    return logging_statements("/aws/sagemaker/CompilationJobs")
+
+
+def logging_statements(log_group: str) -> list[iam.PolicyStatement]:
+    """Return the rights to write SageMaker's logs and metrics."""
+    group = f"arn:{Aws.PARTITION}:logs:{Aws.REGION}:{Aws.ACCOUNT_ID}:log-group:{log_group}"
+    return [
+        iam.PolicyStatement(
+            actions=[
+                "logs:CreateLogGroup",
+                "logs:CreateLogStream",
+                "logs:DescribeLogStreams",
+                "logs:PutLogEvents",
+            ],
+            resources=[group, f"{group}:*"],
+        ),
+        # The API has no resource level; the namespace is what can be narrowed.
+        iam.PolicyStatement(
+            actions=["cloudwatch:PutMetricData"],
+            resources=["*"],
+            conditions={
+                "StringLike": {"cloudwatch:namespace": ["/aws/sagemaker/*", "AWS/SageMaker"]}
+            },
+        ),
+    ]
+
+
+def without_none(properties: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the properties that are set, at every level."""
+    return {
+        key: without_none(value) if isinstance(value, Mapping) else value
+        for key, value in properties.items()
+        if value is not None
+    }
+
+
+def _name_prefix() -> str:
+    """Return the prefix of all names, from the stack id: see neo_jobs.cloudformation."""
+    uuid = Fn.select(2, Fn.split("/", Aws.STACK_ID))
+    groups = Fn.split("-", uuid)
+    return Fn.join("", ["neo-", Fn.select(0, groups), Fn.select(4, groups)])
+
+
+def _pass_role(role: iam.IRole) -> iam.PolicyStatement:
+    return iam.PolicyStatement(
+        actions=["iam:PassRole"],
+        resources=[role.role_arn],
+        conditions={"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}},
+    )

@@ -1,0 +1,56 @@
+"""What a check has to say: one finding per fault, with its place and its fix."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Level(StrEnum):
+    """How bad a finding is."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One fault, or one piece of advice.
+
+    Parameters
+    ----------
+    code
+        Stable, in kebab case. It never changes its meaning between releases.
+    where
+        The construct path, argument or file in which it was found.
+    message
+        What is wrong, with the value and what is allowed.
+    fix
+        What to do about it.
+    level
+        Default: an error.
+    """
+
+    code: str
+    where: str
+    message: str
+    fix: str = ""
+    level: Level = Level.ERROR
+
+    def __str__(self) -> str:
+        """Return the finding as one paragraph a person can act on."""
+        fix = f" Fix: {self.fix}" if self.fix else ""
+        return f"{self.where}: {self.message}{fix} [{self.code}]"
+
+
+def listed(values: Iterable[str]) -> str:
+    """Return the allowed values as one phrase."""
+    return ", ".join(values) or "none"
+
+
+def suggestion(value: str, allowed: Iterable[str]) -> str:
+    """Return ``Did you mean 'x'?`` for the nearest allowed value, or nothing."""
+    near = difflib.get_close_matches(value, list(allowed), n=1, cutoff=0.6)
+    return f"Did you mean {near[0]!r}?" if near else ""

@@ -1,0 +1,81 @@
+"""The endpoint that answers requests."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from aws_cdk import Resource, Token
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_sagemaker as sagemaker
+from constructs import Construct
+
+from neo_constructs.errors import raise_errors
+from neo_constructs.findings import Finding
+from neo_constructs.hosting.endpoint_config import EndpointConfig
+
+_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")  # botocore, EndpointName
+
+
+class Endpoint(Resource):
+    """A SageMaker endpoint. A new configuration moves it; it is not replaced.
+
+    Parameters
+    ----------
+    scope, construct_id
+        Where it stands.
+    endpoint_config
+        What it serves.
+    endpoint_name
+        Default: CloudFormation makes one. A name of your own is stable for clients.
+
+    Raises
+    ------
+    ValidationError
+        If the name is not one that SageMaker takes.
+
+    Examples
+    --------
+    >>> endpoint.grant_invoke(function)  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        endpoint_config: EndpointConfig,
+        endpoint_name: str | None = None,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        raise_errors(_check_name(endpoint_name), subject=self.node.path)
+        self._resource = sagemaker.CfnEndpoint(
+            self,
+            "Resource",
+            endpoint_config_name=endpoint_config.endpoint_config_name,
+            endpoint_name=endpoint_name,
+        )
+        self.endpoint_name: Final[str] = self._resource.attr_endpoint_name
+        # Not put together from the name: SageMaker lowercases names in ARNs.
+        self.endpoint_arn: Final[str] = self._resource.ref
+
+    def grant_invoke(self, grantee: iam.IGrantable) -> iam.Grant:
+        """Let ``grantee`` send requests to the endpoint."""
+        return iam.Grant.add_to_principal(
+            grantee=grantee,
+            actions=["sagemaker:InvokeEndpoint"],
+            resource_arns=[self.endpoint_arn],
+        )
+
+
+def _check_name(name: str | None) -> list[Finding]:
+    if name is None or Token.is_unresolved(name) or _NAME.fullmatch(name):
+        return []
+    return [
+        Finding(
+            code="endpoint-name",
+            where="endpoint_name",
+            message=f"{name!r} is given. Allowed: 1 to 63 letters, digits and inner hyphens.",
+            fix="leave it out to let CloudFormation make one.",
+        )
+    ]

@@ -1,0 +1,132 @@
+"""The endpoint's configuration: which model, on which instances."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from aws_cdk import Resource, Token
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_sagemaker as sagemaker
+from constructs import Construct
+
+from neo_constructs.errors import raise_errors
+from neo_constructs.findings import Finding
+from neo_constructs.hosting.model import Model
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProductionVariant:
+    """A model on instances of one type.
+
+    Parameters
+    ----------
+    model
+        What is served.
+    instance_type
+        Such as ``ml.c5.large``; of the family the model was compiled for.
+    initial_instance_count
+        Default: 1.
+    initial_variant_weight
+        Its share of the traffic. Default: 1.
+    variant_name
+        Default: ``AllTraffic``.
+    """
+
+    model: Model
+    instance_type: str
+    initial_instance_count: int = 1
+    initial_variant_weight: float = 1.0
+    variant_name: str = "AllTraffic"
+
+
+class EndpointConfig(Resource):
+    """An endpoint configuration.
+
+    It has no name of its own: it cannot change, and a named one could not be replaced.
+
+    Parameters
+    ----------
+    scope, construct_id
+        Where it stands.
+    production_variants
+        Exactly one in this release.
+    encryption_key
+        Encrypts the instances' storage. Default: SageMaker's own key.
+
+    Raises
+    ------
+    ValidationError
+        If a variant cannot be served.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        production_variants: Sequence[ProductionVariant],
+        encryption_key: kms.IKey | None = None,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        raise_errors(_check(production_variants), subject=self.node.path)
+        self.production_variants: Final = tuple(production_variants)
+        self._resource = sagemaker.CfnEndpointConfig(
+            self,
+            "Resource",
+            kms_key_id=encryption_key.key_arn if encryption_key else None,
+            production_variants=[
+                sagemaker.CfnEndpointConfig.ProductionVariantProperty(
+                    model_name=variant.model.model_name,
+                    variant_name=variant.variant_name,
+                    instance_type=variant.instance_type,
+                    initial_instance_count=variant.initial_instance_count,
+                    initial_variant_weight=variant.initial_variant_weight,
+                )
+                for variant in production_variants
+            ],
+        )
+        self.endpoint_config_name: Final[str] = self._resource.attr_endpoint_config_name
+        self.endpoint_config_arn: Final[str] = self._resource.ref
+
+
+def _check(variants: Sequence[ProductionVariant]) -> list[Finding]:
+    if len(variants) != 1:
+        return [
+            Finding(
+                code="variant-count",
+                where="production_variants",
+                message=f"{len(variants)} variants are given; this release serves exactly one.",
+                fix="make one endpoint for each.",
+            )
+        ]
+    return [finding for variant in variants for finding in _check_variant(variant)]
+
+
+def _check_variant(variant: ProductionVariant) -> list[Finding]:
+    found: list[Finding] = []
+    target, instance_type = variant.model.target, variant.instance_type
+    if target and not Token.is_unresolved(instance_type):
+        found += target.check_instance_type(instance_type)
+    count = variant.initial_instance_count
+    if not Token.is_unresolved(count) and count < 1:
+        found.append(
+            Finding(
+                code="instance-count",
+                where="initial_instance_count",
+                message=f"{count} is given. Allowed: 1 and more.",
+                fix="an endpoint needs at least one instance.",
+            )
+        )
+    weight = variant.initial_variant_weight
+    if not Token.is_unresolved(weight) and weight < 0:
+        found.append(
+            Finding(
+                code="variant-weight",
+                where="initial_variant_weight",
+                message=f"{weight} is given. Allowed: 0 and more.",
+                fix="leave it out to take all traffic.",
+            )
+        )
+    return found

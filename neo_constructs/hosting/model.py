@@ -1,0 +1,252 @@
+"""The model: an image, an artifact, and a role with the least the container needs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Final
+
+from aws_cdk import Annotations, Aws, Resource, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_sagemaker as sagemaker
+from constructs import Construct, IDependable
+
+from neo_constructs.archive.entry_point import Contract, contract_for
+from neo_constructs.catalog.framework import Framework
+from neo_constructs.catalog.target import TargetDevice
+from neo_constructs.compilation.compilation_job import CompilationJob
+from neo_constructs.compilation.inference_image import (
+    InferenceImage,
+    neo_repositories,
+    pull_statements,
+)
+from neo_constructs.engine.job_engine import (
+    JobEngine,
+    logging_statements,
+    service_principal,
+)
+from neo_constructs.errors import raise_errors
+from neo_constructs.findings import Finding
+from neo_constructs.hosting.inference_code import InferenceCode
+from neo_constructs.hosting.serving_archive import ServingArchive
+
+
+class Model(Resource):
+    """A SageMaker model, made from a compilation job or from an artifact of your own.
+
+    It has no name of its own: a model cannot change, and a named one could not be replaced.
+
+    Parameters
+    ----------
+    scope, construct_id
+        Where it stands.
+    compilation_job
+        What compiled it; its result and the image it reports are served.
+    model_data_url
+        An artifact in S3, instead of a job; then ``image`` is needed, and ``artifact_bucket``
+        for the right to read it.
+    inference_code
+        The script. Default: the container's own handler.
+    image
+        Default: the image that the finished job reports.
+    role
+        What the container acts as. Default: a role with the least it needs.
+    environment
+        Variables of the container; they win over those set here.
+    artifact_bucket
+        Where ``model_data_url`` lies. Default: the job's bucket.
+    enable_network_isolation
+        Default: on, but off where the container fetches its script from S3 as it starts.
+
+    Raises
+    ------
+    ValidationError
+        If what is given does not add up to a model, or the script does not fit the container.
+
+    Examples
+    --------
+    >>> Model(stack, "Model", compilation_job=job)  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        compilation_job: CompilationJob | None = None,
+        model_data_url: str | None = None,
+        inference_code: InferenceCode | None = None,
+        image: InferenceImage | None = None,
+        role: iam.IRole | None = None,
+        environment: Mapping[str, str] | None = None,
+        artifact_bucket: s3.IBucket | None = None,
+        enable_network_isolation: bool | None = None,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        raise_errors(
+            _check(compilation_job, model_data_url, inference_code, image),
+            subject=self.node.path,
+        )
+        self.compilation_job: Final = compilation_job
+        bucket = artifact_bucket or (compilation_job.artifact_bucket if compilation_job else None)
+        url = compilation_job.model_data_url if compilation_job else model_data_url
+        variables = dict(_VARIABLES)
+        fetches_script = False
+        if inference_code and compilation_job:
+            archive = ServingArchive(
+                self,
+                "ServingArchive",
+                model_data_url=compilation_job.model_data_url,
+                inference_code=inference_code,
+                contract=contract_for(compilation_job.framework, compilation_job.target),
+                artifact_bucket=bucket,
+            )
+            url = archive.model_data_url
+            variables["SAGEMAKER_PROGRAM"] = inference_code.entry_point
+            variables["SAGEMAKER_SUBMIT_DIRECTORY"] = archive.submit_directory
+            fetches_script = True
+
+        uri, repositories = self._image(image, compilation_job)
+        self.role: Final[iam.IRole] = role or iam.Role(
+            self,
+            "Role",
+            assumed_by=service_principal("*"),
+            description="What the serving container may do",
+        )
+        dependencies = self._grant(self._statements(bucket, repositories))
+        is_isolated = (
+            enable_network_isolation if enable_network_isolation is not None else not fetches_script
+        )
+        self._resource = sagemaker.CfnModel(
+            self,
+            "Resource",
+            execution_role_arn=self.role.role_arn,
+            enable_network_isolation=is_isolated,
+            primary_container=sagemaker.CfnModel.ContainerDefinitionProperty(
+                image=uri,
+                model_data_url=url,
+                environment={**variables, **(environment or {})},
+            ),
+        )
+        if fetches_script and not is_isolated:
+            self._resource.add_metadata(
+                "NetworkIsolation",
+                "Off: this container fetches its script from S3 as it starts.",
+            )
+        # SageMaker reads the artifact as the model is made: the rights must be there.
+        self._resource.node.add_dependency(*dependencies)
+        self.model_name: Final[str] = self._resource.attr_model_name
+        self.model_arn: Final[str] = self._resource.ref
+
+    @property
+    def target(self) -> TargetDevice | None:
+        """What the model was compiled for, if a job of this app compiled it."""
+        return self.compilation_job.target if self.compilation_job else None
+
+    def _image(
+        self, image: InferenceImage | None, job: CompilationJob | None
+    ) -> tuple[str, tuple[str, ...]]:
+        if image:
+            location = image.bind(self)
+            return location.uri, location.repository_arns
+        assert job  # noqa: S101 - _check has said so
+        framework: Framework = job.framework
+        return job.inference_image, (neo_repositories(self, framework, job.target),)
+
+    def _statements(
+        self, bucket: s3.IBucket | None, repositories: tuple[str, ...]
+    ) -> list[iam.PolicyStatement]:
+        """Return what the container needs.
+
+        The stack's whole prefix is readable, never one artifact: during an update the old and
+        the new fleet run side by side. Source: API reference of CreateModel, ExecutionRoleArn.
+        """
+        statements = [
+            *pull_statements(repositories),
+            *logging_statements("/aws/sagemaker/Endpoints*"),
+        ]
+        if bucket is None:
+            return statements
+        prefix = f"{JobEngine.of(self).name_prefix}-*" if self.compilation_job else "*"
+        statements += [
+            iam.PolicyStatement(
+                actions=["s3:GetObject"], resources=[bucket.arn_for_objects(prefix)]
+            ),
+            iam.PolicyStatement(
+                actions=["s3:ListBucket"],
+                resources=[bucket.bucket_arn],
+                conditions={"StringLike": {"s3:prefix": prefix}},
+            ),
+        ]
+        if bucket.encryption_key:
+            statements.append(
+                iam.PolicyStatement(
+                    actions=["kms:Decrypt"], resources=[bucket.encryption_key.key_arn]
+                )
+            )
+        return statements
+
+    def _grant(self, statements: list[iam.PolicyStatement]) -> list[IDependable]:
+        results = [self.role.add_to_principal_policy(statement) for statement in statements]
+        if not all(result.statement_added for result in results):
+            needed = json.dumps(Stack.of(self).resolve([s.to_statement_json() for s in statements]))
+            Annotations.of(self).add_warning_v2(
+                "neo-constructs:role-not-extended",
+                f"The role cannot be extended from here. It must allow: {needed}",
+            )
+        return [r.policy_dependable for r in results if r.policy_dependable][:1]
+
+
+# AWS developer guide, page neo-deployment-hosting-services-boto3.
+_VARIABLES: Final = {
+    "SAGEMAKER_CONTAINER_LOG_LEVEL": "20",
+    "SAGEMAKER_REGION": Aws.REGION,
+}
+
+
+def _check(
+    job: CompilationJob | None,
+    url: str | None,
+    code: InferenceCode | None,
+    image: InferenceImage | None,
+) -> list[Finding]:
+    found = []
+    if (job is None) == (url is None):
+        given = "both" if job else "neither"
+        found.append(
+            Finding(
+                code="model-source",
+                where="compilation_job, model_data_url",
+                message=f"Exactly one of the two makes a model; {given} is given.",
+                fix="give compilation_job to serve what it compiles.",
+            )
+        )
+    if url is not None and image is None:
+        found.append(
+            Finding(
+                code="model-image-missing",
+                where="image",
+                message="An artifact of your own does not say which image serves it.",
+                fix="give image=InferenceImage.for_target(framework, target).",
+            )
+        )
+    if url is not None and code is not None:
+        found.append(
+            Finding(
+                code="script-without-job",
+                where="inference_code",
+                message="A script is added to what a compilation job made; none is given.",
+                fix="put the script into the archive that model_data_url names.",
+            )
+        )
+    if job and code is None and contract_for(job.framework, job.target) is Contract.DLR:
+        found.append(
+            Finding(
+                code="script-needed",
+                where="inference_code",
+                message=f"The container for {job.framework} has no handler of its own.",
+                fix="give a script with neo_preprocess and neo_postprocess.",
+            )
+        )
+    return found

@@ -1,0 +1,1 @@
+"""Run an endpoint's script on this machine, as the container would."""

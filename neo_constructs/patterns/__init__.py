@@ -1,0 +1,1 @@
+"""Constructs that put the others together, the stacks of them, and their settings."""

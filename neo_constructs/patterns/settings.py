@@ -1,0 +1,272 @@
+"""The ``neo`` context of cdk.json: the deployer's whole interface, typed.
+
+The schema is the two classes below; what each key means stands in docs/settings.md.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any, Final, TypeAlias
+
+from neo_constructs.catalog.framework import Framework
+from neo_constructs.catalog.target import TargetDevice
+from neo_constructs.errors import ValidationError, raise_errors
+from neo_constructs.findings import Finding, listed, suggestion
+
+CONTEXT_KEY: Final = "neo"
+_ENDPOINT_NAME = re.compile(r"[a-z][a-z0-9-]{0,40}")
+_STACK_NAME = re.compile(r"[a-zA-Z][-a-zA-Z0-9]{0,127}")  # AWS CloudFormation API reference
+
+Reader: TypeAlias = Callable[[Any], Any]
+
+
+class _Wrong(Exception):
+    """A value that is not allowed; the text says what is."""
+
+
+def _setting(read: Reader, **default: Any) -> Any:
+    return field(metadata={"read": read}, **default)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise _Wrong("Allowed: text that is not empty.")
+    return value
+
+
+def _matching(pattern: re.Pattern[str], allowed: str) -> Reader:
+    def read(value: object) -> str:
+        if not isinstance(value, str) or not pattern.fullmatch(value):
+            raise _Wrong(f"Allowed: {allowed}.")
+        return value
+
+    return read
+
+
+def _whole_number(minimum: int, maximum: int) -> Reader:
+    def read(value: object) -> int:
+        # The command line's -c gives text.
+        number = int(value) if isinstance(value, str) and value.isdigit() else value
+        if type(number) is not int or not minimum <= number <= maximum:
+            raise _Wrong(f"Allowed: a whole number from {minimum} to {maximum}.")
+        return number
+
+    return read
+
+
+def _one_of(*allowed: str) -> Reader:
+    def read(value: object) -> str:
+        if value not in allowed:
+            raise _Wrong(f"Allowed: {listed(allowed)}. {suggestion(str(value), allowed)}".strip())
+        return str(value)
+
+    return read
+
+
+def _parsed(parse: Callable[[str], Any]) -> Reader:
+    def read(value: object) -> Any:
+        try:
+            return parse(_text(value))
+        except ValidationError as error:
+            finding = error.findings[0]
+            raise _Wrong(f"{finding.message} {finding.fix}".strip()) from error
+
+    return read
+
+
+def _shapes(value: object) -> object:
+    decoded = _json(value) if isinstance(value, str) else value
+    if not isinstance(decoded, dict | list):
+        raise _Wrong('Allowed: names and shapes, such as {"input": [1, 3, 224, 224]}.')
+    return decoded
+
+
+def _texts(value: object) -> dict[str, str]:
+    decoded = _json(value) if isinstance(value, str) else value
+    if not isinstance(decoded, dict) or not all(isinstance(v, str) for v in decoded.values()):
+        raise _Wrong('Allowed: an object of texts, such as {"team": "vision"}.')
+    return decoded
+
+
+def _json(value: str) -> object:
+    try:
+        return json.loads(value)
+    except ValueError as error:
+        raise _Wrong(f"It is not JSON: {error}.") from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointSettings:
+    """One endpoint: the arguments of ``CompiledEndpoint``, under the same names."""
+
+    name: str = _setting(
+        _matching(_ENDPOINT_NAME, "small letters, digits and hyphens, a letter first, up to 41")
+    )
+    model_data: str = _setting(_text)
+    target: TargetDevice = _setting(_parsed(TargetDevice.parse))
+    instance_type: str = _setting(_text)
+    framework: Framework | None = _setting(_parsed(Framework.parse), default=None)
+    data_input_config: Any = _setting(_shapes, default=None)
+    inference_code: str | None = _setting(_text, default=None)
+    entry_point: str = _setting(_text, default="inference.py")
+    initial_instance_count: int = _setting(_whole_number(1, 1000), default=1)
+    endpoint_name: str | None = _setting(_text, default=None)
+    max_runtime_minutes: int = _setting(_whole_number(1, 45), default=15)
+    artifact_removal_policy: str = _setting(_one_of("RETAIN", "DESTROY"), default="RETAIN")
+
+
+def _endpoints(value: object) -> tuple[EndpointSettings, ...]:
+    """Read the list; ``Settings.parse`` has read its entries one by one before."""
+    if not isinstance(value, Sequence) or isinstance(value, str) or not value:
+        raise _Wrong("Allowed: a list with at least one endpoint.")
+    return tuple(value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All of the ``neo`` context."""
+
+    endpoints: tuple[EndpointSettings, ...] = _setting(_endpoints)
+    stack_name: str = _setting(
+        _matching(_STACK_NAME, "letters, digits and hyphens, a letter first, up to 128"),
+        default="CompiledEndpointStack",
+    )
+    tags: Mapping[str, str] = _setting(_texts, default_factory=dict)
+    permissions_boundary: str | None = _setting(_text, default=None)
+
+    @classmethod
+    def from_context(cls, context: Mapping[str, Any]) -> Settings:
+        """Read the settings from an app's context.
+
+        Parameters
+        ----------
+        context
+            All of it: ``neo`` (an object, or JSON text from ``-c neo=...``), and overrides of
+            single values, ``neo.<endpoint name>.<key>`` or ``neo.<key>``.
+
+        Raises
+        ------
+        ValidationError
+            With every unknown key and every wrong value.
+        """
+        raw = context.get(CONTEXT_KEY)
+        if raw is None:
+            raise ValidationError([_missing_context()])
+        try:
+            values = _json(raw) if isinstance(raw, str) else raw
+        except _Wrong as wrong:
+            raise ValidationError([_wrong_value(CONTEXT_KEY, raw, str(wrong))]) from wrong
+        if not isinstance(values, dict):
+            message = "Allowed: an object with the key endpoints."
+            raise ValidationError([_wrong_value(CONTEXT_KEY, values, message)])
+        values = json.loads(json.dumps(values))
+        findings = _apply_overrides(values, context)
+        return cls._parse(values, findings)
+
+    @classmethod
+    def _parse(cls, values: dict[str, Any], findings: list[Finding]) -> Settings:
+        listing = values.get("endpoints")
+        if isinstance(listing, list):
+            parsed = []
+            for index, entry in enumerate(listing):
+                place = f"{CONTEXT_KEY}.endpoints[{index}]"
+                parsed.append(_read(EndpointSettings, entry, place, findings))
+            findings += _repeated([e.name for e in parsed if isinstance(e, EndpointSettings)])
+            values = {**values, "endpoints": parsed}
+        settings = _read(cls, values, CONTEXT_KEY, findings)
+        raise_errors(findings, subject="The context in cdk.json")
+        assert isinstance(settings, cls)  # noqa: S101 - or there was a finding
+        return settings
+
+
+def _apply_overrides(values: dict[str, Any], context: Mapping[str, Any]) -> list[Finding]:
+    """Put single values from the command line in their places."""
+    endpoints = {
+        entry["name"]: entry
+        for entry in values.get("endpoints") or []
+        if isinstance(entry, dict) and isinstance(entry.get("name"), str)
+    }
+    findings = []
+    for path, value in context.items():
+        if not path.startswith(f"{CONTEXT_KEY}."):
+            continue
+        owner, _, key = path.removeprefix(f"{CONTEXT_KEY}.").rpartition(".")
+        holder = endpoints.get(owner) if owner else values
+        known = [f.name for f in fields(EndpointSettings if owner else Settings)]
+        if holder is None:
+            findings.append(
+                _unknown(path, f"There is no endpoint {owner!r}", owner, list(endpoints))
+            )
+        elif key not in known:
+            findings.append(_unknown(path, f"There is no key {key!r}", key, known))
+        else:
+            holder[key] = value
+    return findings
+
+
+def _read(kind: type[Any], values: object, place: str, findings: list[Finding]) -> object:
+    """Return an instance of a settings class, or None with the reasons in ``findings``."""
+    if not isinstance(values, dict):
+        findings.append(_wrong_value(place, values, "Allowed: an object."))
+        return None
+    known = {f.name: f for f in fields(kind)}
+    before = len(findings)
+    for key in values:
+        if key not in known:
+            path = f"{place}.{key}"
+            findings.append(_unknown(path, f"There is no key {key!r}", key, list(known)))
+    read = {}
+    for name, setting in known.items():
+        if name in values:
+            try:
+                read[name] = setting.metadata["read"](values[name])
+            except _Wrong as wrong:
+                findings.append(_wrong_value(f"{place}.{name}", values[name], str(wrong)))
+        elif setting.default is MISSING and setting.default_factory is MISSING:
+            findings.append(
+                Finding(
+                    code="setting-missing",
+                    where=f"{place}.{name}",
+                    message="It is needed, and not given.",
+                    fix="docs/settings.md says what it means.",
+                )
+            )
+    return kind(**read) if len(findings) == before else None
+
+
+def _repeated(names: list[str]) -> list[Finding]:
+    return [
+        Finding(
+            code="setting-value",
+            where=f"{CONTEXT_KEY}.endpoints",
+            message=f"The name {name!r} is given {names.count(name)} times.",
+            fix="give each endpoint a name of its own.",
+        )
+        for name in sorted(set(names))
+        if names.count(name) > 1
+    ]
+
+
+def _missing_context() -> Finding:
+    return Finding(
+        code="setting-missing",
+        where=CONTEXT_KEY,
+        message="cdk.json has no context of that name.",
+        fix='add "context": {"neo": {"endpoints": [...]}}; docs/settings.md has an example.',
+    )
+
+
+def _unknown(path: str, message: str, name: str, known: list[str]) -> Finding:
+    return Finding(
+        code="setting-unknown",
+        where=path,
+        message=f"{message}. Allowed: {listed(known)}.",
+        fix=suggestion(name, known) or "remove it.",
+    )
+
+
+def _wrong_value(path: str, value: object, message: str) -> Finding:
+    return Finding(code="setting-value", where=path, message=f"{value!r} is given. {message}")

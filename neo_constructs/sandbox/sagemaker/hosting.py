@@ -1,0 +1,317 @@
+"""Models, endpoint configurations and endpoints that really answer."""
+
+from __future__ import annotations
+
+import contextlib
+import tarfile
+import tempfile
+import threading
+import time
+from collections.abc import Mapping, MutableMapping
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from neo_constructs.archive.entry_point import Contract
+from neo_constructs.local.container import ContainerError, LocalContainer, Reply
+from neo_constructs.sandbox.sagemaker.faults import ApiError, not_found
+from neo_constructs.sandbox.sagemaker.platform import Platform, split_uri
+
+Parameters: TypeAlias = Mapping[str, Any]
+Record: TypeAlias = dict[str, Any]
+Store: TypeAlias = MutableMapping[str, Record]
+
+_DLR_REPOSITORIES = frozenset({"sagemaker-neo-onnx", "sagemaker-neo-keras"})
+_NO_SCRIPT_REPOSITORIES = frozenset({"xgboost-neo", "image-classification-neo"})
+_CHANGING = frozenset({"Creating", "Updating"})
+
+
+class Records:
+    """Create, describe and delete of resources that never change: models, configurations.
+
+    Parameters
+    ----------
+    store
+        Name to record, for the account and region of the current request.
+    platform
+        The AWS around it.
+    kind
+        As in an ARN: ``model``.
+    name_key
+        The name's parameter: ``ModelName``.
+    """
+
+    def __init__(self, store: Store, platform: Platform, *, kind: str, name_key: str) -> None:
+        self.store = store
+        self._platform = platform
+        self._kind = kind
+        self._name_key = name_key
+        self._arn_key = name_key.replace("Name", "Arn")
+
+    def create(self, parameters: Parameters) -> dict[str, Any]:
+        """Create a record."""
+        name = parameters[self._name_key]
+        arn = self._platform.arn(self._kind, name)
+        if name in self.store:
+            message = f'Cannot create already existing {self._kind} "{arn}".'
+            raise ApiError("ValidationException", message)
+        self.store[name] = {**parameters, self._arn_key: arn, "CreationTime": time.time()}
+        return {self._arn_key: arn}
+
+    def describe(self, parameters: Parameters) -> dict[str, Any]:
+        """Describe a record."""
+        return {k: v for k, v in self.get(parameters[self._name_key]).items() if k != "Tags"}
+
+    def delete(self, parameters: Parameters) -> dict[str, Any]:
+        """Delete a record."""
+        self.get(parameters[self._name_key])
+        del self.store[parameters[self._name_key]]
+        return {}
+
+    def get(self, name: str) -> Record:
+        """Return a record.
+
+        Raises
+        ------
+        ApiError
+            If there is none.
+        """
+        if name not in self.store:
+            raise not_found(self._kind, self._platform.arn(self._kind, name))
+        return self.store[name]
+
+
+class Hosting:
+    """The operations on models, endpoint configurations and endpoints.
+
+    Parameters
+    ----------
+    models, configurations, endpoints
+        Name to record, for the account and region of the current request.
+    platform
+        The AWS around it.
+    seconds
+        How long an endpoint takes at least to come into service.
+    """
+
+    def __init__(
+        self,
+        *,
+        models: Store,
+        configurations: Store,
+        endpoints: Store,
+        platform: Platform,
+        seconds: float,
+    ) -> None:
+        self._platform = platform
+        self._seconds = seconds
+        self.models = Records(models, platform, kind="model", name_key="ModelName")
+        self.configurations = Records(
+            configurations, platform, kind="endpoint-config", name_key="EndpointConfigName"
+        )
+        self.endpoints = Records(endpoints, platform, kind="endpoint", name_key="EndpointName")
+        self._fleets: dict[str, Fleet] = {}
+        self._lock = threading.RLock()
+
+    def create_model(self, parameters: Parameters) -> dict[str, Any]:
+        """CreateModel: the role must be SageMaker's to assume, and able to read the artifact."""
+        arn = self._platform.arn("model", parameters["ModelName"])
+        s3 = self._platform.s3_as(parameters["ExecutionRoleArn"], arn)
+        for container in _containers(parameters):
+            if url := container.get("ModelDataUrl"):
+                bucket, key = split_uri(url)
+                try:
+                    s3.head_object(Bucket=bucket, Key=key)
+                except Exception as error:
+                    raise ApiError(
+                        "ValidationException",
+                        f"Could not access model data at {url}. Please ensure that the role "
+                        f"{parameters['ExecutionRoleArn']} exists and may read it: {error}",
+                    ) from error
+        return self.models.create(parameters)
+
+    def create_configuration(self, parameters: Parameters) -> dict[str, Any]:
+        """CreateEndpointConfig: its models must be there."""
+        for variant in parameters["ProductionVariants"]:
+            self.models.get(variant["ModelName"])
+        return self.configurations.create(parameters)
+
+    def create_endpoint(self, parameters: Parameters) -> dict[str, Any]:
+        """CreateEndpoint: containers start in the background."""
+        self.configurations.get(parameters["EndpointConfigName"])
+        reply = self.endpoints.create(parameters)
+        self._move(parameters["EndpointName"], parameters["EndpointConfigName"], "Creating")
+        return reply
+
+    def update_endpoint(self, parameters: Parameters) -> dict[str, Any]:
+        """UpdateEndpoint: the new containers start before the old ones stop."""
+        endpoint = self.endpoints.get(parameters["EndpointName"])
+        self.configurations.get(parameters["EndpointConfigName"])
+        if endpoint["EndpointStatus"] in _CHANGING:
+            message = f'Cannot update in-progress endpoint "{endpoint["EndpointArn"]}".'
+            raise ApiError("ValidationException", message)
+        self._move(parameters["EndpointName"], parameters["EndpointConfigName"], "Updating")
+        return {"EndpointArn": endpoint["EndpointArn"]}
+
+    def delete_endpoint(self, parameters: Parameters) -> dict[str, Any]:
+        """DeleteEndpoint: its containers stop."""
+        reply = self.endpoints.delete(parameters)
+        with self._lock:
+            fleet = self._fleets.pop(parameters["EndpointName"], None)
+        if fleet:
+            fleet.stop()
+        return reply
+
+    def invoke(
+        self, name: str, body: bytes, *, content_type: str, accept: str
+    ) -> tuple[str, Reply]:
+        """InvokeEndpoint: send a request to a container; return variant and reply."""
+        record = self.endpoints.store.get(name)
+        fleet = self._fleets.get(name)
+        if record is None or fleet is None or record["EndpointStatus"] == "Creating":
+            raise ApiError("ValidationError", f"Endpoint {name} not found.")
+        return fleet.invoke(body, content_type=content_type, accept=accept)
+
+    def _move(self, name: str, configuration: str, status: str) -> None:
+        """Bring an endpoint to a configuration, in the background as the service does."""
+        record = self.endpoints.get(name)
+        config = self.configurations.get(configuration)
+        models = {v["ModelName"]: self.models.get(v["ModelName"]) for v in _variants(config)}
+        clients = {
+            model["ExecutionRoleArn"]: self._platform.s3_as(
+                model["ExecutionRoleArn"], record["EndpointArn"]
+            )
+            for model in models.values()
+        }
+        before = record.get("EndpointConfigName") if status == "Updating" else None
+        now = time.time()
+        record.update(EndpointStatus=status, LastModifiedTime=now, FailureReason="")
+
+        def work() -> None:
+            until = time.monotonic() + self._seconds
+            try:
+                fleet = Fleet.start(_variants(config), models, clients)
+            except Exception as error:
+                record.update(
+                    EndpointStatus="InService" if before else "Failed",
+                    FailureReason=f"The primary container did not pass the ping health check: "
+                    f"{error}"[:1024],
+                    LastModifiedTime=time.time(),
+                )
+                return
+            time.sleep(max(0.0, until - time.monotonic()))
+            with self._lock:
+                old, self._fleets[name] = self._fleets.get(name), fleet
+            record.update(
+                EndpointStatus="InService",
+                EndpointConfigName=configuration,
+                LastModifiedTime=time.time(),
+            )
+            if old:
+                old.stop()
+
+        threading.Thread(target=work, daemon=True).start()
+
+
+class Fleet:
+    """The containers behind one endpoint configuration."""
+
+    def __init__(self) -> None:
+        self._resources = contextlib.ExitStack()
+        self._containers: dict[str, LocalContainer | str] = {}
+
+    @classmethod
+    def start(
+        cls,
+        variants: list[Record],
+        models: Mapping[str, Record],
+        clients: Mapping[str, Any],
+    ) -> Fleet:
+        """Start a container for each variant, with what the model's own role may read.
+
+        Raises
+        ------
+        ContainerError
+            If one cannot load.
+        """
+        fleet = cls()
+        try:
+            for variant in variants:
+                model = models[variant["ModelName"]]
+                s3 = clients[model["ExecutionRoleArn"]]
+                (container,) = _containers(model)
+                fleet._containers[variant["VariantName"]] = fleet._load(container, s3)
+        except BaseException:
+            fleet.stop()
+            raise
+        return fleet
+
+    def invoke(self, body: bytes, *, content_type: str, accept: str) -> tuple[str, Reply]:
+        """Send a request to the first variant."""
+        variant, container = next(iter(self._containers.items()))
+        if isinstance(container, str):
+            return variant, Reply(500, "text/plain", container.encode())
+        try:
+            return variant, container.invoke(body, content_type=content_type, accept=accept)
+        except ContainerError as error:
+            return variant, Reply(500, "text/plain", str(error).encode())
+
+    def stop(self) -> None:
+        """Stop every container and remove its files."""
+        self._resources.close()
+
+    def _load(self, container: Record, s3: Any) -> LocalContainer | str:
+        base = Path(self._resources.enter_context(tempfile.TemporaryDirectory()))
+        model_dir, variables = base / "model", dict(container.get("Environment", {}))
+        _fetch(s3, container["ModelDataUrl"], model_dir)
+        contract = _contract(container["Image"])
+        if contract is Contract.DLR:
+            script = _only_script(s3, variables.get("SAGEMAKER_SUBMIT_DIRECTORY", ""), base)
+        else:
+            script = model_dir / "code" / variables.get("SAGEMAKER_PROGRAM", "inference.py")
+        if contract is Contract.NONE or not script.is_file():
+            # The endpoint exists, as it would; only its container is not one we have.
+            return f"The sandbox cannot run the handler built into {container['Image']}."
+        started = LocalContainer(model_dir, script, contract=contract, environment=variables)
+        self._resources.callback(started.stop)
+        return started
+
+
+def _containers(model: Parameters) -> list[Record]:
+    primary = model.get("PrimaryContainer")
+    return [primary] if primary else list(model.get("Containers", []))
+
+
+def _variants(configuration: Parameters) -> list[Record]:
+    return list(configuration["ProductionVariants"])
+
+
+def _contract(image: str) -> Contract:
+    repository = image.partition("/")[2].partition(":")[0]
+    if repository in _DLR_REPOSITORIES:
+        return Contract.DLR
+    return Contract.NONE if repository in _NO_SCRIPT_REPOSITORIES else Contract.TOOLKIT
+
+
+def _fetch(s3: Any, uri: str, folder: Path) -> None:
+    """Unpack an archive from S3."""
+    folder.mkdir(parents=True)
+    bucket, key = split_uri(uri)
+    with tempfile.TemporaryFile() as copy:
+        s3.download_fileobj(bucket, key, copy)
+        copy.seek(0)
+        with tarfile.open(fileobj=copy, mode="r:gz") as tar:
+            tar.extractall(folder, filter="data")
+
+
+def _only_script(s3: Any, uri: str, base: Path) -> Path:
+    """Return the one script in the archive that the DLR container fetches.
+
+    Source: neo_template_mxnet_byom.py of neo-ai/neo-ai-dlr.
+    """
+    if not uri.startswith("s3://") or not uri.endswith(".tar.gz"):
+        raise ContainerError(f"SAGEMAKER_SUBMIT_DIRECTORY must be s3://....tar.gz, not {uri!r}")
+    _fetch(s3, uri, base / "script")
+    scripts = sorted((base / "script").rglob("*.py"))
+    if len(scripts) != 1:
+        raise ContainerError(f"{uri} must hold exactly one .py file; found {len(scripts)}")
+    return scripts[0]

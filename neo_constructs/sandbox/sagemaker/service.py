@@ -1,0 +1,107 @@
+"""The emulated SageMaker as one object: an operation's name and parameters in, a reply out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, MutableMapping
+from typing import Any, TypeAlias
+
+from neo_constructs.sandbox.sagemaker import requests
+from neo_constructs.sandbox.sagemaker.compilation import CompilationJobs
+from neo_constructs.sandbox.sagemaker.faults import ApiError
+from neo_constructs.sandbox.sagemaker.hosting import Hosting
+from neo_constructs.sandbox.sagemaker.platform import Platform
+
+Parameters: TypeAlias = Mapping[str, Any]
+Store: TypeAlias = MutableMapping[str, dict[str, Any]]
+
+
+class SageMaker:
+    """What the sandbox has of SageMaker.
+
+    Parameters
+    ----------
+    make_store
+        Makes an empty store that tells accounts and regions apart.
+    platform
+        The AWS around it.
+    compile_seconds, endpoint_seconds
+        How long a job and an endpoint take.
+    """
+
+    def __init__(
+        self,
+        *,
+        make_store: Callable[[], Store],
+        platform: Platform,
+        compile_seconds: float,
+        endpoint_seconds: float,
+    ) -> None:
+        self._stores = {kind: make_store() for kind in ("jobs", "models", "configs", "endpoints")}
+        jobs = CompilationJobs(self._stores["jobs"], platform, seconds=compile_seconds)
+        self.hosting = Hosting(
+            models=self._stores["models"],
+            configurations=self._stores["configs"],
+            endpoints=self._stores["endpoints"],
+            platform=platform,
+            seconds=endpoint_seconds,
+        )
+        hosting = self.hosting
+        self._operations: dict[str, Callable[[Parameters], dict[str, Any]]] = {
+            "CreateCompilationJob": jobs.create,
+            "DescribeCompilationJob": jobs.describe,
+            "StopCompilationJob": jobs.stop,
+            "DeleteCompilationJob": jobs.delete,
+            "ListCompilationJobs": jobs.list,
+            "CreateModel": hosting.create_model,
+            "DescribeModel": hosting.models.describe,
+            "DeleteModel": hosting.models.delete,
+            "CreateEndpointConfig": hosting.create_configuration,
+            "DescribeEndpointConfig": hosting.configurations.describe,
+            "DeleteEndpointConfig": hosting.configurations.delete,
+            "CreateEndpoint": hosting.create_endpoint,
+            "UpdateEndpoint": hosting.update_endpoint,
+            "DescribeEndpoint": hosting.endpoints.describe,
+            "DeleteEndpoint": hosting.delete_endpoint,
+            "AddTags": self._add_tags,
+            "ListTags": self._list_tags,
+        }
+
+    def call(self, operation: str, parameters: Parameters) -> dict[str, Any]:
+        """Answer one request.
+
+        Raises
+        ------
+        ApiError
+            As the service would.
+        """
+        if operation not in self._operations:
+            message = f"The sandbox does not emulate sagemaker:{operation}."
+            raise ApiError("UnknownOperationException", message, 501)
+        requests.validate(operation, parameters)
+        return self._operations[operation](parameters)
+
+    def state(self) -> dict[str, Store]:
+        """Return everything that is stored."""
+        return self._stores
+
+    def reset(self) -> None:
+        """Forget everything."""
+        for store in self._stores.values():
+            store.clear()
+
+    def _add_tags(self, parameters: Parameters) -> dict[str, Any]:
+        record = self._by_arn(parameters["ResourceArn"])
+        new = {tag["Key"] for tag in parameters["Tags"]}
+        kept = [tag for tag in record.get("Tags", []) if tag["Key"] not in new]
+        record["Tags"] = [*kept, *parameters["Tags"]]
+        return {"Tags": record["Tags"]}
+
+    def _list_tags(self, parameters: Parameters) -> dict[str, Any]:
+        return {"Tags": self._by_arn(parameters["ResourceArn"]).get("Tags", [])}
+
+    def _by_arn(self, arn: str) -> dict[str, Any]:
+        for store in self._stores.values():
+            for record in store.values():
+                if arn in record.values():
+                    return record
+        raise ApiError("ResourceNotFound", f"Could not find {arn}.")

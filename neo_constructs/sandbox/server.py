@@ -1,0 +1,27 @@
+"""The emulator's process: ministack, with the SageMaker layer put in, bound to our life."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+
+from neo_constructs.sandbox import ministack_hooks
+
+
+def main() -> None:
+    """Serve until ended, or until the process that started us is gone."""
+    pipe = int(sys.argv[1])
+    sys.argv[1:] = []
+    threading.Thread(target=_end_with_parent, args=(pipe,), daemon=True).start()
+    ministack_hooks.serve()
+
+
+def _end_with_parent(pipe: int) -> None:
+    os.read(pipe, 1)  # returns when the other end is closed, which nobody does but the kernel
+    os.killpg(os.getpgid(0), signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main()
