@@ -103,20 +103,20 @@ def sandbox(*, port: int | None = None, bootstrap: bool = True) -> Iterator[Sand
             child_environment(os.environ, endpoint=endpoint, empty_folder=folder),
             folder / "emulator.log",
         )
-        with _emulator(chosen, running.log):
+        with _emulator(chosen, folder, running.log):
             if bootstrap:
                 _bootstrap(running, folder)
             yield running
 
 
 @contextlib.contextmanager
-def _emulator(port: int, log: Path) -> Iterator[None]:
+def _emulator(port: int, folder: Path, log: Path) -> Iterator[None]:
     # The emulator reads the other end of this pipe: it ends with us, however we end.
     reader, writer = os.pipe()
     with log.open("wb") as output:
         process = processes.start(
             [sys.executable, "-m", "neo_constructs.sandbox.server", str(reader)],
-            environment=emulator_environment(os.environ, port=port),
+            environment=emulator_environment(os.environ, port=port, folder=folder),
             output=output,
             keep_open=(reader,),
         )

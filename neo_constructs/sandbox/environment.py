@@ -11,7 +11,7 @@ from typing import Final
 REGION: Final = "us-east-1"
 ACCOUNT: Final = "000000000000"
 _DROPPED_PREFIXES: Final = ("AWS_", "CDK_", "BOTO_", "LOCALSTACK_", "SAGEMAKER_")
-_DROPPED: Final = frozenset({"CDK_NEW_BOOTSTRAP", "BOTO_CONFIG", "CI"})
+_DROPPED: Final = frozenset({"CI"})  # the CDK CLI prints otherwise under it
 
 
 def child_environment(
@@ -28,11 +28,7 @@ def child_environment(
     empty_folder
         Holds the empty configuration and credentials files.
     """
-    kept = {
-        name: value
-        for name, value in parent.items()
-        if not name.upper().startswith(_DROPPED_PREFIXES) and name not in _DROPPED
-    }
+    kept = _without_aws(parent)
     return {
         **kept,
         # The interpreter's own folder first: its node, npx and cdk app interpreter are there.
@@ -57,22 +53,35 @@ def child_environment(
     }
 
 
-def emulator_environment(parent: Mapping[str, str], *, port: int) -> dict[str, str]:
+def emulator_environment(parent: Mapping[str, str], *, port: int, folder: Path) -> dict[str, str]:
     """Return the environment for the emulator: loopback only, IAM enforced.
 
     The Lambda functions it runs inherit it, so everything about AWS is dropped here too.
+
+    Parameters
+    ----------
+    parent
+        The environment to start from.
+    port
+        Where it listens.
+    folder
+        Takes its temporary files, and goes with it.
     """
-    kept = {
-        name: value
-        for name, value in parent.items()
-        if not name.upper().startswith(_DROPPED_PREFIXES) and name not in _DROPPED
-    }
     return {
-        **kept,
+        **_without_aws(parent),
         "AUTH": "true",
         "BIND_HOST": "127.0.0.1",
         "GATEWAY_PORT": str(port),
         "IOT_MTLS_ENABLED": "0",
-        "SFN_WAIT_SCALE": kept.get("SFN_WAIT_SCALE", "0.1"),
+        "SFN_WAIT_SCALE": parent.get("SFN_WAIT_SCALE", "0.1"),
         "PYTHONUNBUFFERED": "1",
+        "TMPDIR": str(folder),
+    }
+
+
+def _without_aws(parent: Mapping[str, str]) -> dict[str, str]:
+    return {
+        name: value
+        for name, value in parent.items()
+        if not name.upper().startswith(_DROPPED_PREFIXES) and name not in _DROPPED
     }

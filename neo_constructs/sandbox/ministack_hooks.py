@@ -243,7 +243,9 @@ def _install_cloudformation() -> None:
         return str(provisioners._physical_name(stack_name, logical_id, max_len=63))
 
     for kind in RESOURCE_TYPES:
-        provisioners._RESOURCE_HANDLERS[kind.type_name] = kind.handlers(_service.call, make_name)
+        provisioners._RESOURCE_HANDLERS[kind.type_name] = kind.handlers(
+            _service.call, make_name, _service.find_by_arn
+        )
         provisioners._REPLACING_PROPERTIES[kind.type_name] = kind.replacing
         provisioners._STACK_TAG_PROPERTY[kind.type_name] = ("Tags", "list")
     bucket = provisioners._RESOURCE_HANDLERS["AWS::S3::Bucket"]

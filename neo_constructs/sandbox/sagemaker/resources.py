@@ -13,6 +13,7 @@ from neo_constructs.sandbox.sagemaker.faults import ApiError
 Properties: TypeAlias = Mapping[str, Any]
 Call: TypeAlias = Callable[[str, Mapping[str, Any]], dict[str, Any]]
 MakeName: TypeAlias = Callable[[str, str], str]
+FindByArn: TypeAlias = Callable[[str], Mapping[str, Any]]
 
 _POLL_SECONDS = 0.1
 
@@ -43,8 +44,18 @@ class ResourceType:
         """The name's property."""
         return f"{self.noun}Name"
 
-    def handlers(self, call: Call, make_name: MakeName) -> dict[str, Any]:
-        """Return create, update and delete in the emulator's signatures."""
+    def handlers(self, call: Call, make_name: MakeName, find_by_arn: FindByArn) -> dict[str, Any]:
+        """Return create, update and delete in the emulator's signatures.
+
+        Parameters
+        ----------
+        call
+            Calls an operation.
+        make_name
+            Makes a physical name from stack name and logical id.
+        find_by_arn
+            Finds a record: the physical id is an ARN, and an ARN has its name in lower case.
+        """
 
         def create(
             logical_id: str, properties: Properties, stack_name: str
@@ -62,7 +73,7 @@ class ResourceType:
             physical_id: str, old: Properties, new: Properties, stack_name: str, logical_id: str
         ) -> tuple[str, dict[str, str]]:
             del stack_name, logical_id
-            name = str(_name_of(physical_id, {**old, **new}, self.name_key))
+            name = find_by_arn(physical_id)[self.name_key]
             if self.updates and _without_tags(old) != _without_tags(new):
                 operation = f"Update{self.noun}"
                 _translated(call, operation, _parameters(operation, {**new, self.name_key: name}))
@@ -70,8 +81,9 @@ class ResourceType:
             return physical_id, self._attributes(name, physical_id)
 
         def delete(physical_id: str, properties: Properties) -> None:
-            name = _name_of(physical_id, properties, self.name_key)
+            del properties
             try:
+                name = find_by_arn(physical_id)[self.name_key]
                 call(f"Delete{self.noun}", {self.name_key: name})
             except ApiError as error:
                 if "Could not find" not in str(error):
@@ -160,7 +172,3 @@ def _translated(call: Call, operation: str, parameters: Properties) -> dict[str,
 
 def _without_tags(properties: Properties) -> dict[str, Any]:
     return {key: value for key, value in properties.items() if key != "Tags"}
-
-
-def _name_of(physical_id: str, properties: Properties, name_key: str) -> object:
-    return properties.get(name_key) or physical_id.rsplit("/", 1)[-1]

@@ -90,16 +90,23 @@ class SageMaker:
             store.clear()
 
     def _add_tags(self, parameters: Parameters) -> dict[str, Any]:
-        record = self._by_arn(parameters["ResourceArn"])
+        record = self.find_by_arn(parameters["ResourceArn"])
         new = {tag["Key"] for tag in parameters["Tags"]}
         kept = [tag for tag in record.get("Tags", []) if tag["Key"] not in new]
         record["Tags"] = [*kept, *parameters["Tags"]]
         return {"Tags": record["Tags"]}
 
     def _list_tags(self, parameters: Parameters) -> dict[str, Any]:
-        return {"Tags": self._by_arn(parameters["ResourceArn"]).get("Tags", [])}
+        return {"Tags": self.find_by_arn(parameters["ResourceArn"]).get("Tags", [])}
 
-    def _by_arn(self, arn: str) -> dict[str, Any]:
+    def find_by_arn(self, arn: str) -> dict[str, Any]:
+        """Return the record of a resource.
+
+        Raises
+        ------
+        ApiError
+            If there is none.
+        """
         for store in self._stores.values():
             for record in store.values():
                 if arn in record.values():

@@ -1,0 +1,55 @@
+# Two commands for a person: `make demo`, `make test`. The rest is theirs.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Only this project's environment counts, not one that is active by chance.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
+export SAGEMAKER_SUPPRESS_V2_WARNING := 1
+
+.PHONY: demo test lint check-python clean constraints catalog golden
+
+demo: $(VENV)/.demo
+	@neo sandbox run -- python examples/digits/demo.py
+
+test: $(VENV)/.test
+	@python -m pytest
+
+lint: $(VENV)/.test
+	ruff check .
+	ruff format --check .
+	mypy
+	python tools/lint_templates.py
+
+golden: $(VENV)/.test
+	UPDATE_GOLDEN=1 python -m pytest tests/templates
+
+catalog: $(VENV)/.test
+	python tools/refresh_catalog.py
+
+# Take the newest versions that pyproject.toml allows.
+constraints: check-python
+	rm -rf $(VENV).new && $(PYTHON) -m venv $(VENV).new
+	: > constraints.txt
+	$(VENV).new/bin/python -m pip install -q -r requirements.txt -e '.[dev]'
+	$(VENV).new/bin/python -m pip freeze --exclude-editable > constraints.txt
+	rm -rf $(VENV).new
+
+$(VENV)/.demo: requirements.txt constraints.txt pyproject.toml | check-python
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing into $(VENV) (a minute or two, once)"
+	@python -m pip install -q --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.demo
+	@python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+check-python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	  || { echo "Python 3.11 or newer is needed; $(PYTHON) is not. Try: make PYTHON=python3.12 ..."; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+	  || { echo "$(PYTHON) has no venv. On Debian: apt-get install python3-venv"; exit 1; }
+
+clean:
+	rm -rf $(VENV) cdk.out

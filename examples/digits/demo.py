@@ -1,0 +1,264 @@
+"""Take the digits model through its whole life, in the sandbox.
+
+    neo sandbox run -- python examples/digits/demo.py
+
+Deploys it, sends it ten images it has never seen, changes its script, changes its target, and
+removes it again; and checks at each step that what should have happened did, and nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+from urllib.parse import urlsplit
+
+import boto3
+import numpy as np
+from rich.columns import Columns
+from rich.console import Console
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+HERE = Path(__file__).parent
+PROJECT = HERE.parent.parent
+STACK = "DigitsStack"
+CDK = ("npx", "--yes", "aws-cdk@2", "--no-notices", "--progress", "bar")
+CDK_SECONDS = 300
+SHADES = " .:-=+*#%@"
+RUNNING = ("STARTING", "INPROGRESS", "STOPPING")
+
+console = Console(highlight=False)
+
+
+class DemoError(Exception):
+    """A promise was not kept; the text says which."""
+
+
+class Demo:
+    """The steps, the clients, and the time each step took."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.sagemaker = boto3.client("sagemaker")
+        self.runtime = boto3.client("sagemaker-runtime")
+        self.cloudformation = boto3.client("cloudformation")
+        self.s3 = boto3.client("s3")
+        self.times: list[tuple[str, float]] = []
+
+    def run(self) -> None:
+        """Do everything."""
+        with self.step("deploy"):
+            self.cdk("deploy", "--require-approval", "never")
+        first = self.jobs()
+        self.require(len(first) == 1, f"one compilation job after the deploy, not {len(first)}")
+        with self.step("predict"):
+            self.predict()
+        with self.step("diff"):
+            self.cdk("diff", "--fail")
+        console.print("  cdk diff shows no differences.")
+
+        edited = self.edited_script()
+        with self.step("script edit"):
+            self.deploy(f"neo.digits.inference_code={edited}")
+        self.require(self.jobs() == first, "an edited script compiles nothing")
+        self.require(self.ask(0).get("script") == "edited", "the endpoint runs the edited script")
+        console.print("  The endpoint runs the edited script; nothing was compiled.")
+
+        before = self.configuration()
+        with self.step("new target"):
+            self.deploy(
+                f"neo.digits.inference_code={edited}",
+                "neo.digits.target=ml_m5",
+                "neo.digits.instance_type=ml.m5.large",
+            )
+        second = self.jobs()
+        self.require(len(second) == 1 and second != first, "a new target compiles once")
+        self.require(self.configuration() != before, "the endpoint has moved")
+        self.require("digit" in self.ask(0), "the endpoint still answers")
+        console.print("  Compiled for ml_m5; the endpoint has moved, the old job's record is gone.")
+
+        with self.step("destroy"):
+            self.cdk("destroy", "--force")
+        self.require(not self.jobs(*RUNNING), "no compilation job is running after the destroy")
+        self.require(not self.jobs(), "no compilation job's record is left")
+        self.require(not self.stack_exists(), "the stack is gone")
+        self.summary()
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Time a step."""
+        console.print(f"[bold]{name}[/bold]")
+        start = time.monotonic()
+        yield
+        self.times.append((name, time.monotonic() - start))
+
+    def deploy(self, *overrides: str) -> None:
+        """Deploy with single settings overridden."""
+        context = [part for override in overrides for part in ("-c", override)]
+        self.cdk("deploy", "--require-approval", "never", *context)
+
+    def cdk(self, *arguments: str) -> None:
+        """Run the CDK CLI; show what it said only if it fails."""
+        verb, *rest = arguments
+        # In this process's group: whoever ends the group ends it too.
+        try:
+            done = subprocess.run(
+                [*CDK, verb, STACK, *rest, "--output", str(self.folder / "cdk.out")],
+                cwd=PROJECT,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                timeout=CDK_SECONDS,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as expired:
+            raise DemoError(f"cdk {verb} took longer than {CDK_SECONDS} s") from expired
+        if done.returncode != 0:
+            said = done.stdout.decode(errors="replace").strip().splitlines()
+            tail = "\n".join(said[-25:])
+            raise DemoError(f"cdk {verb} failed with exit code {done.returncode}:\n{tail}")
+
+    def jobs(self, *statuses: str) -> list[str]:
+        """Return the names of the compilation jobs that have a record."""
+        found = self.sagemaker.list_compilation_jobs(MaxResults=100)["CompilationJobSummaries"]
+        return sorted(
+            job["CompilationJobName"]
+            for job in found
+            if not statuses or job["CompilationJobStatus"] in statuses
+        )
+
+    def endpoint(self) -> str:
+        """Return the endpoint's name, from the stack's outputs."""
+        (stack,) = self.cloudformation.describe_stacks(StackName=STACK)["Stacks"]
+        outputs = {o["OutputKey"]: o["OutputValue"] for o in stack["Outputs"]}
+        return str(outputs["DigitsEndpointName"])
+
+    def configuration(self) -> str:
+        """Return what the endpoint serves."""
+        found = self.sagemaker.describe_endpoint(EndpointName=self.endpoint())
+        self.require(found["EndpointStatus"] == "InService", "the endpoint is InService")
+        return str(found["EndpointConfigName"])
+
+    def ask(self, index: int) -> dict[str, Any]:
+        """Send one held-out image to the endpoint."""
+        image = self.held_out()[0][index]
+        reply = self.runtime.invoke_endpoint(
+            EndpointName=self.endpoint(),
+            ContentType="application/json",
+            Body=json.dumps(image.tolist()),
+        )
+        answer: dict[str, Any] = json.loads(reply["Body"].read())
+        return answer
+
+    def predict(self) -> None:
+        """Show ten held-out images, one of each digit, with their labels and the predictions."""
+        images, labels = self.held_out()
+        chosen = [int(np.flatnonzero(labels == digit)[0]) for digit in range(10)]
+        panels, right = [], 0
+        for index in chosen:
+            answer, label = self.ask(index), int(labels[index])
+            is_right = answer["digit"] == label
+            right += is_right
+            caption = f"is {label}, says {answer['digit']} ({answer['probability']:.0%})"
+            style = "green" if is_right else "red"
+            panels.append(Panel(Text(drawing(images[index])), title=caption, style=style, width=25))
+        console.print(Columns(panels))
+        console.print(f"  {right} of 10 held-out images predicted right.")
+        self.require(right >= 9, "the endpoint predicts digits")
+
+    @staticmethod
+    def held_out() -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+        """Return the images kept from training, and their labels."""
+        with np.load(HERE / "held_out.npz") as data:
+            return data["images"], data["labels"]
+
+    def edited_script(self) -> Path:
+        """Return a copy of the script that says so in its reply."""
+        copy = shutil.copytree(HERE / "code", self.folder / "code")
+        script = copy / "inference.py"
+        text = script.read_text()
+        self.require('"probability"' in text, "the script has the line to edit")
+        script.write_text(text.replace('{"digit"', '{"script": "edited", "digit"'))
+        return copy
+
+    def stack_exists(self) -> bool:
+        """Whether the stack is still there."""
+        pages = self.cloudformation.get_paginator("list_stacks").paginate()
+        stacks = [stack for page in pages for stack in page["StackSummaries"]]
+        return any(
+            stack["StackName"] == STACK and stack["StackStatus"] != "DELETE_COMPLETE"
+            for stack in stacks
+        )
+
+    def summary(self) -> None:
+        """Print the times, and what a destroy leaves behind."""
+        table = Table(title="What it took, in seconds")
+        table.add_column("step")
+        table.add_column("time", justify="right")
+        for name, seconds in self.times:
+            table.add_row(name, f"{seconds:.1f}")
+        table.add_row("all", f"{sum(seconds for _, seconds in self.times):.1f}")
+        console.print(table)
+        console.print("[bold]What stays after cdk destroy[/bold]")
+        for bucket in self.s3.list_buckets()["Buckets"]:
+            if "neoartifact" in bucket["Name"]:
+                found = self.s3.list_objects_v2(Bucket=bucket["Name"]).get("Contents", [])
+                size = sum(item["Size"] for item in found)
+                console.print(
+                    f"  The artifact bucket, retained: {len(found)} objects, {size:,} bytes. It "
+                    "costs what S3 storage costs;\n  empty and delete it when no endpoint needs "
+                    "the models any more."
+                )
+        console.print("  The model and the script among the CDK's own bootstrap assets.")
+        console.print("  On AWS also Neo's log group, /aws/sagemaker/CompilationJobs.")
+        console.print("[bold green]Everything held.[/bold green]")
+
+    def require(self, kept: bool, promise: str) -> None:
+        """Stop unless a promise was kept."""
+        if not kept:
+            raise DemoError(f"This does not hold: {promise}.")
+
+
+def drawing(image: np.ndarray[Any, Any]) -> str:
+    """Return an image of values from 0 to 16 as text."""
+    scale = (len(SHADES) - 1) / 16
+    return "\n".join("".join(SHADES[round(int(v) * scale)] * 2 for v in row) for row in image)
+
+
+def main() -> int:
+    """Run the demo; say in one message what went wrong, if anything did."""
+    host = urlsplit(os.environ.get("AWS_ENDPOINT_URL", "")).hostname
+    if host not in {"localhost", "127.0.0.1"}:
+        console.print("Run it in the sandbox: make demo")
+        return 2
+    console.print("An emulation: the templates, the CDK CLI, the Lambda and the script are real;")
+    console.print("AWS is not, and nothing is compiled.\n")
+    signal.signal(signal.SIGTERM, interrupted)
+    try:
+        with tempfile.TemporaryDirectory(prefix="neo-demo-") as folder:
+            Demo(Path(folder)).run()
+    except DemoError as error:
+        console.print(f"The demo failed. {error}", markup=False, soft_wrap=True)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def interrupted(_number: int, _frame: object) -> NoReturn:
+    """Leave by the way that cleans up."""
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())
