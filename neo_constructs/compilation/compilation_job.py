@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Final, NoReturn
 
 from aws_cdk import Annotations, Duration, RemovalPolicy, Resource, Stack, Token
@@ -20,7 +19,8 @@ from neo_constructs.compilation import checks
 from neo_constructs.compilation.artifact_bucket import ArtifactBucket
 from neo_constructs.compilation.inference_image import InferenceImage
 from neo_constructs.compilation.model_data import ModelData
-from neo_constructs.engine.job_engine import JobEngine, logging_statements
+from neo_constructs.engine.job_engine import JobEngine
+from neo_constructs.engine.rights import compile_statements, extend_role
 from neo_constructs.errors import ValidationError, raise_errors
 from neo_constructs.findings import Finding, Level
 
@@ -225,20 +225,11 @@ class CompilationJob(Resource):
             return None  # only with .of: the job's own answer is then the only one
 
     def _extend(self, role: iam.IRole, engine: JobEngine) -> list[IDependable]:
-        """Give a role of the caller's what the job needs; say it where it cannot be extended."""
+        """Give a role of the caller's what the job needs."""
         engine.pass_role(role)
-        statements = [
-            *engine.artifact_access(self.artifact_bucket),
-            *logging_statements("/aws/sagemaker/CompilationJobs"),
-        ]
-        results = [role.add_to_principal_policy(statement) for statement in statements]
-        if not all(result.statement_added for result in results):
-            needed = json.dumps(Stack.of(self).resolve([s.to_statement_json() for s in statements]))
-            Annotations.of(self).add_warning_v2(
-                "neo-constructs:role-not-extended",
-                f"The role cannot be extended from here. It must allow: {needed}",
-            )
-        return [r.policy_dependable for r in results if r.policy_dependable]
+        return extend_role(
+            self, role, [*engine.artifact_access(self.artifact_bucket), *compile_statements()]
+        )
 
     def _attribute(self, name: str) -> str:
         return Token.as_string(self._resource.get_att(name))

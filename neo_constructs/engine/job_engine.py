@@ -23,6 +23,11 @@ from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct, IDependable
 
 from neo_constructs.engine.lambda_code import lambda_code
+from neo_constructs.engine.rights import (
+    compile_statements,
+    pass_role_statement,
+    service_principal,
+)
 
 # Everything about the engine that a release may tune stands here.
 RUNTIME: Final = "python3.14"  # the newest Python the CDK names
@@ -206,7 +211,7 @@ class JobEngine(Construct):
     def pass_role(self, role: iam.IRole) -> None:
         """Let the engine hand a role to SageMaker."""
         if self._first("role", role.role_arn):
-            self._role.add_to_policy(_pass_role(role))
+            self._role.add_to_policy(pass_role_statement(role))
 
     def _first(self, kind: str, name: str) -> bool:
         key = f"{kind} {Stack.of(self).resolve(name)}"
@@ -240,7 +245,7 @@ class JobEngine(Construct):
                 ],
                 resources=[jobs],
             ),
-            _pass_role(self.compile_role),
+            pass_role_statement(self.compile_role),
             iam.PolicyStatement(
                 sid="WriteLogs",
                 actions=["logs:CreateLogStream", "logs:PutLogEvents"],
@@ -381,60 +386,6 @@ def definition(function_arn: str) -> dict[str, Any]:
     }
 
 
-def service_principal(source: str) -> iam.IPrincipal:
-    """Return SageMaker as a principal, for jobs and models of this account only.
-
-    Parameters
-    ----------
-    source
-        What the call must come from, such as ``compilation-job/*``. Source of the form: AWS
-        developer guide, page security-confused-deputy-prevention.
-    """
-    return iam.ServicePrincipal(
-        "sagemaker.amazonaws.com",
-        conditions={
-            "StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID},
-            "ArnLike": {
-                "aws:SourceArn": (
-                    f"arn:{Aws.PARTITION}:sagemaker:{Aws.REGION}:{Aws.ACCOUNT_ID}:{source}"
-                )
-            },
-        },
-    )
-
-
-def compile_statements() -> list[iam.PolicyStatement]:
-    """Return what any compile role needs beside its artifacts: Neo's logs and metrics.
-
-    Source: API reference of CreateCompilationJob, parameter RoleArn.
-    """
-    return logging_statements("/aws/sagemaker/CompilationJobs")
-
-
-def logging_statements(log_group: str) -> list[iam.PolicyStatement]:
-    """Return the rights to write SageMaker's logs and metrics."""
-    group = f"arn:{Aws.PARTITION}:logs:{Aws.REGION}:{Aws.ACCOUNT_ID}:log-group:{log_group}"
-    return [
-        iam.PolicyStatement(
-            actions=[
-                "logs:CreateLogGroup",
-                "logs:CreateLogStream",
-                "logs:DescribeLogStreams",
-                "logs:PutLogEvents",
-            ],
-            resources=[group, f"{group}:*"],
-        ),
-        # The API has no resource level; the namespace is what can be narrowed.
-        iam.PolicyStatement(
-            actions=["cloudwatch:PutMetricData"],
-            resources=["*"],
-            conditions={
-                "StringLike": {"cloudwatch:namespace": ["/aws/sagemaker/*", "AWS/SageMaker"]}
-            },
-        ),
-    ]
-
-
 def without_none(properties: Mapping[str, Any]) -> dict[str, Any]:
     """Return the properties that are set, at every level."""
     return {
@@ -449,11 +400,3 @@ def _name_prefix() -> str:
     uuid = Fn.select(2, Fn.split("/", Aws.STACK_ID))
     groups = Fn.split("-", uuid)
     return Fn.join("", ["neo-", Fn.select(0, groups), Fn.select(4, groups)])
-
-
-def _pass_role(role: iam.IRole) -> iam.PolicyStatement:
-    return iam.PolicyStatement(
-        actions=["iam:PassRole"],
-        resources=[role.role_arn],
-        conditions={"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}},
-    )

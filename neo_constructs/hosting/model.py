@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Final
 
-from aws_cdk import Annotations, Aws, Resource, Stack
+from aws_cdk import Aws, Resource
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sagemaker as sagemaker
-from constructs import Construct, IDependable
+from constructs import Construct
 
 from neo_constructs.archive.entry_point import Contract, contract_for
 from neo_constructs.catalog.framework import Framework
@@ -21,11 +20,8 @@ from neo_constructs.compilation.inference_image import (
     neo_repositories,
     pull_statements,
 )
-from neo_constructs.engine.job_engine import (
-    JobEngine,
-    logging_statements,
-    service_principal,
-)
+from neo_constructs.engine.job_engine import JobEngine
+from neo_constructs.engine.rights import extend_role, logging_statements, service_principal
 from neo_constructs.errors import raise_errors
 from neo_constructs.findings import Finding
 from neo_constructs.hosting.inference_code import InferenceCode
@@ -114,7 +110,7 @@ class Model(Resource):
             assumed_by=service_principal("*"),
             description="What the serving container may do",
         )
-        dependencies = self._grant(self._statements(bucket, repositories))
+        dependencies = extend_role(self, self.role, self._statements(bucket, repositories))
         is_isolated = (
             enable_network_isolation if enable_network_isolation is not None else not fetches_script
         )
@@ -186,16 +182,6 @@ class Model(Resource):
                 )
             )
         return statements
-
-    def _grant(self, statements: list[iam.PolicyStatement]) -> list[IDependable]:
-        results = [self.role.add_to_principal_policy(statement) for statement in statements]
-        if not all(result.statement_added for result in results):
-            needed = json.dumps(Stack.of(self).resolve([s.to_statement_json() for s in statements]))
-            Annotations.of(self).add_warning_v2(
-                "neo-constructs:role-not-extended",
-                f"The role cannot be extended from here. It must allow: {needed}",
-            )
-        return [r.policy_dependable for r in results if r.policy_dependable][:1]
 
 
 # AWS developer guide, page neo-deployment-hosting-services-boto3.

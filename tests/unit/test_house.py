@@ -1,0 +1,129 @@
+"""The floors of the house: what may import what, and what loads when."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import neo_constructs
+
+# Each floor, and the floors below it that it may stand on (docs/decisions.md).
+CORE = {"findings", "errors"}
+FLOORS = {
+    "findings": set(),
+    "errors": {"findings"},
+    "catalog": CORE,
+    "archive": {*CORE, "catalog"},
+    "engine": {*CORE, "catalog", "archive"},
+    "compilation": {*CORE, "catalog", "archive", "engine"},
+    "hosting": {*CORE, "catalog", "archive", "engine", "compilation"},
+    "patterns": {*CORE, "catalog", "archive", "engine", "compilation", "hosting"},
+    "local": {*CORE, "catalog", "archive"},
+    "sandbox": {*CORE, "catalog", "archive", "local"},
+    "cli": {*CORE, "catalog", "archive", "local", "sandbox"},
+}
+WITHOUT_CDK = {"findings", "errors", "catalog", "archive", "local", "sandbox", "cli"}
+
+
+def imports(file: Path) -> Iterator[str]:
+    """Yield every module a file imports, wherever in it."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file} has a relative import"
+            assert node.module
+            yield node.module
+
+
+def sources(floor: str, project: Path) -> list[Path]:
+    package = project / "neo_constructs"
+    file = package / f"{floor}.py"
+    return [file] if file.is_file() else sorted((package / floor).rglob("*.py"))
+
+
+@pytest.mark.parametrize("floor", FLOORS)
+def test_a_floor_knows_only_the_floors_below_it(floor: str, project: Path) -> None:
+    files = sources(floor, project)
+    assert files
+    for file in files:
+        for module in imports(file):
+            top, _, rest = module.partition(".")
+            if top == "neo_constructs" and rest:
+                assert rest.split(".")[0] in {floor, *FLOORS[floor]}, f"{file} imports {module}"
+            assert top != "neo_jobs", f"{file} imports the Lambda"
+            if floor in WITHOUT_CDK:
+                assert top not in {"aws_cdk", "constructs", "jsii"}, f"{file} imports {module}"
+
+
+def test_every_folder_is_a_floor(project: Path) -> None:
+    package = project / "neo_constructs"
+    folders = {f.name for f in package.iterdir() if f.is_dir() and f.name != "__pycache__"}
+    files = {f.stem for f in package.glob("*.py") if f.name != "__init__.py"}
+    assert folders | files == set(FLOORS)
+
+
+def test_the_lambda_needs_nothing_but_the_standard_library_and_boto3(project: Path) -> None:
+    files = sorted((project / "lambda").rglob("*.py"))
+    assert files
+    allowed = {*sys.stdlib_module_names, "boto3", "botocore", "neo_jobs"}
+    for file in files:
+        assert {module.split(".")[0] for module in imports(file)} <= allowed, file
+
+
+def test_the_local_worker_needs_nothing_of_the_library(project: Path) -> None:
+    worker = project / "neo_constructs" / "local" / "worker.py"
+    assert "neo_constructs" not in {module.split(".")[0] for module in imports(worker)}
+
+
+def test_only_one_file_touches_the_emulators_private_names(project: Path) -> None:
+    users = {
+        file.name
+        for file in (project / "neo_constructs").rglob("*.py")
+        if any(module.startswith("ministack") for module in imports(file))
+    }
+    assert users == {"ministack_hooks.py"}
+
+
+def test_the_public_names_are_the_same_for_the_type_checker(project: Path) -> None:
+    tree = ast.parse((project / "neo_constructs" / "__init__.py").read_text())
+    (block,) = [node for node in tree.body if isinstance(node, ast.If)]
+    declared = {
+        alias.name: node.module.removeprefix("neo_constructs.")
+        for node in block.body
+        if isinstance(node, ast.ImportFrom) and node.module
+        for alias in node.names
+    }
+    assert declared == neo_constructs._MODULES
+    assert sorted(declared) == neo_constructs.__all__
+
+
+@pytest.mark.parametrize("name", neo_constructs.__all__)
+def test_every_public_name_loads_and_is_documented(name: str) -> None:
+    value = getattr(neo_constructs, name)
+    assert (value.__doc__ or "").strip()
+    assert name in dir(neo_constructs)
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="CompiledEndpont"):
+        _ = neo_constructs.CompiledEndpont
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["neo_constructs", "neo_constructs.catalog.images", "neo_constructs.cli.main"],
+)
+def test_importing_starts_neither_the_cdk_nor_an_sdk(module: str) -> None:
+    code = (
+        f"import sys, {module}; "
+        "print([m for m in ('aws_cdk', 'jsii', 'boto3', 'botocore', 'sagemaker') "
+        "if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

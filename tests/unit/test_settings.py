@@ -1,0 +1,109 @@
+"""The ``neo`` context of cdk.json."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from neo_constructs.catalog.framework import Framework
+from neo_constructs.catalog.target import TargetDevice
+from neo_constructs.errors import ValidationError
+from neo_constructs.patterns.settings import EndpointSettings, Settings
+
+ENDPOINT = {
+    "name": "digits",
+    "model_data": "digits.onnx",
+    "target": "ml_c5",
+    "instance_type": "ml.c5.large",
+}
+
+
+def context(overrides: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
+    endpoint = {k: v for k, v in {**ENDPOINT, **changes}.items() if v is not None}
+    return {"neo": {"endpoints": [endpoint]}, **(overrides or {})}
+
+
+def faults(given: dict[str, Any]) -> dict[str, str]:
+    """Return place to text of all that is wrong."""
+    with pytest.raises(ValidationError) as caught:
+        Settings.from_context(given)
+    return {finding.where: str(finding) for finding in caught.value.findings}
+
+
+def test_values_become_what_the_constructs_take() -> None:
+    settings = Settings.from_context(context(framework="pytorch:2.0", max_runtime_minutes="20"))
+    (endpoint,) = settings.endpoints
+    assert endpoint.target == TargetDevice.ML_C5
+    assert endpoint.framework == Framework.pytorch("2.0")
+    assert endpoint.max_runtime_minutes == 20
+    assert endpoint.initial_instance_count == 1
+
+
+def test_the_command_line_overrides_one_value_or_all() -> None:
+    one = Settings.from_context(context({"neo.digits.target": "ml_m5", "neo.stack_name": "Other"}))
+    assert one.endpoints[0].target == TargetDevice.ML_M5
+    assert one.stack_name == "Other"
+    everything = Settings.from_context({"neo": json.dumps(context()["neo"])})
+    assert everything.endpoints[0].name == "digits"
+    shapes = Settings.from_context(context({"neo.digits.data_input_config": '{"a": [1, 2]}'}))
+    assert shapes.endpoints[0].data_input_config == {"a": [1, 2]}
+
+
+def test_other_context_is_none_of_our_business() -> None:
+    assert Settings.from_context(context({"aws:cdk:x": 1, "neon": 2}))
+
+
+def test_all_faults_are_named_together() -> None:
+    given = context(target="ml_c55", max_runtime_minutes=90, instance_typ="ml.c5.large")
+    del given["neo"]["endpoints"][0]["instance_type"]
+    found = faults(given)
+    assert set(found) == {
+        "neo.endpoints[0].target",
+        "neo.endpoints[0].max_runtime_minutes",
+        "neo.endpoints[0].instance_typ",
+        "neo.endpoints[0].instance_type",
+    }
+    assert "'ml_c55'" in found["neo.endpoints[0].target"]
+    assert "Did you mean 'ml_c5'?" in found["neo.endpoints[0].target"]
+    assert "from 1 to 45" in found["neo.endpoints[0].max_runtime_minutes"]
+    assert "Did you mean 'instance_type'?" in found["neo.endpoints[0].instance_typ"]
+
+
+@pytest.mark.parametrize(
+    ("given", "place"),
+    [
+        ({}, "neo"),
+        ({"neo": "{"}, "neo"),
+        ({"neo": []}, "neo"),
+        ({"neo": {}}, "neo.endpoints"),
+        ({"neo": {"endpoints": []}}, "neo.endpoints"),
+        ({"neo": {"endpoints": "digits"}}, "neo.endpoints"),
+        ({"neo": {"endpoints": [7]}}, "neo.endpoints[0]"),
+        ({"neo": {"endpoints": [ENDPOINT], "tag": {}}}, "neo.tag"),
+        ({"neo": {"endpoints": [ENDPOINT], "tags": {"a": 1}}}, "neo.tags"),
+        ({"neo": {"endpoints": [ENDPOINT], "stack_name": "a_b"}}, "neo.stack_name"),
+        ({"neo": {"endpoints": [ENDPOINT, ENDPOINT]}}, "neo.endpoints"),
+        (context({"neo.digit.target": "ml_m5"}), "neo.digit.target"),
+        (context({"neo.digits.targets": "ml_m5"}), "neo.digits.targets"),
+        (context({"neo.stak_name": "A"}), "neo.stak_name"),
+        (context(name="Digits"), "neo.endpoints[0].name"),
+        (context(framework="caffe"), "neo.endpoints[0].framework"),
+        (context(data_input_config="{"), "neo.endpoints[0].data_input_config"),
+        (context(initial_instance_count=True), "neo.endpoints[0].initial_instance_count"),
+        (context(artifact_removal_policy="SNAPSHOT"), "neo.endpoints[0].artifact_removal_policy"),
+        (context(model_data=""), "neo.endpoints[0].model_data"),
+    ],
+)
+def test_each_fault_is_named_by_its_place(given: dict[str, Any], place: str) -> None:
+    assert place in faults(given)
+
+
+def test_every_key_is_documented(project: Path) -> None:
+    text = (project / "docs" / "settings.md").read_text()
+    for kind in (Settings, EndpointSettings):
+        for field in fields(kind):
+            assert f"| `{field.name}` |" in text, field.name
