@@ -81,19 +81,21 @@ class Engine:
             deadline=request.deadline(started),
             polls=int(state.get("Polls", 0)),
             missing=int(state.get("Missing", 0)),
+            why=str(state.get("Why", "")),
         )
         action = self._act(request, clock, started)
         log.info("%s %s: %s", request.type, request.logical_id, action)
         if isinstance(action, core.Succeed | core.Fail):
             self._answer(request, action)
-        missing = isinstance(action, core.Wait) and action.is_missing_artifact
+        wait = action if isinstance(action, core.Wait) else core.Wait(core.SOON, "")
         return {
             "Version": STATE_VERSION,
             "Event": state["Event"],
             "Polls": clock.polls + 1,
-            "Missing": clock.missing + missing,
+            "Missing": clock.missing + wait.is_missing_artifact,
+            "Why": wait.why,
             "Done": isinstance(action, core.Succeed | core.Fail),
-            "WaitSeconds": action.seconds if isinstance(action, core.Wait) else core.SOON,
+            "WaitSeconds": wait.seconds,
         }
 
     def abort(self, state: State) -> dict[str, Any]:

@@ -118,12 +118,15 @@ class Clock:
         How many steps this request has had.
     missing
         How many of them found the job completed without its artifact.
+    why
+        What the last step waited for.
     """
 
     now: float
     deadline: float
     polls: int = 0
     missing: int = 0
+    why: str = ""
 
     @property
     def is_late(self) -> bool:
@@ -273,7 +276,8 @@ def _start(request: Request, seen: Observed, clock: Clock) -> Action:
         # Tags or a role changed, or an update is rolled back: what was compiled still serves.
         return Succeed(seen.result.job_name, attributes(request, seen.result))
     if clock.is_late:
-        return Fail("No compilation job could be started in time.")
+        cause = f": {clock.why}" if clock.why else ""
+        return Fail(f"No compilation job could be started in time{cause}.")
     return CreateJob() if seen.has_input else CopyInput()
 
 
@@ -355,7 +359,7 @@ def on_error(code: str, message: str, clock: Clock, *, in_grace: bool) -> Wait |
     if code == "ResourceInUse":
         return Wait(SOON, "the job exists already")
     if code == "ResourceLimitExceeded":
-        return Wait(QUOTA_SECONDS, "the account's quota of compilation jobs is used up")
+        return Wait(QUOTA_SECONDS, text)
     if _is_passing(code):
         return Wait(FAULT_SECONDS, text)
     about_rights = code in {"AccessDenied", "AccessDeniedException", "403"} or (

@@ -1,0 +1,375 @@
+"""The life of a compilation job, from CloudFormation's events to SageMaker's calls."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from tests.lifecycle.fakes import BUCKET, PREFIX, SOURCE, Json, World, event, refused
+
+NAME = re.compile(rf"{PREFIX}-[a-z2-7]{{8}}-[a-z2-7]{{10}}-[a-z2-7]{{8}}")
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def created(world: World, **changes: Any) -> Json:
+    """Return the answer to a Create that succeeds."""
+    answer = world.serve(event(**changes))
+    assert answer["Status"] == "SUCCESS", answer
+    return answer
+
+
+def compiles(world: World) -> int:
+    return len(world.calls.of("CreateCompilationJob"))
+
+
+# --- create ---------------------------------------------------------------------------------
+
+
+def test_a_create_copies_compiles_and_reports(world: World) -> None:
+    answer = created(world)
+    name = answer["PhysicalResourceId"]
+    assert NAME.fullmatch(name)
+    assert len(name) == 53
+    assert answer["Data"] == {
+        "S3ModelArtifacts": f"s3://{BUCKET}/{name}/model-ml_c5.tar.gz",
+        "InferenceImage": world.sagemaker.image,
+        "ImageMatchesCatalog": "false",
+        "CompilationJobArn": f"arn:aws:sagemaker:eu-west-1:123456789012:compilation-job/{name}",
+    }
+    (copy,) = world.calls.of("CopyObject")
+    assert copy["CopySource"] == {"Bucket": "staging", "Key": "0123.gz"}
+    assert copy["CopySourceIfMatch"] == '"e"'
+    assert copy["Key"] == f"{name}/input/model.tar.gz"
+    assert (copy["MetadataDirective"], copy["TaggingDirective"]) == ("REPLACE", "REPLACE")
+    (call,) = world.calls.of("CreateCompilationJob")
+    assert call["InputConfig"]["S3Uri"] == f"s3://{BUCKET}/{name}/input/model.tar.gz"
+    assert call["OutputConfig"]["S3OutputLocation"] == f"s3://{BUCKET}/{name}/"
+    assert call["StoppingCondition"] == {"MaxRuntimeInSeconds": 900}
+    # The copy of the model goes; the artifact and the record of it stay.
+    assert world.s3.under(PREFIX) == [f"{name}/model-ml_c5.tar.gz", f"{name}/result.json"]
+
+
+def test_the_catalogs_image_stands_in_where_the_job_reports_none(world: World) -> None:
+    world.sagemaker.image = ""
+    data = created(world)["Data"]
+    assert data["InferenceImage"] == "expected/image:1"
+    assert data["ImageMatchesCatalog"] == "true"
+
+
+def test_an_object_version_is_what_is_copied(world: World) -> None:
+    created(world, InputFingerprint="", InputObjectVersion="v7")
+    (copy,) = world.calls.of("CopyObject")
+    assert copy["CopySource"]["VersionId"] == "v7"
+
+
+def test_a_failure_comes_with_its_cause_first_then_a_hint_then_the_log(world: World) -> None:
+    world.sagemaker.outcome = "FAILED"
+    world.sagemaker.reason = "ClientError: InputConfiguration: No pth file found for PyTorch model"
+    answer = world.serve(event())
+    assert answer["Status"] == "FAILED"
+    assert NAME.fullmatch(answer["PhysicalResourceId"])
+    cause, hint, log = (
+        answer["Reason"].find(text)
+        for text in ("ClientError: Input", "Hint: name the file model.pth", "/aws/sagemaker/")
+    )
+    assert 0 == cause < hint < log
+    assert world.s3.under(PREFIX) == []
+
+
+def test_a_missing_model_is_named(world: World) -> None:
+    world.s3.objects.clear()
+    answer = world.serve(event())
+    assert answer["Status"] == "FAILED"
+    assert answer["Reason"].startswith(f"There is no object at {SOURCE}")
+    assert compiles(world) == 0
+
+
+def test_a_model_over_five_gigabytes_is_refused(world: World) -> None:
+    world.s3.sizes["staging", "0123.gz"] = 5 * 1024**3 + 1
+    answer = world.serve(event())
+    assert "this release copies up to" in answer["Reason"]
+    assert compiles(world) == 0
+
+
+def test_a_refused_request_is_reported_as_the_service_says_it(world: World) -> None:
+    world.calls.faults["CreateCompilationJob"] = [
+        refused("CreateCompilationJob", "ValidationException", "TargetDevice is not supported")
+    ]
+    answer = world.serve(event())
+    assert answer["Reason"].startswith("CreateCompilationJob: TargetDevice is not supported")
+
+
+@pytest.mark.parametrize(
+    "operation",
+    ["DescribeCompilationJob", "CreateCompilationJob", "CopyObject", "PutObject", "HeadObject"],
+)
+@pytest.mark.parametrize(
+    "code", ["ThrottlingException", "InternalServerException", "SlowDown", "503"]
+)
+def test_what_passes_is_waited_for(world: World, operation: str, code: str) -> None:
+    world.calls.faults[operation] = [refused(operation, code) for _ in range(3)]
+    created(world)
+    assert len(world.sagemaker.jobs) == 1
+
+
+@pytest.mark.parametrize(
+    ("operation", "code", "message"),
+    [
+        ("CopyObject", "AccessDenied", "Access Denied"),
+        ("CreateCompilationJob", "AccessDeniedException", "no identity-based policy allows it"),
+        ("CreateCompilationJob", "ValidationException", "Could not assume role arn:..."),
+    ],
+)
+def test_rights_that_are_seconds_old_are_waited_for(
+    world: World, operation: str, code: str, message: str
+) -> None:
+    world.calls.faults[operation] = [refused(operation, code, message) for _ in range(5)]
+    created(world)
+    world = World()
+    world.calls.faults[operation] = [refused(operation, code, message) for _ in range(500)]
+    begin = world.clock()
+    answer = world.serve(event())
+    assert message in answer["Reason"]
+    assert 90 <= world.clock() - begin < 120
+
+
+def test_a_full_quota_is_waited_for_until_the_deadline(world: World) -> None:
+    full = refused("CreateCompilationJob", "ResourceLimitExceeded", "quota of 5")
+    world.calls.faults["CreateCompilationJob"] = [full] * 10
+    created(world)
+    world = World()
+    world.calls.faults["CreateCompilationJob"] = [full] * 1000
+    answer = world.serve(event())
+    assert "quota of 5" in answer["Reason"]
+
+
+@pytest.mark.parametrize("seconds", [0, 60, 2_700, 100_000])
+def test_there_is_an_answer_within_the_hour(world: World, seconds: float) -> None:
+    world.sagemaker.seconds = seconds
+    begin = world.clock()
+    answer = world.serve(event())
+    assert world.clock() - begin < 3_400
+    assert answer["Status"] == ("SUCCESS" if seconds < 3_000 else "FAILED")
+    if answer["Status"] == "FAILED":
+        assert "did not end in time and was stopped" in answer["Reason"]
+        assert world.calls.of("StopCompilationJob")
+
+
+def test_the_deadline_counts_from_the_time_signed_into_the_url(world: World) -> None:
+    late = event()
+    signed = "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Date=20270115T070000Z&X-Amz-Expires=7200"
+    late["ResponseURL"] = f"https://bucket.s3.amazonaws.com/x?{signed}"
+    world.clock.now = 1_800_000_000 - 100  # 2027-01-15T07:58:20Z: 3,500 seconds later
+    answer = world.serve(late)
+    assert answer["Reason"] == "No compilation job could be started in time."
+    assert compiles(world) == 0
+
+
+def test_a_completed_job_without_an_artifact_fails_after_a_few_looks(world: World) -> None:
+    world.sagemaker.leaves_artifact = False
+    answer = world.serve(event())
+    assert answer["Reason"].startswith("Neo reports COMPLETED but left no artifact")
+    assert len(world.calls.of("DescribeCompilationJob")) < 60
+
+
+def test_a_job_stopped_by_someone_else_says_so(world: World) -> None:
+    world.sagemaker.outcome = "STOPPED"
+    assert "stopped outside CloudFormation" in world.serve(event())["Reason"]
+
+
+def test_an_unknown_status_is_waited_out(world: World) -> None:
+    world.sagemaker.outcome = "HIBERNATING"
+    answer = world.serve(event())
+    assert "HIBERNATING" in answer["Reason"]
+
+
+# --- update ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"Tags": [{"Key": "a", "Value": "b"}]},
+        {"RoleArn": "arn:aws:iam::123456789012:role/other"},
+        {"StoppingCondition": {"MaxRuntimeInSeconds": "1800"}},
+        {"StateMachineArn": "arn:aws:states:eu-west-1:123456789012:stateMachine:other"},
+        {"ExpectedInferenceImage": "other"},
+        {"ArtifactRemovalPolicy": "DESTROY"},
+        {"InputConfig": {"S3Uri": "s3://other/x.gz", "DataInputConfig": '{"pixels": [1, 1, 8, 8]}',
+                         "Framework": "ONNX"}},
+    ],
+)  # fmt: skip
+def test_an_update_that_neo_would_not_see_compiles_nothing(world: World, change: Json) -> None:
+    first = created(world)
+    name = first["PhysicalResourceId"]
+    answer = world.serve(event("Update", physical_id=name, **change))
+    assert answer["PhysicalResourceId"] == name
+    assert answer["Data"]["S3ModelArtifacts"] == first["Data"]["S3ModelArtifacts"]
+    assert compiles(world) == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"InputFingerprint": "0" * 64},
+        {"InputFingerprint": "", "InputObjectVersion": "v2"},
+        {"InputConfig": {"S3Uri": SOURCE, "DataInputConfig": '{"pixels":[2,1,8,8]}',
+                         "Framework": "ONNX"}},
+        {"InputConfig": {"S3Uri": SOURCE, "DataInputConfig": '{"pixels":[1,1,8,8]}',
+                         "Framework": "PYTORCH", "FrameworkVersion": "2.0"}},
+        {"OutputConfig": {"S3OutputLocation": f"s3://{BUCKET}/", "TargetDevice": "ml_m5"}},
+        {"OutputConfig": {"S3OutputLocation": f"s3://{BUCKET}/", "TargetDevice": "ml_c5",
+                          "CompilerOptions": '{"dtype": "int64"}'}},
+        {"OutputConfig": {"S3OutputLocation": f"s3://{BUCKET}/", "TargetDevice": "ml_c5",
+                          "KmsKeyId": "alias/key"}},
+        {"OutputConfig": {"S3OutputLocation": "s3://other/", "TargetDevice": "ml_c5"}},
+    ],
+)  # fmt: skip
+def test_an_update_that_neo_would_see_compiles_once(world: World, change: Json) -> None:
+    old = created(world)["PhysicalResourceId"]
+    answer = world.serve(event("Update", physical_id=old, **change))
+    assert answer["Status"] == "SUCCESS"
+    assert answer["PhysicalResourceId"] != old
+    assert compiles(world) == 2
+    world.serve(event("Delete", physical_id=old))
+    assert list(world.sagemaker.jobs) == [answer["PhysicalResourceId"]]
+
+
+@pytest.mark.parametrize("keeps_old_id", [True, False])
+def test_a_rollback_compiles_nothing(world: World, keeps_old_id: bool) -> None:
+    first = created(world)
+    world.sagemaker.outcome = "FAILED"
+    update = event("Update", physical_id=first["PhysicalResourceId"], InputFingerprint="0" * 64)
+    failed = world.serve(update)
+    assert failed["Status"] == "FAILED"
+    current = (first if keeps_old_id else failed)["PhysicalResourceId"]
+    back = world.serve(event("Update", physical_id=current))
+    assert back["PhysicalResourceId"] == first["PhysicalResourceId"]
+    assert back["Data"] == first["Data"]
+    assert compiles(world) == 2
+    world.serve(event("Delete", physical_id=failed["PhysicalResourceId"]))
+    assert list(world.sagemaker.jobs) == [first["PhysicalResourceId"]]
+
+
+def test_a_record_deleted_by_hand_costs_no_compile(world: World) -> None:
+    first = created(world)
+    world.sagemaker.jobs.clear()
+    again = world.serve(event("Update", physical_id=first["PhysicalResourceId"], Tags=[]))
+    assert again["Data"] == first["Data"]
+    assert compiles(world) == 1
+
+
+def test_an_artifact_deleted_by_hand_is_compiled_again(world: World) -> None:
+    first = created(world)
+    world.s3.objects = {k: v for k, v in world.s3.objects.items() if k[0] != BUCKET}
+    again = world.serve(event("Update", physical_id=first["PhysicalResourceId"]))
+    assert again["PhysicalResourceId"] != first["PhysicalResourceId"]
+    assert compiles(world) == 2
+
+
+def test_a_redeploy_after_a_failure_starts_afresh(world: World) -> None:
+    world.sagemaker.outcome = "FAILED"
+    failed = world.serve(event())
+    world.sagemaker.outcome = "COMPLETED"
+    assert created(world)["PhysicalResourceId"] != failed["PhysicalResourceId"]
+
+
+# --- delete ---------------------------------------------------------------------------------
+
+
+def test_a_delete_removes_the_record_and_keeps_the_artifact(world: World) -> None:
+    name = created(world)["PhysicalResourceId"]
+    answer = world.serve(event("Delete", physical_id=name))
+    assert (answer["Status"], answer["PhysicalResourceId"]) == ("SUCCESS", name)
+    assert not world.sagemaker.jobs
+    assert f"{name}/model-ml_c5.tar.gz" in world.s3.under(PREFIX)
+
+
+def test_a_delete_with_destroy_removes_the_jobs_own_prefix_only(world: World) -> None:
+    name = created(world)["PhysicalResourceId"]
+    world.s3.put(f"s3://{BUCKET}/{name}x/other")
+    world.serve(event("Delete", physical_id=name, ArtifactRemovalPolicy="DESTROY"))
+    assert world.s3.under("") == ["0123.gz", f"{name}x/other"]
+
+
+def test_a_delete_stops_a_running_job_and_waits_for_it(world: World) -> None:
+    world.sagemaker.seconds = 1_000
+    create = event()
+    world.serve(create, until=lambda: bool(world.sagemaker.running()))
+    (name,) = world.sagemaker.jobs
+    answer = world.serve(event("Delete", physical_id=name))
+    assert answer["Status"] == "SUCCESS"
+    assert not world.sagemaker.jobs
+    assert world.s3.under(PREFIX) == []
+
+
+@pytest.mark.parametrize(
+    "foreign", ["Stack-Job-1ABC", "neo-anothertack00000000-aaaaaaaa-bbbbbbbbbb-cccccccc"]
+)
+def test_an_id_the_engine_never_gave_is_deleted_without_a_call(world: World, foreign: str) -> None:
+    answer = world.serve(event("Delete", physical_id=foreign))
+    assert answer["Status"] == "SUCCESS"
+    assert [name for name, _ in world.calls.made] == ["StartExecution"]
+
+
+def test_a_record_that_is_gone_already_is_no_fault(world: World) -> None:
+    name = created(world)["PhysicalResourceId"]
+    world.sagemaker.jobs.clear()
+    assert world.serve(event("Delete", physical_id=name))["Status"] == "SUCCESS"
+
+
+# --- the engine's own troubles --------------------------------------------------------------
+
+
+def test_a_duplicate_event_compiles_once(world: World) -> None:
+    twice = event()
+    world.serve(twice)
+    world.serve(twice)
+    assert compiles(world) == 1
+    assert {answer["PhysicalResourceId"] for answer in world.answers} == set(world.sagemaker.jobs)
+
+
+def test_an_engine_that_cannot_start_says_so(world: World) -> None:
+    world.calls.faults["StartExecution"] = [refused("StartExecution", "StateMachineDoesNotExist")]
+    answer = world.serve(event())
+    assert answer["Status"] == "FAILED"
+    assert NAME.fullmatch(answer["PhysicalResourceId"])
+    assert "The job engine could not start" in answer["Reason"]
+
+
+def test_a_young_right_to_start_is_waited_for(world: World) -> None:
+    denied = refused("StartExecution", "AccessDeniedException")
+    world.calls.faults["StartExecution"] = [denied] * 10
+    created(world)
+
+
+def test_a_step_that_breaks_ends_in_an_answer_and_leaves_nothing_running(world: World) -> None:
+    def break_later(**_parameters: Any) -> Json:
+        raise TypeError("a bug")
+
+    world.sagemaker.seconds = 1_000
+    original = world.sagemaker.describe_compilation_job
+    calls = iter(range(100))
+
+    def describe(**parameters: Any) -> Json:
+        return (original if next(calls) < 4 else break_later)(**parameters)
+
+    world.sagemaker.describe_compilation_job = describe  # type: ignore[method-assign]
+    answer = world.serve(event())
+    assert answer["Status"] == "FAILED"
+    assert "TypeError: a bug" in answer["Reason"]
+    assert world.calls.of("StopCompilationJob")
+
+
+def test_an_event_too_odd_to_serve_is_still_answered(world: World) -> None:
+    odd = event()
+    del odd["ResourceProperties"]["OutputConfig"]
+    answer = world.serve(odd)
+    assert answer["Status"] == "FAILED"
+    assert answer["PhysicalResourceId"].startswith("failed-")

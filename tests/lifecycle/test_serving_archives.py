@@ -1,0 +1,64 @@
+"""The life of a serving archive."""
+
+from __future__ import annotations
+
+from tests.lifecycle.fakes import BUCKET, PREFIX, SOURCE, World, archive_event
+
+
+def test_the_script_is_copied_to_a_key_of_its_own() -> None:
+    world = World()
+    answer = world.serve(archive_event())
+    assert answer["Status"] == "SUCCESS"
+    key = f"{answer['PhysicalResourceId']}/sourcedir.tar.gz"
+    assert answer["Data"] == {
+        "ModelDataUrl": f"s3://{BUCKET}/job/model-ml_c5.tar.gz",
+        "SubmitDirectory": f"s3://{BUCKET}/{key}",
+    }
+    assert world.s3.under(PREFIX) == [key]
+
+
+def test_an_edited_script_gets_a_new_key_and_a_rollback_finds_the_old() -> None:
+    world = World()
+    first = world.serve(archive_event())
+    old = first["PhysicalResourceId"]
+    second = world.serve(archive_event("Update", physical_id=old, fingerprint="b" * 64))
+    assert second["PhysicalResourceId"] != old
+    back = world.serve(archive_event("Update", physical_id=second["PhysicalResourceId"]))
+    assert back["Data"] == first["Data"]
+    assert len(world.calls.of("CopyObject")) == 2
+
+
+def test_a_new_artifact_copies_nothing() -> None:
+    world = World()
+    first = world.serve(archive_event())
+    event = archive_event(
+        "Update", physical_id=first["PhysicalResourceId"], ModelDataUrl="s3://artifacts/new.tar.gz"
+    )
+    answer = world.serve(event)
+    assert answer["PhysicalResourceId"] == first["PhysicalResourceId"]
+    assert answer["Data"]["ModelDataUrl"] == "s3://artifacts/new.tar.gz"
+    assert len(world.calls.of("CopyObject")) == 1
+
+
+def test_a_delete_keeps_the_archive_unless_it_is_to_be_destroyed() -> None:
+    world = World()
+    name = world.serve(archive_event())["PhysicalResourceId"]
+    assert world.serve(archive_event("Delete", physical_id=name))["Status"] == "SUCCESS"
+    assert world.s3.under(PREFIX)
+    world.serve(archive_event("Delete", physical_id=name, ArtifactRemovalPolicy="DESTROY"))
+    assert not world.s3.under(PREFIX)
+
+
+def test_an_id_the_engine_never_gave_is_deleted_without_a_call() -> None:
+    world = World()
+    event = archive_event("Delete", physical_id="S-Archive-1", ArtifactRemovalPolicy="DESTROY")
+    assert world.serve(event)["Status"] == "SUCCESS"
+    assert [name for name, _ in world.calls.made] == ["StartExecution"]
+
+
+def test_a_missing_script_is_named() -> None:
+    world = World()
+    world.s3.objects.clear()
+    answer = world.serve(archive_event())
+    assert answer["Status"] == "FAILED"
+    assert answer["Reason"].startswith(f"There is no object at {SOURCE}")
