@@ -1,0 +1,142 @@
+"""A script runs as the container would run it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from neo_constructs.archive.entry_point import Contract
+from neo_constructs.local.container import ContainerError, LocalContainer, Reply
+
+Start = Callable[..., LocalContainer]
+
+
+@pytest.fixture
+def start(tmp_path: Path, digits: Path) -> Iterator[Start]:
+    """Start containers in a folder of the test's, and stop them after it."""
+    started: list[LocalContainer] = []
+
+    def make(script: str, *, contract: Contract = Contract.DLR) -> LocalContainer:
+        model_dir = tmp_path / str(len(started)) / "model"
+        code = model_dir / "code" if contract is Contract.TOOLKIT else model_dir.parent / "script"
+        code.mkdir(parents=True)
+        model_dir.mkdir(exist_ok=True)
+        (model_dir / "digits.onnx").write_bytes((digits / "digits.onnx").read_bytes())
+        (code / "inference.py").write_text(script)
+        container = LocalContainer(
+            model_dir, code / "inference.py", contract=contract, environment={"GREETING": "hello"}
+        )
+        started.append(container)
+        return container
+
+    yield make
+    for container in started:
+        container.stop()
+
+
+def ask(container: LocalContainer, body: bytes, content_type: str = "application/json") -> Reply:
+    return container.invoke(body, content_type=content_type)
+
+
+def test_the_digits_script_and_model_are_as_good_as_the_training_script_says(
+    start: Start, digits: Path
+) -> None:
+    container = start((digits / "code" / "inference.py").read_text())
+    with np.load(digits / "held_out.npz") as data:
+        images, labels = data["images"], data["labels"]
+    replies = [ask(container, json.dumps(image.tolist()).encode()) for image in images]
+    assert {reply.status for reply in replies} == {200}
+    answers = [json.loads(reply.body)["digit"] for reply in replies]
+    assert int((np.array(answers) == labels).sum()) == 355
+    assert len(labels) == 360
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [(b"[[1]]", "application/json"), (b"{", "application/json"), (b"[]", "text/csv")],
+)
+def test_a_request_the_script_refuses_is_the_clients_fault(
+    start: Start, digits: Path, body: bytes, content_type: str
+) -> None:
+    container = start((digits / "code" / "inference.py").read_text())
+    reply = ask(container, body, content_type)
+    assert reply.status == 400
+    assert b"User-defined pre-processing function failed" in reply.body
+    assert ask(container, json.dumps([[0] * 8] * 8).encode()).status == 200
+
+
+PREPROCESS = """
+import numpy as np
+def neo_preprocess(payload, content_type):
+    print("a line that is no reply")
+    return {returned}
+def neo_postprocess(result):
+    {body}
+"""
+IMAGE = "np.zeros((1, 1, 8, 8), dtype=np.float32)"
+
+
+@pytest.mark.parametrize(
+    ("returned", "body", "status"),
+    [
+        (IMAGE, "return b'x', 'a/b'", 200),
+        (f"{{'pixels': {IMAGE}}}", "return 'x', 'a/b'", 200),
+        (f"{{'pixel': {IMAGE}}}", "return 'x', 'a/b'", 400),
+        ("[1]", "return 'x', 'a/b'", 400),
+        (IMAGE, "return 'x'", 500),
+        (IMAGE, "raise KeyError('k')", 500),
+        ("np.zeros(3, dtype=np.float32)", "return 'x', 'a/b'", 500),
+    ],
+)
+def test_the_dlr_contract(start: Start, returned: str, body: str, status: int) -> None:
+    reply = ask(start(PREPROCESS.format(returned=returned, body=body)), b"{}")
+    assert reply.status == status
+    if status == 200:
+        assert (reply.content_type, reply.body) == ("a/b", b"x")
+
+
+TOOLKIT = """
+import os
+def model_fn(model_dir):
+    assert os.getcwd() == model_dir
+    return os.environ["GREETING"] + " " + ",".join(sorted(os.listdir(model_dir)))
+def transform_fn(model, body, content_type, accept):
+    if not body:
+        raise ValueError("empty")
+    return model + " " + body, "text/plain"
+"""
+
+
+def test_sagemakers_own_toolkit_serves_the_four_functions(start: Start) -> None:
+    container = start(TOOLKIT, contract=Contract.TOOLKIT)
+    reply = ask(container, b"body")
+    assert (reply.status, reply.body) == (200, b"hello code,digits.onnx body")
+    assert ask(container, b"").status == 500
+
+
+@pytest.mark.parametrize(
+    ("script", "says"),
+    [
+        ("import no_such_module", "No module named 'no_such_module'"),
+        ("def neo_preprocess(p, c): ...", "neo_postprocess"),
+        ("import sys; sys.exit(3)", "SystemExit: 3"),
+    ],
+)
+def test_a_script_that_cannot_load_says_why(start: Start, script: str, says: str) -> None:
+    with pytest.raises(ContainerError, match=says):
+        start(script)
+
+
+def test_a_worker_that_dies_is_noticed(start: Start) -> None:
+    container = start("import os\ndef neo_preprocess(p, c): os._exit(7)\nneo_postprocess = print")
+    with pytest.raises(ContainerError, match="exit code 7"):
+        ask(container, b"{}")
+
+
+def test_a_container_without_a_script_cannot_be_run_here(digits: Path) -> None:
+    with pytest.raises(ContainerError, match="cannot be run on this machine yet"):
+        LocalContainer(digits, digits / "x.py", contract=Contract.NONE, environment={})

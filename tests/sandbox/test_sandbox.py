@@ -1,0 +1,228 @@
+"""The sandbox itself, and what is deployed into it with the real CDK CLI."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from neo_constructs.sandbox.emulator import CDK, Sandbox, SandboxError, sandbox
+from neo_constructs.sandbox.processes import CommandTimeoutError
+
+NEO = str(Path(sys.executable).parent / "neo")
+
+
+def alive(pattern: str) -> list[int]:
+    """Return the processes whose command line holds a text."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            if pattern in command and int(folder.name) != os.getpid():
+                found.append(int(folder.name))
+    return found
+
+
+def wait_until(condition: Any, seconds: float = 30) -> bool:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if condition():
+            return True
+        time.sleep(0.1)
+    return False
+
+
+# --- the command ----------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="processes are looked for in /proc")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_no_process_outlives_an_interrupted_command(number: signal.Signals, tmp_path: Path) -> None:
+    marker = tmp_path / "started"
+    script = f"import pathlib, time; pathlib.Path({str(marker)!r}).touch(); time.sleep(3)"
+    process = subprocess.Popen(
+        [NEO, "sandbox", "run", "--", sys.executable, "-c", script],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env={**os.environ, "NEO_TEST_MARKER": str(marker)},
+    )
+    assert wait_until(marker.exists, 120)
+    process.send_signal(number)
+    said, _ = process.communicate(timeout=30)
+    assert process.returncode == (-number if number == signal.SIGKILL else 130)
+    assert b"Traceback" not in said
+    # After a SIGKILL the command itself ends by its own sleep; the emulator by the closed pipe.
+    assert wait_until(lambda: not alive(str(marker)))
+    environment = f"NEO_TEST_MARKER={marker}".encode()
+    assert wait_until(lambda: not servers_of(environment))
+
+
+def servers_of(environment: bytes) -> list[str]:
+    """Return the emulators that were started with a variable in their environment."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            is_ours = environment in (folder / "environ").read_bytes()
+            if is_ours and b"sandbox.server" in (folder / "cmdline").read_bytes():
+                found.append(folder.name)
+    return found
+
+
+# --- one emulator for the rest --------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Sandbox]:
+    with sandbox() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def session(running: Sandbox) -> boto3.Session:
+    return boto3.Session("test", "test", region_name="us-east-1")
+
+
+def client(running: Sandbox, session: boto3.Session, service: str) -> Any:
+    return session.client(service, endpoint_url=running.endpoint)
+
+
+def test_a_commands_exit_code_is_the_sandboxes(running: Sandbox) -> None:
+    assert running.run(["sh", "-c", "exit 7"], seconds=10) == 7
+
+
+def test_a_command_that_takes_too_long_is_ended(running: Sandbox) -> None:
+    with pytest.raises(CommandTimeoutError, match="took longer than 1 s"):
+        running.run(["sh", "-c", "sleep 977 & sleep 978"], seconds=0.6)
+    assert not alive("sleep 97")
+
+
+def test_a_command_that_is_not_there_is_named(running: Sandbox) -> None:
+    with pytest.raises(SandboxError, match="no command 'no-such-command'"):
+        running.run(["no-such-command"], seconds=10)
+
+
+def test_the_whole_life_of_the_digits_endpoint(running: Sandbox, project: Path) -> None:
+    """What `make demo` shows: deploy, predict, diff, script edit, new target, destroy."""
+    code = running.run([sys.executable, str(project / "examples/digits/demo.py")], seconds=400)
+    assert code == 0
+
+
+def test_the_demo_refuses_to_run_against_real_aws(project: Path) -> None:
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
+    done = subprocess.run(
+        [sys.executable, str(project / "examples/digits/demo.py")],
+        env={**environment, "AWS_ENDPOINT_URL": "https://sts.amazonaws.com"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "make demo" in done.stdout
+
+
+def test_a_failing_deploy_shows_the_cause_and_leaves_no_job(
+    running: Sandbox, session: boto3.Session, project: Path, tmp_path: Path
+) -> None:
+    """Neo itself refuses: the archive has no model of the declared framework."""
+    archive = tmp_path / "model.tar.gz"
+    with tarfile.open(archive, "w:gz") as tar:
+        info = tarfile.TarInfo("readme.txt")
+        tar.addfile(info, BytesIO())
+    endpoint = {
+        "name": "broken",
+        "model_data": str(archive),
+        "framework": "onnx",
+        "data_input_config": {"pixels": [1, 1, 8, 8]},
+        "target": "ml_c5",
+        "instance_type": "ml.c5.large",
+        "inference_code": "examples/digits/code",
+    }
+    settings = json.dumps({"stack_name": "Broken", "endpoints": [endpoint]})
+    log = tmp_path / "log"
+    code = running.run(
+        ["sh", "-c", f'"$@" > {log} 2>&1', "sh", *CDK, "deploy", "Broken", "-c", f"neo={settings}",
+         "--require-approval", "never", "--output", str(tmp_path / "out")],
+        seconds=200,
+        folder=project,
+    )  # fmt: skip
+    assert code == 1
+    said = " ".join(log.read_text().split())
+    assert "ClientError: InputConfiguration: No .onnx file found for ONNX model" in said
+    assert "/aws/sagemaker/CompilationJobs" in said
+    jobs = client(running, session, "sagemaker").list_compilation_jobs()
+    running_jobs = [
+        j
+        for j in jobs["CompilationJobSummaries"]
+        if j["CompilationJobStatus"] in {"STARTING", "INPROGRESS", "STOPPING"}
+    ]
+    assert running_jobs == []
+
+
+# --- the emulated service -------------------------------------------------------------------
+
+
+def test_a_request_that_breaks_the_service_model_is_refused(
+    running: Sandbox, session: boto3.Session
+) -> None:
+    sagemaker = client(running, session, "sagemaker")
+    with pytest.raises(ClientError, match="failed to satisfy constraint") as caught:
+        sagemaker.create_compilation_job(
+            CompilationJobName="a_b",
+            RoleArn="arn:aws:iam::000000000000:role/r",
+            InputConfig={"S3Uri": "s3://b/k.tar.gz", "Framework": "CAFFE"},
+            OutputConfig={"S3OutputLocation": "s3://b/", "TargetDevice": "ml_c99"},
+            StoppingCondition={"MaxRuntimeInSeconds": 900},
+        )
+    text = str(caught.value)
+    assert "ValidationException" in text
+    for wrong in ("'a_b'", "'CAFFE'", "'ml_c99'"):
+        assert wrong in text
+
+
+def test_a_role_that_does_not_trust_sagemaker_is_refused(
+    running: Sandbox, session: boto3.Session
+) -> None:
+    for number, trusted in enumerate(
+        [
+            {"Principal": {"Service": "lambda.amazonaws.com"}},
+            {
+                "Principal": {"Service": "sagemaker.amazonaws.com"},
+                "Condition": {"StringEquals": {"aws:SourceAccount": "999999999999"}},
+            },
+        ]
+    ):
+        role = client(running, session, "iam").create_role(
+            RoleName=f"untrusting{number}",
+            AssumeRolePolicyDocument=json.dumps(
+                {
+                    "Version": "2012-10-17",
+                    "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", **trusted}],
+                }
+            ),
+        )["Role"]["Arn"]
+        with pytest.raises(ClientError, match="Could not assume role"):
+            client(running, session, "sagemaker").create_compilation_job(
+                CompilationJobName="job",
+                RoleArn=role,
+                InputConfig={"S3Uri": "s3://b/k.tar.gz", "Framework": "ONNX"},
+                OutputConfig={"S3OutputLocation": "s3://b/", "TargetDevice": "ml_c5"},
+                StoppingCondition={"MaxRuntimeInSeconds": 900},
+            )
+
+
+def test_what_is_not_emulated_says_so(running: Sandbox, session: boto3.Session) -> None:
+    with pytest.raises(ClientError, match="does not emulate sagemaker:ListApps"):
+        client(running, session, "sagemaker").list_apps()
