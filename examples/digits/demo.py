@@ -216,8 +216,9 @@ class Demo:
                 size = sum(item["Size"] for item in found)
                 console.print(
                     f"  The artifact bucket, retained: {len(found)} objects, {size:,} bytes. It "
-                    "costs what S3 storage costs;\n  empty and delete it when no endpoint needs "
-                    "the models any more."
+                    "costs what S3 storage\n  costs; empty and delete it when no endpoint needs "
+                    "the models any more.",
+                    soft_wrap=True,
                 )
         console.print("  The model and the script among the CDK's own bootstrap assets.")
         console.print("  On AWS also Neo's log group, /aws/sagemaker/CompilationJobs.")

@@ -195,15 +195,14 @@ def test_a_request_that_breaks_the_service_model_is_refused(
 def test_a_role_that_does_not_trust_sagemaker_is_refused(
     running: Sandbox, session: boto3.Session
 ) -> None:
-    for number, trusted in enumerate(
-        [
-            {"Principal": {"Service": "lambda.amazonaws.com"}},
-            {
-                "Principal": {"Service": "sagemaker.amazonaws.com"},
-                "Condition": {"StringEquals": {"aws:SourceAccount": "999999999999"}},
-            },
-        ]
-    ):
+    policies: list[dict[str, Any]] = [
+        {"Principal": {"Service": "lambda.amazonaws.com"}},
+        {
+            "Principal": {"Service": "sagemaker.amazonaws.com"},
+            "Condition": {"StringEquals": {"aws:SourceAccount": "999999999999"}},
+        },
+    ]
+    for number, trusted in enumerate(policies):
         role = client(running, session, "iam").create_role(
             RoleName=f"untrusting{number}",
             AssumeRolePolicyDocument=json.dumps(
