@@ -15,6 +15,7 @@ import tempfile
 from pathlib import Path
 
 PROJECT = Path(__file__).parent.parent
+CFN_LINT = str(Path(sys.executable).with_name("cfn-lint"))
 
 
 def main() -> int:
@@ -32,7 +33,7 @@ def check(app: Path) -> int:
         environment |= {"CDK_OUTDIR": folder, "CDK_CONTEXT_JSON": json.dumps(context)}
         subprocess.run([sys.executable, str(app)], env=environment, cwd=PROJECT, check=True)
         templates = sorted(str(path) for path in Path(folder).glob("*.template.json"))
-        linted = subprocess.run([sys.executable, "-m", "cfnlint", "--", *templates], check=False)
+        linted = subprocess.run([CFN_LINT, "--", *templates], check=False)
         report = json.loads((Path(folder) / "validation-report.json").read_text())
         findings = [v for plugin in report["pluginReports"] for v in plugin["violations"]]
     for finding in findings:
