@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -20,6 +21,7 @@ def main() -> None:
 
 def _end_with_parent(pipe: int) -> None:
     os.read(pipe, 1)  # returns when the other end is closed, which nobody does but the kernel
+    shutil.rmtree(os.environ["TMPDIR"], ignore_errors=True)  # the sandbox's own folder
     os.killpg(os.getpgid(0), signal.SIGKILL)
 
 
