@@ -25,11 +25,14 @@ class CompilationJobs:
     ----------
     sagemaker, s3
         Clients; calls are made only when a method needs them.
+    copier
+        An S3 client that waits for a large copy.
     """
 
-    def __init__(self, sagemaker: Client, s3: Client) -> None:
+    def __init__(self, sagemaker: Client, s3: Client, copier: Client) -> None:
         self._sagemaker = sagemaker
         self._s3 = s3
+        self._copier = copier
 
     @staticmethod
     def physical_id(request: Request) -> str:
@@ -50,7 +53,7 @@ class CompilationJobs:
         match action:
             case core.CopyInput():
                 storage.copy(
-                    self._s3,
+                    self._copier,
                     source_uri=request.properties["InputConfig"]["S3Uri"],
                     version=request.properties.get("InputObjectVersion") or "",
                     bucket=bucket,
@@ -92,19 +95,28 @@ class CompilationJobs:
         job = self._describe(name)
         if job and job.status not in core.TERMINAL:
             return core.Observed(job=job)
-        has_input = storage.head(self._s3, bucket, f"{name}/{INPUT_KEY}") is not None
         if request.type == "Delete":
-            return core.Observed(
-                job=job,
-                has_input=has_input,
-                has_leftovers=any(storage.versions(self._s3, bucket, f"{name}/")),
-            )
+            return core.Observed(job=job) if job else self._observe_leftovers(request)
         return core.Observed(
             job=job,
-            has_input=has_input,
+            has_input=storage.head(self._s3, bucket, f"{name}/{INPUT_KEY}") is not None,
             has_artifact=bool(job) and self._exists(job.artifact if job else ""),
             result=self._result(request, bucket),
         )
+
+    def _observe_leftovers(self, request: Request) -> core.Observed:
+        """Look for what a job whose record is gone has left in the bucket."""
+        name, bucket = core.job_name(request), _bucket(request)
+        destroys = request.properties.get("ArtifactRemovalPolicy") == "DESTROY"
+        try:
+            has_input = storage.head(self._s3, bucket, f"{name}/{INPUT_KEY}") is not None
+            leftovers = destroys and any(storage.versions(self._s3, bucket, f"{name}/"))
+        except ClientError as error:
+            # The rights on a bucket go with the last job that uses it; what is kept needs none.
+            if storage.error_code(error) == "AccessDenied" and not destroys:
+                return core.Observed()
+            raise
+        return core.Observed(has_input=has_input, has_leftovers=leftovers)
 
     def _describe(self, name: str) -> core.Job | None:
         try:

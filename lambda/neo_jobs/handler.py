@@ -27,6 +27,7 @@ Client: TypeAlias = Any
 State: TypeAlias = Mapping[str, Any]
 
 STATE_VERSION = 1
+COPYING = "s3 for copies"  # an S3 client that waits longer
 log = logging.getLogger("neo_jobs")
 log.setLevel(logging.INFO)
 
@@ -173,9 +174,9 @@ class Engine:
         self, request: Request
     ) -> compilation.CompilationJobs | serving_archive.ServingArchives:
         if request.resource_type == compilation.RESOURCE_TYPE:
-            return compilation.CompilationJobs(self._sagemaker, self._s3)
+            return compilation.CompilationJobs(self._sagemaker, self._s3, self._copier)
         if request.resource_type == serving_archive.RESOURCE_TYPE:
-            return serving_archive.ServingArchives(self._s3)
+            return serving_archive.ServingArchives(self._s3, self._copier)
         raise storage.Refused(f"The engine does not know {request.resource_type!r}.")
 
     @cached_property
@@ -185,6 +186,10 @@ class Engine:
     @cached_property
     def _s3(self) -> Client:
         return self._client("s3")
+
+    @cached_property
+    def _copier(self) -> Client:
+        return self._client(COPYING)
 
     @cached_property
     def _states(self) -> Client:
@@ -204,10 +209,18 @@ def handler(event: Mapping[str, Any], _context: object) -> dict[str, Any]:
 @cache
 def _engine() -> Engine:
     session = boto3.session.Session()
-    # A copy of up to 5 GB takes its time; the function's timeout lies above this one.
-    config = Config(read_timeout=110, retries={"mode": "standard", "total_max_attempts": 5})
+    # All attempts of a call fit into the function's timeout, and so does one copy of up to 5 GB.
+    brief = Config(
+        connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 3}
+    )
+    patient = Config(connect_timeout=5, read_timeout=120, retries={"total_max_attempts": 1})
+
+    def client(service: str) -> Client:
+        name, config = ("s3", patient) if service == COPYING else (service, brief)
+        return session.client(name, config=config)
+
     return Engine(
-        client=lambda service: session.client(service, config=config),
+        client=client,
         grace_seconds=float(os.environ.get("IAM_GRACE_SECONDS", "90")),
     )
 

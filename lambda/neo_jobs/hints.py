@@ -16,7 +16,10 @@ HINTS = (
     ("Exactly one .pb", "leave one .pb or .pbtxt file in the archive"),
     ("Unable to untar", "the input must be a gzip-compressed tar archive"),
     ("extract DataInputConfig", "give data_input_config"),
-    ("AssumeRole", "the compile role must trust sagemaker.amazonaws.com"),
+    (
+        "AssumeRole",
+        "the compile role must trust sagemaker.amazonaws.com, or is too new: try again",
+    ),
     ("Timeout", "raise max_runtime"),
 )
 

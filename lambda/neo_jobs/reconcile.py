@@ -29,6 +29,7 @@ PASSING = frozenset(
     }
 )
 CONSISTENCY_POLLS = 3  # how often a completed job may still lack its artifact
+STOP_GRACE_SECONDS = 60  # how long past the deadline a stopped job may still take to end
 SOON, QUOTA_SECONDS, IAM_SECONDS, FAULT_SECONDS = 1, 45, 5, 10
 
 
@@ -132,6 +133,11 @@ class Clock:
     def is_late(self) -> bool:
         """Whether the answer is due."""
         return self.now >= self.deadline
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether the answer must be given now, whatever it is."""
+        return self.now >= self.deadline + STOP_GRACE_SECONDS
 
     def poll_seconds(self) -> int:
         """Return how long to wait for a job: seconds at first, half a minute later."""
@@ -291,7 +297,7 @@ def _follow(request: Request, job: Job, seen: Observed, clock: Clock) -> Action:
         return Fail(_reason(job, name))
     if not clock.is_late:
         return Wait(clock.poll_seconds(), f"the job is {job.status}")
-    if job.status in RUNNING:
+    if job.status in RUNNING and not clock.is_overdue:
         return StopJob()
     return Fail(f"The compilation did not end in time and was stopped; job {name} {job.status}.")
 
@@ -314,7 +320,7 @@ def _delete(request: Request, seen: Observed, clock: Clock) -> Action:
     if not is_ours(request):
         return Succeed(request.physical_id or "none", {})
     if seen.job and seen.job.status not in TERMINAL:
-        return _end(request, seen.job, clock)
+        return _end(job_name(request), seen.job, clock)
     if seen.job:
         return DeleteJob()
     if seen.has_input:
@@ -324,11 +330,11 @@ def _delete(request: Request, seen: Observed, clock: Clock) -> Action:
     return Succeed(request.physical_id or "none", {})
 
 
-def _end(request: Request, job: Job, clock: Clock) -> Action:
+def _end(name: str, job: Job, clock: Clock) -> Action:
+    if clock.is_late:
+        return Fail(f"The job could not be stopped in time; job {name} {job.status}.")
     if job.status in RUNNING:
         return StopJob()
-    if clock.is_late:
-        return Fail(f"The job is still {job.status}; job {request.physical_id}.")
     return Wait(clock.poll_seconds(), f"the job is {job.status}")
 
 

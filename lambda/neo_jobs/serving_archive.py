@@ -25,10 +25,13 @@ class ServingArchives:
     ----------
     s3
         A client; calls are made only when a method needs them.
+    copier
+        One that waits for a large copy.
     """
 
-    def __init__(self, s3: Client) -> None:
+    def __init__(self, s3: Client, copier: Client) -> None:
         self._s3 = s3
+        self._copier = copier
 
     @staticmethod
     def physical_id(request: Request) -> str:
@@ -61,7 +64,7 @@ class ServingArchives:
             case core.CopyInput():
                 script = request.properties["Script"]
                 storage.copy(
-                    self._s3,
+                    self._copier,
                     source_uri=script["S3Uri"],
                     version=script.get("ObjectVersion") or "",
                     bucket=bucket,

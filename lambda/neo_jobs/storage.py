@@ -88,8 +88,11 @@ def keys(s3: Client, bucket: str, prefix: str) -> Iterator[tuple[str, Any]]:
 
 
 def delete(s3: Client, bucket: str, key: str) -> None:
-    """Delete one object; in a versioned bucket its older versions expire."""
-    s3.delete_object(Bucket=bucket, Key=key)
+    """Delete one object for good, in a versioned bucket too."""
+    found = head(s3, bucket, key)
+    if found is not None:
+        version = found.get("VersionId")
+        s3.delete_object(Bucket=bucket, Key=key, **({"VersionId": version} if version else {}))
 
 
 def versions(s3: Client, bucket: str, prefix: str) -> Iterator[dict[str, str]]:

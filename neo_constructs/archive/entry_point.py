@@ -85,10 +85,16 @@ def check_script(script: Path, contract: Contract) -> list[Finding]:
 def _defined_names(tree: ast.Module) -> set[str]:
     """Return the names bound anywhere at module level; ``*`` for a star import."""
     names: set[str] = set()
-    for node in ast.walk(tree):
+    todo: list[ast.AST] = [*tree.body]
+    while todo:
+        node = todo.pop()
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            names.add(node.name)
-        elif isinstance(node, ast.Import | ast.ImportFrom):
+            names.add(node.name)  # what it binds inside is not the module's
+            continue
+        if isinstance(node, ast.Lambda):
+            continue
+        todo += ast.iter_child_nodes(node)
+        if isinstance(node, ast.Import | ast.ImportFrom):
             names.update(alias.asname or alias.name for alias in node.names)
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             names.add(node.id)

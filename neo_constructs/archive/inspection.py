@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tarfile
 import tempfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -14,7 +15,8 @@ from neo_constructs.archive.packing import (
     fingerprint,
     members_of,
 )
-from neo_constructs.findings import Finding, Level
+from neo_constructs.catalog.framework import Framework
+from neo_constructs.findings import Finding, Level, listed
 
 # ONNX 1.7, the newest that Neo documents: https://github.com/onnx/onnx/blob/main/docs/Versioning.md
 ONNX_MAX_OPSET = 12
@@ -60,15 +62,42 @@ def inspect(path: Path) -> Inspection:
     """
     if not path.exists():
         return _unusable(path, "model-missing", f"There is no file or folder at {str(path)!r}.")
+    fix = "Neo takes a gzip-compressed tar archive; write it again."
     try:
-        return _inspect_archive(path) if is_archive(path) else _inspect_files(path)
-    except (tarfile.TarError, EOFError, OSError) as error:
-        return _unusable(
-            path,
-            "model-unreadable",
-            f"It cannot be read: {error}.",
-            "Neo takes a gzip-compressed tar archive; write it again.",
+        if is_archive(path):
+            return _inspect_archive(path)
+        fix = "check the file, and what it links to."
+        return _inspect_files(path)
+    except (tarfile.TarError, EOFError, OSError, ValueError, zlib.error) as error:
+        return _unusable(path, "model-unreadable", f"It cannot be read: {error}.", fix)
+
+
+def check_model(model: ModelFile, framework: Framework | None = None) -> list[Finding]:
+    """Say what in a model file is newer than what Neo compiles.
+
+    Parameters
+    ----------
+    model
+        What the file says about itself.
+    framework
+        As declared; made by ``.of``, it turns the errors into warnings.
+    """
+    found = []
+    if model.opset and model.opset > ONNX_MAX_OPSET:
+        found.append(f"opset {model.opset}, newer than {ONNX_MAX_OPSET}")
+    if model.ir_version and model.ir_version > ONNX_MAX_IR_VERSION:
+        found.append(f"IR version {model.ir_version}, newer than {ONNX_MAX_IR_VERSION}")
+    is_checked = framework is None or framework.is_checked
+    return [
+        Finding(
+            code="onnx-version",
+            level=Level.ERROR if is_checked else Level.WARNING,
+            where=model.where,
+            message=f"It has {what}, the newest of ONNX 1.7, which Neo compiles.",
+            fix=f"export it with opset {ONNX_MAX_OPSET} and IR version {ONNX_MAX_IR_VERSION}.",
         )
+        for what in found
+    ]
 
 
 def is_archive(path: Path) -> bool:
@@ -85,9 +114,11 @@ def _inspect_files(path: Path) -> Inspection:
 
 
 def _inspect_archive(path: Path) -> Inspection:
-    models = []
+    models, links = [], []
     with tarfile.open(path, "r|gz") as tar, tempfile.TemporaryDirectory() as folder:
         for member in tar:
+            if not member.isfile() and not member.isdir():
+                links.append(member.name)
             if not member.isfile() or PurePosixPath(member.name).suffix not in _MODEL_SUFFIXES:
                 continue
             stream = tar.extractfile(member)
@@ -97,13 +128,20 @@ def _inspect_archive(path: Path) -> Inspection:
                     out.write(chunk)
             if model := recognise(copy):
                 models.append(model)
+    if links:
+        return _unusable(
+            path,
+            "archive-link",
+            f"It holds links or devices, which Neo does not follow: {listed(links[:5])}.",
+            "put the files themselves into the archive.",
+        )
     return _result(path, archive_fingerprint(path), {}, models)
 
 
 def _result(
     path: Path, digest: str, members: Mapping[str, Path], models: list[ModelFile]
 ) -> Inspection:
-    findings = [finding for model in models for finding in _onnx_findings(model, path)]
+    findings = []
     if len(models) > 1:
         names = ", ".join(model.where for model in models)
         findings.append(
@@ -121,23 +159,6 @@ def _result(
         model=models[0] if len(models) == 1 else None,
         findings=tuple(findings),
     )
-
-
-def _onnx_findings(model: ModelFile, path: Path) -> list[Finding]:
-    found = []
-    if model.opset and model.opset > ONNX_MAX_OPSET:
-        found.append(f"opset {model.opset}, newer than {ONNX_MAX_OPSET}")
-    if model.ir_version and model.ir_version > ONNX_MAX_IR_VERSION:
-        found.append(f"IR version {model.ir_version}, newer than {ONNX_MAX_IR_VERSION}")
-    return [
-        Finding(
-            code="onnx-version",
-            where=str(path),
-            message=f"{model.where} has {what}, the newest of ONNX 1.7, which Neo compiles.",
-            fix=f"export it with opset {ONNX_MAX_OPSET} and IR version {ONNX_MAX_IR_VERSION}.",
-        )
-        for what in found
-    ]
 
 
 def _unusable(path: Path, code: str, message: str, fix: str = "check the path.") -> Inspection:

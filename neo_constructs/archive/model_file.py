@@ -25,19 +25,20 @@ class ModelInput:
     name
         Its name in the model.
     shape
-        Its dimensions; a name or None where the file fixes no size.
+        Its dimensions; a name or None where the file fixes no size. None if not even their number
+        is fixed.
     dtype
         Its element type in NumPy's words, or ``unknown``.
     """
 
     name: str
-    shape: tuple[int | str | None, ...]
+    shape: tuple[int | str | None, ...] | None
     dtype: str
 
     @property
     def is_fixed(self) -> bool:
         """Whether every dimension has a size."""
-        return all(isinstance(dimension, int) for dimension in self.shape)
+        return self.shape is not None and all(isinstance(d, int) for d in self.shape)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +68,7 @@ class ModelFile:
         """Return name to shape, or None where the file leaves a dimension open."""
         if not self.inputs or not all(i.is_fixed for i in self.inputs):
             return None
-        return {i.name: [d for d in i.shape if isinstance(d, int)] for i in self.inputs}
+        return {i.name: [d for d in i.shape or () if isinstance(d, int)] for i in self.inputs}
 
 
 def recognise(path: Path) -> ModelFile | None:
@@ -108,11 +109,19 @@ def _onnx(message: memoryview, where: str) -> ModelFile | None:
 
 
 def _onnx_input(value: memoryview) -> ModelInput:
-    dtype, shape = "unknown", []
+    dtype: str = "unknown"
+    shape: tuple[int | str | None, ...] | None = None
     for type_ in wire.messages(value, 2):
         for tensor in wire.messages(type_, 1):
             dtype = _ONNX_DTYPES.get(wire.integer(tensor, 1) or 0, "unknown")
             for shape_ in wire.messages(tensor, 2):
-                for dimension in wire.messages(shape_, 1):
-                    shape.append(wire.integer(dimension, 1) or wire.text(dimension, 2) or None)
-    return ModelInput(wire.text(value, 1), tuple(shape), dtype)
+                shape = tuple(_onnx_dimension(d) for d in wire.messages(shape_, 1))
+    return ModelInput(wire.text(value, 1), shape, dtype)
+
+
+def _onnx_dimension(dimension: memoryview) -> int | str | None:
+    size = wire.integer(dimension, 1)
+    if size is None:
+        return wire.text(dimension, 2) or None
+    # Some exporters write -1 for "any"; the wire shows it as a number beyond 2**63.
+    return size if 0 < size < 2**63 else None

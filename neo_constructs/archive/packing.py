@@ -43,7 +43,7 @@ def fingerprint(members: Mapping[str, Path]) -> str:
     for name, file in sorted(members.items()):
         with file.open("rb") as stream:
             content = hashlib.file_digest(stream, "sha256").hexdigest()
-        total.update(f"{content}  {name}\n".encode())
+        total.update(_line(content, name))
     return total.hexdigest()
 
 
@@ -58,7 +58,7 @@ def archive_fingerprint(archive: Path) -> str:
     contents: dict[str, str] = {}
     with tarfile.open(archive, "r|gz") as tar:
         for member in tar:
-            stream = tar.extractfile(member)
+            stream = tar.extractfile(member) if member.isfile() else None
             if stream is not None:
                 digest = hashlib.sha256()
                 while chunk := stream.read(_CHUNK):
@@ -66,8 +66,13 @@ def archive_fingerprint(archive: Path) -> str:
                 contents[member.name.removeprefix("./")] = digest.hexdigest()
     total = hashlib.sha256()
     for name, content in sorted(contents.items()):
-        total.update(f"{content}  {name}\n".encode())
+        total.update(_line(content, name))
     return total.hexdigest()
+
+
+def _line(content: str, name: str) -> bytes:
+    # A name in no encoding that Python knows arrives with its odd bytes escaped.
+    return f"{content}  {name}\n".encode("utf-8", "surrogateescape")
 
 
 def pack(members: Mapping[str, Path], archive: Path) -> Path:

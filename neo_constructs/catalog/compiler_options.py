@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from neo_constructs.catalog.framework import Framework
+from neo_constructs.catalog.support import level_for
 from neo_constructs.catalog.target import TargetDevice
-from neo_constructs.findings import Finding, Level, listed
+from neo_constructs.findings import Finding, Level, listed, suggestion
 
 PYTORCH_DTYPES = ("float", "float32", "int64", "long")  # API reference, OutputConfig
 LENGTHS = range(3, 1025)  # botocore, CompilerOptions
@@ -28,6 +29,8 @@ class CompilerOptions:
 
     Examples
     --------
+    >>> CompilerOptions.pytorch(dtype="int64").encoded
+    '{"dtype": "int64"}'
     >>> CompilerOptions.neuron("--neuroncore-pipeline-cores 2").encoded
     '"--neuroncore-pipeline-cores 2"'
     """
@@ -37,7 +40,7 @@ class CompilerOptions:
 
     @classmethod
     def pytorch(cls, *, dtype: str) -> CompilerOptions:
-        """Return the input type of a PyTorch model: float, float32 (default), int64 or long."""
+        """Return the input type of a PyTorch model: float, float32 (Neo's own), int64 or long."""
         return cls(json.dumps({"dtype": dtype}), "pytorch")
 
     @classmethod
@@ -57,28 +60,31 @@ def check(
     """Say what is wrong with the options. Source: API reference, OutputConfig.CompilerOptions."""
     if options is None:
         return []
-    problem = _problem(options, framework, target)
-    if not problem:
-        return []
-    return [
-        Finding(
-            code="compiler-options",
-            where="compiler_options",
-            level=Level.ERROR if framework.is_checked and target.is_known else Level.WARNING,
-            message=f"{options.encoded!r}: {problem}",
-            fix="use CompilerOptions.of(...) if the service has learned it since this release.",
-        )
-    ]
-
-
-def _problem(options: CompilerOptions, framework: Framework, target: TargetDevice) -> str | None:
-    on_neuron = target.processor in {"inf", "neuronx"}
     if len(options.encoded) not in LENGTHS:
-        return f"it has {len(options.encoded)} characters. Allowed: 3 to 1024."
+        message = f"The options have {len(options.encoded)} characters. Allowed: 3 to 1024."
+        return [_finding("length", message, "leave out what the compiler does by itself.")]
+    on_neuron = target.processor in {"inf", "neuronx"}
+    hatch = "use CompilerOptions.of(...) if the service has learned it since this release."
+    level = level_for(framework, target)
     if options.kind == "pytorch" and (framework.name != "PYTORCH" or on_neuron):
-        return "dtype is for PyTorch on CPU and GPU instances only."
-    if options.kind == "pytorch" and json.loads(options.encoded)["dtype"] not in PYTORCH_DTYPES:
-        return f"dtype is not one of: {listed(PYTORCH_DTYPES)}."
+        message = f"dtype is for PyTorch on CPU and GPU, not for {framework.name} on {target}."
+        return [_finding("target", message, hatch, level)]
     if options.kind == "neuron" and not on_neuron:
-        return f"Neuron flags are for Inferentia and Trainium, not for {target.name!r}."
-    return None
+        message = f"Neuron's flags are for Inferentia and Trainium, not for {target.name!r}."
+        return [_finding("target", message, hatch, level)]
+    if options.kind == "pytorch":
+        dtype = json.loads(options.encoded)["dtype"]
+        if dtype not in PYTORCH_DTYPES:
+            message = f"{dtype!r} is no dtype that Neo takes. Allowed: {listed(PYTORCH_DTYPES)}."
+            return [_finding("dtype", message, suggestion(dtype, PYTORCH_DTYPES) or hatch, level)]
+    return []
+
+
+def _finding(code: str, message: str, fix: str, level: Level = Level.ERROR) -> Finding:
+    return Finding(
+        code=f"compiler-options-{code}",
+        where="compiler_options",
+        level=level,
+        message=message,
+        fix=fix,
+    )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from neo_constructs.catalog.framework import Framework
+from neo_constructs.catalog.support import level_for
+from neo_constructs.catalog.tables import documented
 from neo_constructs.catalog.target import TargetDevice
 from neo_constructs.findings import Finding, Level
 
@@ -15,6 +17,9 @@ Shape: TypeAlias = Sequence[int]
 DataInputConfigLike: TypeAlias = "DataInputConfig | Mapping[str, Shape] | Sequence[Shape]"
 
 MAX_LENGTH = 16_384  # botocore, DataInputConfig
+_CHANNELS = frozenset({1, 3, 4})  # grey, colour, colour with alpha
+# API reference of InputConfig.DataInputConfig: only for the target coreml.
+_COREML_KEYS = frozenset({"shape", "default_shape", "type", "bias", "scale"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +30,8 @@ class DataInputConfig:
     ----------
     value
         Name to shape, ``{"pixels": [1, 1, 8, 8]}``; for PyTorch also a list of shapes.
+    is_checked
+        False for ``DataInputConfig.of``: the value is then the text that is sent.
 
     Examples
     --------
@@ -33,6 +40,12 @@ class DataInputConfig:
     """
 
     value: Any
+    is_checked: bool = True
+
+    @classmethod
+    def of(cls, text: str) -> DataInputConfig:
+        """Return any text: the escape hatch when Neo has learned a form since this release."""
+        return cls(text, is_checked=False)
 
     @classmethod
     def coerce(cls, value: DataInputConfigLike) -> DataInputConfig:
@@ -41,7 +54,9 @@ class DataInputConfig:
 
     def to_json(self) -> str:
         """Return the string the API takes: compact JSON, in the order given."""
-        return json.dumps(self.value, separators=(",", ":"))
+        if not self.is_checked:
+            return str(self.value)
+        return json.dumps(self.value, separators=(",", ":"), default=list)
 
 
 def is_required(framework: Framework, target: TargetDevice) -> bool:
@@ -52,7 +67,7 @@ def is_required(framework: Framework, target: TargetDevice) -> bool:
     """
     if framework.name == "XGBOOST":
         return False
-    derived = framework.name == "PYTORCH" and _is_at_least(framework, 2)
+    derived = framework.name == "PYTORCH" and _major(framework) >= 2
     return not (derived and target.processor in {"cpu", "gpu"})
 
 
@@ -63,55 +78,70 @@ def check(
 
     Source of the forms: AWS developer guide, page neo-compilation-preparing-model.
     """
+
+    def found(code: str, message: str, level: Level | None = None) -> Finding:
+        return Finding(
+            code=f"data-input-config-{code}",
+            where="data_input_config",
+            level=level or level_for(framework, target),
+            message=message,
+            fix=_example(framework),
+        )
+
     if config is None:
-        return _missing(framework) if is_required(framework, target) else []
-    problems = list(_form(config.value, lists_allowed=framework.name == "PYTORCH"))
-    if not problems and len(config.to_json()) > MAX_LENGTH:
-        problems.append(f"its JSON has more than {MAX_LENGTH} characters")
-    return [
-        Finding(
-            code="data-input-config",
-            where="data_input_config",
-            level=Level.ERROR if framework.is_checked else Level.WARNING,
-            message=f"{_short(config.value)}: {problem}.",
-            fix=_example(framework),
-        )
-        for problem in problems
-    ]
+        missing = f"Neo needs the names and shapes of the inputs to compile {framework}."
+        return [found("missing", missing)] if is_required(framework, target) else []
+    if not config.is_checked:
+        return []
+    form = _check_form(config.value, framework, found)
+    if form:
+        return form
+    length = len(config.to_json())
+    if length > MAX_LENGTH:
+        # The API's own limit: no escape hatch helps.
+        message = f"Its JSON has {length} characters. Allowed: up to {MAX_LENGTH}."
+        return [found("length", message, Level.ERROR)]
+    return [*_check_layout(config.value, framework, found), *_check_order(config, framework, found)]
 
 
-def _missing(framework: Framework) -> list[Finding]:
-    return [
-        Finding(
-            code="data-input-config-missing",
-            where="data_input_config",
-            level=Level.ERROR if framework.is_checked else Level.WARNING,
-            message=f"Neo needs the names and shapes of the inputs to compile {framework}.",
-            fix=_example(framework),
-        )
-    ]
+_Found: TypeAlias = Callable[..., Finding]
 
 
-def _form(value: Any, *, lists_allowed: bool) -> list[str]:
+def _check_form(value: Any, framework: Framework, found: _Found) -> list[Finding]:
+    given = f"{_short(value)} is given"
+    if framework.name == "XGBOOST":
+        message = f"{given}, but XGBoost models have no named inputs."
+        return [found("unneeded", message, Level.WARNING)]
     if isinstance(value, Mapping):
-        if not value:
-            return ["it names no input"]
-        return [
-            f"input {name!r} has the shape {shape!r}, but a shape is a list of positive integers"
-            for name, shape in value.items()
-            if not _is_shape(shape)
-        ]
+        named = [p for name, shape in value.items() for p in _check_shape(name, shape, found)]
+        return named if value else [found("form", f"{given}; it names no input.")]
+    return _check_list(value, given, framework, found)
+
+
+def _check_list(value: Any, given: str, framework: Framework, found: _Found) -> list[Finding]:
     if not isinstance(value, Sequence) or isinstance(value, str | bytes):
-        return [f"a {type(value).__name__} is given, but names and shapes are a dict"]
-    if not lists_allowed:
-        return ["a list of shapes is given, but only PyTorch takes a list; the others need names"]
+        message = f"{given}, a {type(value).__name__}. Allowed: names and their shapes."
+        return [found("form", message)]
+    if framework.name != "PYTORCH":
+        return [found("names", f"{given}, a list. Only PyTorch takes shapes without names.")]
     if not value:
-        return ["it has no shape"]
-    return [
-        f"entry {index} is {shape!r}, but each entry is a shape: a list of positive integers"
-        for index, shape in enumerate(value)
-        if not _is_shape(shape)
-    ]
+        return [found("form", f"{given}; it has no shape.")]
+    if all(type(dimension) is int for dimension in value):
+        return [
+            found("form", f"{given}: one shape. Allowed: a list of shapes, one for each input.")
+        ]
+    return [p for index, shape in enumerate(value) for p in _check_shape(index, shape, found)]
+
+
+def _check_shape(name: object, shape: object, found: _Found) -> list[Finding]:
+    if isinstance(shape, Mapping):
+        keys = ", ".join(sorted(map(str, shape)))
+        what = "which only the target coreml takes" if _COREML_KEYS & set(shape) else "no shape"
+        return [found("coreml", f"Input {name!r} is an object with {keys}, {what}.")]
+    if _is_shape(shape):
+        return []
+    message = f"Input {name!r} has the shape {_short(shape)}. Allowed: a list of positive integers."
+    return [found("form", message)]
 
 
 def _is_shape(shape: object) -> bool:
@@ -123,15 +153,55 @@ def _is_shape(shape: object) -> bool:
     )
 
 
-def _is_at_least(framework: Framework, major: int) -> bool:
-    head = (framework.version or "0").split(".")[0]
-    return head.isdigit() and int(head) >= major
+def _check_layout(value: Any, framework: Framework, found: _Found) -> list[Finding]:
+    """Look for images whose channels stand on the wrong side.
+
+    Certain for Keras, where Neo says so itself; elsewhere it may be meant.
+    """
+    layout = documented()["layouts"].get(framework.name)
+    named = value.items() if isinstance(value, Mapping) else enumerate(value)
+    findings = []
+    for name, shape in named:
+        if len(shape) != 4 or layout is None:
+            continue
+        first, last = shape[1] in _CHANNELS, shape[3] in _CHANNELS
+        if last != first and last == (layout == "NCHW"):
+            order = [0, 3, 1, 2] if layout == "NCHW" else [0, 2, 3, 1]
+            likely = [shape[i] for i in order]
+            message = (
+                f"Input {name!r} has the shape {list(shape)}; for {framework.name} Neo expects "
+                f"{layout}, which would be {likely}."
+            )
+            level = None if framework.name == "KERAS" else Level.WARNING
+            findings.append(found("layout", message, level))
+    return findings
+
+
+def _check_order(config: DataInputConfig, framework: Framework, found: _Found) -> list[Finding]:
+    """Neo binds PyTorch's inputs by position, after sorting the names (neo-ai/neo-loader)."""
+    if framework.name != "PYTORCH" or not isinstance(config.value, Mapping):
+        return []
+    names = list(config.value)
+    if names == sorted(names):
+        return []
+    message = (
+        f"Neo sorts the names of PyTorch's inputs and binds them by position: "
+        f"{', '.join(sorted(names))}, not {', '.join(names)}."
+    )
+    return [found("order", message, Level.WARNING)]
+
+
+def _major(framework: Framework) -> int:
+    head = (framework.version or "").split(".")[0]
+    return int(head) if head.isdigit() else 0
 
 
 def _example(framework: Framework) -> str:
+    if framework.name == "XGBOOST":
+        return "leave it out."
     if framework.name == "PYTORCH":
         return 'give {"input0": [1, 3, 224, 224]} or [[1, 3, 224, 224]] with the model\'s shapes.'
-    layout = "NHWC" if framework.name == "TENSORFLOW" else "NCHW"
+    layout = documented()["layouts"].get(framework.name, "NCHW")
     shape = "[1, 224, 224, 3]" if layout == "NHWC" else "[1, 3, 224, 224]"
     return f'give {{"input name": {shape}}} ({layout}) with the model\'s own names and shapes.'
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from neo_constructs.catalog.tables import documented, service_model
 from neo_constructs.errors import ValidationError
-from neo_constructs.findings import Finding, listed, suggestion
+from neo_constructs.findings import Finding, Level, listed, suggestion
 
 INSTANCE_TYPE = re.compile(r"ml\.(?P<family>[a-z0-9-]+)\.[a-z0-9]+")
 
@@ -18,12 +18,14 @@ class TargetDevice:
     """A value of ``OutputConfig.TargetDevice`` that a SageMaker endpoint can serve.
 
     Use a constant (``TargetDevice.ML_C5``), ``TargetDevice.parse`` for text from a file, or
-    ``TargetDevice.of`` for a target that this release does not know yet.
+    ``TargetDevice.of`` where the catalog has aged.
 
     Parameters
     ----------
     name
         The service's own name, such as ``ml_c5``.
+    is_checked
+        False for ``TargetDevice.of``: what the catalog says against it is then only a warning.
 
     Examples
     --------
@@ -34,6 +36,7 @@ class TargetDevice:
     """
 
     name: str
+    is_checked: bool = field(default=True, compare=False)
 
     ML_C4: ClassVar[TargetDevice]
     ML_C5: ClassVar[TargetDevice]
@@ -48,11 +51,8 @@ class TargetDevice:
 
     @classmethod
     def of(cls, name: str) -> TargetDevice:
-        """Return a target by name, known or not.
-
-        The escape hatch: what this release's catalog says about an unknown target is a warning.
-        """
-        return cls(name)
+        """Return any target by name: the escape hatch when the catalog has aged."""
+        return cls(name, is_checked=False)
 
     @classmethod
     def parse(cls, name: str, *, where: str = "target") -> TargetDevice:
@@ -63,34 +63,11 @@ class TargetDevice:
         ValidationError
             If ``name`` is not a target that Neo compiles for and SageMaker serves.
         """
-        known = documented()["processors"]
-        if name in known:
-            return cls(name)
-        if name in service_model()["target_devices"]:
-            message = (
-                f"{name!r} is an edge or retired target: SageMaker cannot serve what is compiled "
-                f"for it. Allowed: {listed(known)}."
-            )
-            raise ValidationError(
-                [
-                    Finding(
-                        code="target-not-served",
-                        where=where,
-                        message=message,
-                        fix="choose a cloud instance family; edge deployment is out of scope.",
-                    )
-                ]
-            )
-        raise ValidationError(
-            [
-                Finding(
-                    code="target-unknown",
-                    where=where,
-                    message=f"{name!r} is not a Neo target. Allowed: {listed(known)}.",
-                    fix=suggestion(name, known) or "choose one of the allowed targets.",
-                )
-            ]
-        )
+        target = cls(name)
+        findings = target.check(where=where)
+        if any(finding.level is Level.ERROR for finding in findings):
+            raise ValidationError(findings)
+        return target
 
     @property
     def is_known(self) -> bool:
@@ -119,7 +96,40 @@ class TargetDevice:
     def matches(self, instance_type: str) -> bool:
         """Whether ``instance_type`` (``ml.c5.xlarge``) belongs to this target's family."""
         match = INSTANCE_TYPE.fullmatch(instance_type)
-        return bool(match) and f"ml_{match['family']}" == self.name if match else False
+        return match is not None and f"ml_{match['family']}" == self.name
+
+    def check(self, *, where: str = "target") -> list[Finding]:
+        """Say what is wrong with the target itself.
+
+        Source: AWS developer guide, page neo-supported-cloud; API reference of
+        ``OutputConfig.TargetDevice`` for the names that are no cloud instances.
+        """
+        known = documented()["processors"]
+        level = Level.ERROR if self.is_checked else Level.WARNING
+        if self.name in known:
+            return self._check_hardware(where)
+        if self.name in service_model()["target_devices"]:
+            return [
+                Finding(
+                    code="target-not-served",
+                    level=level,
+                    where=where,
+                    message=(
+                        f"{self.name!r} is an edge, retired or undocumented target: no SageMaker "
+                        f"endpoint is known to serve it. Allowed: {listed(known)}."
+                    ),
+                    fix="choose a cloud instance family; edge deployment is out of scope.",
+                )
+            ]
+        return [
+            Finding(
+                code="target-unknown",
+                level=level,
+                where=where,
+                message=f"{self.name!r} is not a Neo target. Allowed: {listed(known)}.",
+                fix=suggestion(self.name, known) or "choose one of the allowed targets.",
+            )
+        ]
 
     def check_instance_type(
         self, instance_type: str, *, where: str = "instance_type"
@@ -129,12 +139,13 @@ class TargetDevice:
         Rule: deploy on the instance family the model was compiled for (AWS developer guide, page
         neo-deployment-hosting-services).
         """
-        if self.matches(instance_type):
-            return []
         allowed = self.instance_types
+        if instance_type in allowed:
+            return []
         return [
             Finding(
                 code="instance-type-target",
+                level=Level.ERROR if self.is_checked else Level.WARNING,
                 where=where,
                 message=(
                     f"{instance_type!r} cannot serve a model compiled for {self.name!r}. "
@@ -142,6 +153,23 @@ class TargetDevice:
                 ),
                 fix=suggestion(instance_type, allowed)
                 or "take an instance type of the target's family, or compile for another target.",
+            )
+        ]
+
+    def _check_hardware(self, where: str) -> list[Finding]:
+        doubt = documented()["hardware"].get(self.name)
+        if not doubt:
+            return []
+        return [
+            Finding(
+                code="target-hardware",
+                level=Level.WARNING,
+                where=where,
+                message=(
+                    f"{self.name!r} is {doubt['status']}; the API takes it, but an endpoint may "
+                    "never get an instance."
+                ),
+                fix=f"compile for {doubt['instead']}.",
             )
         ]
 

@@ -43,7 +43,8 @@ def run(port: int | None, minutes: float, command: tuple[str, ...]) -> None:
             f"The sandbox needs the extra 'sandbox' ({error}): pip install neo-constructs[sandbox]"
         )
     # Whoever ends this process, by a signal that can be caught, ends what it started too.
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
     try:
         with emulated(port=port) as running:
             click.echo(f"Sandbox: an emulated AWS at {running.endpoint}, IAM enforced.", err=True)

@@ -1,20 +1,13 @@
-"""All that can be said at synth against one compilation job, together."""
+"""What a job is told against what its model file says."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
 
 from neo_constructs.archive.model_file import ModelFile
-from neo_constructs.catalog import compiler_options, data_input, images, support
-from neo_constructs.catalog.compiler_options import CompilerOptions
 from neo_constructs.catalog.data_input import DataInputConfig
 from neo_constructs.catalog.framework import Framework
-from neo_constructs.catalog.target import TargetDevice
-from neo_constructs.errors import ValidationError
 from neo_constructs.findings import Finding, Level, listed, suggestion
-
-# CloudFormation waits an hour for a custom resource; the engine needs part of it.
-MAX_RUNTIME_SECONDS = range(60, 2_701)
 
 
 def check_framework(framework: Framework | None, model: ModelFile | None) -> list[Finding]:
@@ -43,7 +36,7 @@ def check_framework(framework: Framework | None, model: ModelFile | None) -> lis
 
 def check_inputs(config: DataInputConfig | None, model: ModelFile | None) -> list[Finding]:
     """Say what is wrong between the inputs given and those in the model file."""
-    if config is None or model is None or not isinstance(config.value, dict):
+    if config is None or model is None or not isinstance(config.value, Mapping):
         return []
     given, there = config.value, {i.name: i for i in model.inputs}
     found = [
@@ -53,11 +46,15 @@ def check_inputs(config: DataInputConfig | None, model: ModelFile | None) -> lis
     ]
     found += [f"the model's input {name!r} is missing" for name in there if name not in given]
     for name, shape in given.items():
-        wanted = there[name].shape if name in there else ()
+        if name not in there or not isinstance(shape, list | tuple):
+            continue  # said above, or by the rules of the form
+        wanted = there[name].shape
+        if wanted is None:
+            continue
         fits = len(shape) == len(wanted) and all(
             not isinstance(w, int) or w == s for s, w in zip(shape, wanted, strict=False)
         )
-        if name in there and not fits:
+        if not fits:
             found.append(f"the model's input {name!r} has the shape {list(wanted)}, not {shape}")
     return [
         Finding(
@@ -67,55 +64,4 @@ def check_inputs(config: DataInputConfig | None, model: ModelFile | None) -> lis
             fix="leave data_input_config out where the model file states its inputs.",
         )
         for problem in found
-    ]
-
-
-def check_job(
-    *,
-    framework: Framework,
-    target: TargetDevice,
-    data_input_config: DataInputConfig | None,
-    options: CompilerOptions | None,
-    region: str | None,
-) -> list[Finding]:
-    """Say what Neo would refuse.
-
-    Parameters
-    ----------
-    region
-        None where it is not known at synth.
-    """
-    return [
-        *support.check(framework, target),
-        *data_input.check(data_input_config, framework, target),
-        *compiler_options.check(options, framework, target),
-        *_check_region(framework, target, region),
-    ]
-
-
-def _check_region(framework: Framework, target: TargetDevice, region: str | None) -> list[Finding]:
-    if region is None:
-        return []
-    try:
-        image = images.find_image(framework, target)
-    except ValidationError:
-        return []  # said by support.check already, or let through by .of
-    try:
-        image.uri(region)
-    except ValidationError as error:
-        return [replace(finding, where="region") for finding in error.findings]
-    return []
-
-
-def check_max_runtime(seconds: int) -> list[Finding]:
-    """Say what is wrong with ``max_runtime``."""
-    if seconds in MAX_RUNTIME_SECONDS:
-        return []
-    return [
-        Finding(
-            code="max-runtime",
-            where="max_runtime",
-            message=f"{seconds} seconds are given. Allowed: 60 to 2700 (1 to 45 minutes).",
-            fix="CloudFormation waits no longer than an hour for a job; take at most 45 minutes.",
-        )
     ]

@@ -4,30 +4,46 @@ from __future__ import annotations
 
 from typing import Final, NoReturn
 
-from aws_cdk import Annotations, Duration, RemovalPolicy, Resource, Stack, Token
+import jsii
+from aws_cdk import (
+    Annotations,
+    Duration,
+    IStableAnyProducer,
+    ITaggable,
+    Lazy,
+    RemovalPolicy,
+    Resource,
+    Stack,
+    TagManager,
+    TagType,
+    Token,
+)
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct, IDependable
 
+from neo_constructs.archive.inspection import check_model
 from neo_constructs.catalog.compiler_options import CompilerOptions
 from neo_constructs.catalog.data_input import DataInputConfig, DataInputConfigLike
 from neo_constructs.catalog.framework import Framework
-from neo_constructs.catalog.support import framework_version_to_send
+from neo_constructs.catalog.job import DEFAULT_RUNTIME_SECONDS, JobSettings
+from neo_constructs.catalog.job import check as check_settings
 from neo_constructs.catalog.target import TargetDevice
 from neo_constructs.compilation import checks
 from neo_constructs.compilation.artifact_bucket import ArtifactBucket
 from neo_constructs.compilation.inference_image import InferenceImage
 from neo_constructs.compilation.model_data import ModelData
+from neo_constructs.compilation.tokens import has_tokens
 from neo_constructs.engine.job_engine import JobEngine
 from neo_constructs.engine.rights import compile_statements, extend_role
 from neo_constructs.errors import ValidationError, raise_errors
 from neo_constructs.findings import Finding, Level
 
 RESOURCE_TYPE: Final = "Custom::NeoCompilationJob"
-_DEFAULT_MINUTES: Final = 15  # what the API reference recommends for compilation
 
 
+@jsii.implements(ITaggable)
 class CompilationJob(Resource):
     """A SageMaker Neo compilation job that lives and dies with its stack.
 
@@ -90,20 +106,25 @@ class CompilationJob(Resource):
         artifact_removal_policy: RemovalPolicy | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
-        config = self._inputs(data_input_config, model_data)
-        self.target: Final = target
-        self.framework: Final = self._check(
+        settings = self._check(
             framework=framework,
+            target=target,
             model_data=model_data,
-            config=config,
-            options=compiler_options,
+            data_input_config=self._inputs(data_input_config, model_data),
+            compiler_options=compiler_options,
             max_runtime=max_runtime,
             artifact_removal_policy=artifact_removal_policy,
+            has_own_bucket=artifact_bucket is not None,
         )
+        self._tags = TagManager(TagType.STANDARD, RESOURCE_TYPE)
+        self.target: Final = settings.target
+        self.framework: Final = settings.framework
 
         engine = JobEngine.of(self)
         self.artifact_bucket: Final[s3.IBucket] = artifact_bucket or ArtifactBucket.of(self)
         engine.use_artifact_bucket(self.artifact_bucket)
+        self.encryption_key: Final = encryption_key
+        self.artifact_removal_policy: Final = artifact_removal_policy or RemovalPolicy.RETAIN
         if encryption_key:
             engine.use_key(encryption_key)
         location = model_data.bind(self)
@@ -117,30 +138,23 @@ class CompilationJob(Resource):
             resource_type=RESOURCE_TYPE,
             depends_on=depends_on,
             properties={
-                "InputConfig": {
-                    "S3Uri": location.s3_uri,
-                    "DataInputConfig": config.to_json() if config else None,
-                    "Framework": self.framework.name,
-                    "FrameworkVersion": framework_version_to_send(self.framework, target),
-                },
+                "InputConfig": {"S3Uri": location.s3_uri, **settings.input_config()},
                 "InputFingerprint": location.fingerprint,
                 "InputObjectVersion": location.object_version,
                 "OutputConfig": {
                     "S3OutputLocation": f"s3://{self.artifact_bucket.bucket_name}/",
-                    "TargetDevice": target.name,
-                    "CompilerOptions": compiler_options.encoded if compiler_options else None,
+                    **settings.output_config(),
                     "KmsKeyId": encryption_key.key_arn if encryption_key else None,
                 },
                 "RoleArn": self.role.role_arn,
                 "StoppingCondition": {
                     "MaxRuntimeInSeconds": (
-                        max_runtime or Duration.minutes(_DEFAULT_MINUTES)
-                    ).to_seconds()
+                        max_runtime.to_seconds() if max_runtime else DEFAULT_RUNTIME_SECONDS
+                    )
                 },
                 "ExpectedInferenceImage": self.expected_image,
-                "ArtifactRemovalPolicy": (
-                    "DESTROY" if artifact_removal_policy is RemovalPolicy.DESTROY else "RETAIN"
-                ),
+                "ArtifactRemovalPolicy": self.artifact_removal_policy.name,
+                "Tags": Lazy.any(_RenderedTags(self._tags)),
             },
         )
         self.compilation_job_name: Final[str] = self._resource.ref
@@ -169,10 +183,19 @@ class CompilationJob(Resource):
             subject=self.node.path,
         )
 
-    @staticmethod
-    def _inputs(given: DataInputConfigLike | None, model_data: ModelData) -> DataInputConfig | None:
+    @property
+    def tags(self) -> TagManager:
+        """The tags of the job; ``Tags.of`` puts them here. A change reaches the next job made."""
+        return self._tags
+
+    def _inputs(
+        self, given: DataInputConfigLike | None, model_data: ModelData
+    ) -> DataInputConfig | None:
         if given is not None:
-            return DataInputConfig.coerce(given)
+            config = DataInputConfig.coerce(given)
+            if has_tokens(config.value):
+                return DataInputConfig.of(Stack.of(self).to_json_string(config.value))
+            return config
         read = model_data.model.data_input_config() if model_data.model else None
         return DataInputConfig(read) if read else None
 
@@ -180,56 +203,98 @@ class CompilationJob(Resource):
         self,
         *,
         framework: Framework | None,
+        target: TargetDevice,
         model_data: ModelData,
-        config: DataInputConfig | None,
-        options: CompilerOptions | None,
+        data_input_config: DataInputConfig | None,
+        compiler_options: CompilerOptions | None,
         max_runtime: Duration | None,
         artifact_removal_policy: RemovalPolicy | None,
-    ) -> Framework:
-        """Raise every error together, attach the warnings, and return the framework."""
+        has_own_bucket: bool,
+    ) -> JobSettings:
+        """Raise every error together, attach the warnings, and return what was settled."""
         model, region = model_data.model, Stack.of(self).region
         found = [*model_data.findings]
-        if not any(f.level is Level.ERROR for f in found):
-            # Without a readable model there is nothing to say about its framework.
+        if model:
+            found += check_model(model, framework)
+            found += checks.check_inputs(data_input_config, model)
+        if not any(f.level is Level.ERROR for f in model_data.findings):
+            # Of a model that cannot be read there is nothing to say about its framework.
             found += checks.check_framework(framework, model)
-        resolved = framework or (Framework.parse(model.framework.lower()) if model else None)
-        found += checks.check_inputs(config, model)
-        if resolved:
-            found += checks.check_job(
-                framework=resolved,
-                target=self.target,
-                data_input_config=config,
-                options=options,
-                region=None if Token.is_unresolved(region) else region,
-            )
-        if max_runtime and not max_runtime.is_unresolved():
-            found += checks.check_max_runtime(int(max_runtime.to_seconds()))
-        if artifact_removal_policy not in {None, RemovalPolicy.RETAIN, RemovalPolicy.DESTROY}:
-            found.append(
-                Finding(
-                    code="artifact-removal-policy",
-                    where="artifact_removal_policy",
-                    message=f"{artifact_removal_policy} is given. Allowed: RETAIN, DESTROY.",
-                    fix="leave it out to keep the artifact.",
-                )
-            )
+        found += _check_policy(artifact_removal_policy, has_own_bucket=has_own_bucket)
+        known = framework or (Framework.parse(model.framework.lower()) if model else None)
+        seconds: int | None = DEFAULT_RUNTIME_SECONDS
+        if max_runtime:
+            seconds = None if max_runtime.is_unresolved() else int(max_runtime.to_seconds())
+        settings = known and JobSettings(
+            framework=known,
+            target=target,
+            data_input_config=data_input_config,
+            compiler_options=compiler_options,
+            max_runtime_seconds=seconds,
+            region=None if Token.is_unresolved(region) else region,
+        )
+        found += check_settings(settings) if settings else target.check()
         for warning in raise_errors(found, subject=self.node.path):
             Annotations.of(self).add_warning_v2(f"neo-constructs:{warning.code}", str(warning))
-        assert resolved  # noqa: S101 - check_framework has said so otherwise
-        return resolved
+        assert settings  # noqa: S101 - check_framework has said so otherwise
+        return settings
 
     def _expected_image(self) -> str | None:
+        """Return the catalog's image; with .of it may have none, nor one in this region."""
         try:
             return InferenceImage.for_target(self.framework, self.target).bind(self).uri
         except ValidationError:
-            return None  # only with .of: the job's own answer is then the only one
+            return None
 
     def _extend(self, role: iam.IRole, engine: JobEngine) -> list[IDependable]:
         """Give a role of the caller's what the job needs."""
         engine.pass_role(role)
         return extend_role(
-            self, role, [*engine.artifact_access(self.artifact_bucket), *compile_statements()]
+            self,
+            role,
+            [
+                *engine.artifact_access(self.artifact_bucket, self.encryption_key),
+                *compile_statements(),
+            ],
         )
 
     def _attribute(self, name: str) -> str:
         return Token.as_string(self._resource.get_att(name))
+
+
+@jsii.implements(IStableAnyProducer)
+class _RenderedTags:
+    """The tags as the API names them, once all are there."""
+
+    def __init__(self, tags: TagManager) -> None:
+        self._tags = tags
+
+    def produce(self) -> list[dict[str, str]] | None:
+        values = sorted(self._tags.tag_values().items())
+        return [{"Key": key, "Value": value} for key, value in values] or None
+
+
+def _check_policy(policy: RemovalPolicy | None, *, has_own_bucket: bool) -> list[Finding]:
+    if policy is RemovalPolicy.DESTROY and has_own_bucket:
+        return [
+            Finding(
+                code="destroy-in-two-deploys",
+                level=Level.WARNING,
+                where="artifact_bucket",
+                message=(
+                    "The engine's rights on this bucket go with the last job that uses it, and "
+                    "the artifacts can then not be deleted any more."
+                ),
+                fix="before a job moves to another bucket, deploy once with RETAIN.",
+            )
+        ]
+    if policy in {None, RemovalPolicy.RETAIN, RemovalPolicy.DESTROY}:
+        return []
+    return [
+        Finding(
+            code="artifact-removal-policy",
+            where="artifact_removal_policy",
+            message=f"{policy} is given. Allowed: RETAIN, DESTROY.",
+            fix="leave it out to keep the artifact.",
+        )
+    ]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,6 +16,7 @@ from constructs import Construct
 
 from neo_constructs.catalog import images
 from neo_constructs.catalog.framework import Framework
+from neo_constructs.catalog.job import image_or_none
 from neo_constructs.catalog.target import TargetDevice
 
 _MAPPING_ID: Final = "NeoImageAccounts"
@@ -82,7 +86,7 @@ class _FromTable(InferenceImage):
 
     def bind(self, scope: Construct) -> ImageLocation:
         region = Stack.of(scope).region
-        account = _account(scope, self.image)
+        account = _account(scope, self.image.accounts)
         if Token.is_unresolved(region):
             registry = f"{account}.dkr.ecr.{Aws.REGION}.{Aws.URL_SUFFIX}"
             uri = f"{registry}/{self.image.repository}:{self.image.tag}"
@@ -126,8 +130,9 @@ def neo_repositories(scope: Construct, framework: Framework, target: TargetDevic
 
     A finished job names its image itself; it is one of these.
     """
-    image = images.find_image(framework, target)
-    return _repository_arn(scope, _account(scope, image), "*")
+    image = image_or_none(framework, target)
+    accounts = image.accounts if image else images.registries()
+    return _repository_arn(scope, _account(scope, accounts), "*")
 
 
 def pull_statements(repository_arns: tuple[str, ...]) -> list[iam.PolicyStatement]:
@@ -148,26 +153,25 @@ def pull_statements(repository_arns: tuple[str, ...]) -> list[iam.PolicyStatemen
     ]
 
 
-def _account(scope: Construct, image: images.Image) -> str:
+def _account(scope: Construct, accounts: Mapping[str, str]) -> str:
     """Return the registry account: literal where the region is known, else from a mapping."""
     stack = Stack.of(scope)
     if not Token.is_unresolved(stack.region):
-        image.uri(stack.region)  # raises where the region has none
-        return image.accounts[stack.region]
-    accounts = set(image.accounts.values())
-    if len(accounts) == 1:
-        return accounts.pop()
-    found = stack.node.try_find_child(_MAPPING_ID)
-    mapping = (
-        found
-        if isinstance(found, CfnMapping)
-        else CfnMapping(
-            stack,
-            _MAPPING_ID,
-            mapping={region: {"account": owner} for region, owner in image.accounts.items()},
-        )
-    )
-    return mapping.find_in_map(Aws.REGION, "account")
+        # A region the table does not know got past the checks by .of: then it is a guess.
+        return accounts.get(stack.region, Aws.ACCOUNT_ID)
+    if len(set(accounts.values())) == 1:
+        return next(iter(accounts.values()))
+    return _mapping(stack, accounts).find_in_map(Aws.REGION, "account")
+
+
+def _mapping(stack: Stack, accounts: Mapping[str, str]) -> CfnMapping:
+    """Return the stack's mapping for a table of accounts; each table has one."""
+    table = {region: {"account": owner} for region, owner in accounts.items()}
+    digest = hashlib.sha256(json.dumps(table, sort_keys=True).encode()).hexdigest()[:8]
+    is_neo = accounts == images.registries()
+    name = _MAPPING_ID if is_neo else f"{_MAPPING_ID}{digest}"
+    found = stack.node.try_find_child(name)
+    return found if isinstance(found, CfnMapping) else CfnMapping(stack, name, mapping=table)
 
 
 def _repository_arn(scope: Construct, account: str, repository: str) -> str:

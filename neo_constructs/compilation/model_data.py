@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from neo_constructs.archive.packing import pack
 from neo_constructs.errors import ValidationError
 from neo_constructs.findings import Finding
 
+# Amazon S3 user guide, bucket naming rules
+_BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 ARCHIVE_SUFFIXES = (".tar.gz", ".tgz", ".gz")
 
 
@@ -93,7 +96,8 @@ class ModelData(ABC):
             If ``uri`` is not ``s3://bucket/key``.
         """
         name, _, key = uri.removeprefix("s3://").partition("/")
-        if Token.is_unresolved(uri) or not uri.startswith("s3://") or not name or not key:
+        is_uri = uri.startswith("s3://") and _BUCKET_NAME.fullmatch(name) and key
+        if Token.is_unresolved(uri) or not is_uri:
             raise ValidationError(
                 [
                     Finding(

@@ -156,11 +156,23 @@ class JobEngine(Construct):
             self._role.add_to_policy(statement)
         self._compile_policy.add_statements(*self.artifact_access(bucket))
         if bucket.encryption_key:
-            self.use_key(bucket.encryption_key)
+            bucket.encryption_key.grant_encrypt_decrypt(self._role)
 
-    def artifact_access(self, bucket: s3.IBucket) -> list[iam.PolicyStatement]:
-        """Return what a compile role needs of an artifact bucket: its input and its output."""
+    def artifact_access(
+        self, bucket: s3.IBucket, key: kms.IKey | None = None
+    ) -> list[iam.PolicyStatement]:
+        """Return what a compile role needs of an artifact bucket: its input and its output.
+
+        Parameters
+        ----------
+        bucket
+            The artifact bucket; if it has a key, the right to use that is among the statements.
+        key
+            A further key that the output is encrypted with.
+        """
+        keys = [k.key_arn for k in (bucket.encryption_key, key) if k]
         return [
+            *([_use_keys(keys)] if keys else []),
             iam.PolicyStatement(
                 actions=["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"],
                 resources=[self.artifact_arn(bucket)],
@@ -181,12 +193,7 @@ class JobEngine(Construct):
         """Let engine and compile role write and read under a key."""
         if self._first("key", key.key_arn):
             key.grant_encrypt_decrypt(self._role)
-            self._compile_policy.add_statements(
-                iam.PolicyStatement(
-                    actions=["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey*"],
-                    resources=[key.key_arn],
-                )
-            )
+            self._compile_policy.add_statements(_use_keys([key.key_arn]))
 
     def read_object(self, bucket: s3.IBucket, key: str) -> None:
         """Let the engine read one source object, and learn truthfully if it is not there."""
@@ -336,15 +343,28 @@ class JobEngine(Construct):
         )
 
 
+def _use_keys(key_arns: list[str]) -> iam.PolicyStatement:
+    return iam.PolicyStatement(
+        actions=["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"], resources=key_arns
+    )
+
+
 def definition(function_arn: str) -> dict[str, Any]:
     """Return the state machine: step, wait, step, until an answer is given.
 
-    Only ``States.ALL`` is caught: a Python exception's name is not the same everywhere.
+    A step that broke is taken again: it looks first, so it does no harm. Only ``States.ALL`` is
+    matched: a Python exception's name is not the same everywhere.
     """
     retry = {
         "ErrorEquals": _LAMBDA_FAULTS,
         "IntervalSeconds": 2,
         "MaxAttempts": 6,
+        "BackoffRate": 2,
+    }
+    again = {
+        "ErrorEquals": ["States.ALL"],
+        "IntervalSeconds": 5,
+        "MaxAttempts": 2,
         "BackoffRate": 2,
     }
     return {
@@ -361,7 +381,7 @@ def definition(function_arn: str) -> dict[str, Any]:
                     "State.$": "$",
                 },
                 "TimeoutSeconds": STEP_SECONDS + 10,
-                "Retry": [retry],
+                "Retry": [retry, again],
                 "Catch": [
                     {"ErrorEquals": ["States.ALL"], "ResultPath": "$.Error", "Next": "Abort"}
                 ],
@@ -378,7 +398,7 @@ def definition(function_arn: str) -> dict[str, Any]:
                 "Resource": function_arn,
                 "Parameters": {"Door": "abort", "State.$": "$"},
                 "TimeoutSeconds": STEP_SECONDS + 10,
-                "Retry": [{**retry, "ErrorEquals": ["States.ALL"], "MaxAttempts": 3}],
+                "Retry": [{**again, "MaxAttempts": 3}],
                 "Next": "Done",
             },
             "Done": {"Type": "Succeed"},

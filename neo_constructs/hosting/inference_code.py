@@ -75,26 +75,26 @@ class InferenceCode:
         """
         given = Path(path)
         if given.is_file():
-            return InferenceCode(given.parent, given.name)
+            return InferenceCode(given, given.name)
         return InferenceCode(given, entry_point)
 
     @property
     def script(self) -> Path:
         """The script itself."""
-        return self.path / self.entry_point
+        return self.path if self.path.is_file() else self.path / self.entry_point
 
     def check(self, contract: Contract) -> list[Finding]:
         """Say what is wrong with the script for a kind of container."""
         findings = check_script(self.script, contract)
-        others = [name for name in self._members() if name != self.entry_point]
-        if contract is Contract.DLR and any(name.endswith(".py") for name in others):
+        others = [n for n in self._members() if n.endswith(".py") and n != self.entry_point]
+        if contract is Contract.DLR and others:
             findings.append(
                 Finding(
                     code="script-not-alone",
                     where=str(self.path),
                     message=(
                         "This container takes exactly one .py file; beside "
-                        f"{self.entry_point} there is {listed(others)}."
+                        f"{self.entry_point} there is {listed(others[:5])}."
                     ),
                     fix="put everything into the one script.",
                 )
@@ -118,4 +118,4 @@ class InferenceCode:
         return CodeLocation(bucket=asset.bucket, key=asset.s3_object_key, fingerprint=digest)
 
     def _members(self) -> Mapping[str, Path]:
-        return members_of(self.path) if self.path.is_dir() else {}
+        return members_of(self.path) if self.path.exists() else {}

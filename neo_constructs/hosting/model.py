@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from aws_cdk import Aws, Resource
+from aws_cdk import Aws, Resource, Stack, Token
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sagemaker as sagemaker
@@ -81,7 +81,10 @@ class Model(Resource):
     ) -> None:
         super().__init__(scope, construct_id)
         raise_errors(
-            _check(compilation_job, model_data_url, inference_code, image),
+            [
+                *_check(compilation_job, model_data_url, inference_code, image),
+                *_check_place(self, compilation_job, model_data_url, artifact_bucket, role),
+            ],
             subject=self.node.path,
         )
         self.compilation_job: Final = compilation_job
@@ -97,6 +100,7 @@ class Model(Resource):
                 inference_code=inference_code,
                 contract=contract_for(compilation_job.framework, compilation_job.target),
                 artifact_bucket=bucket,
+                artifact_removal_policy=compilation_job.artifact_removal_policy,
             )
             url = archive.model_data_url
             variables["SAGEMAKER_PROGRAM"] = inference_code.entry_point
@@ -175,12 +179,10 @@ class Model(Resource):
                 conditions={"StringLike": {"s3:prefix": prefix}},
             ),
         ]
-        if bucket.encryption_key:
-            statements.append(
-                iam.PolicyStatement(
-                    actions=["kms:Decrypt"], resources=[bucket.encryption_key.key_arn]
-                )
-            )
+        of_job = self.compilation_job.encryption_key if self.compilation_job else None
+        keys = [key.key_arn for key in (bucket.encryption_key, of_job) if key]
+        if keys:
+            statements.append(iam.PolicyStatement(actions=["kms:Decrypt"], resources=keys))
         return statements
 
 
@@ -236,3 +238,49 @@ def _check(
             )
         )
     return found
+
+
+def _check_place(
+    scope: Construct,
+    job: CompilationJob | None,
+    url: str | None,
+    bucket: s3.IBucket | None,
+    role: iam.IRole | None,
+) -> list[Finding]:
+    """Say what would keep the container from reading its artifact."""
+    if job and Stack.of(job).node.addr != Stack.of(scope).node.addr:
+        return [
+            Finding(
+                code="model-other-stack",
+                where="compilation_job",
+                message=(
+                    f"The job is in the stack {Stack.of(job).stack_name!r}; what it writes is "
+                    "readable in its own stack only."
+                ),
+                fix="put the model into the job's stack.",
+            )
+        ]
+    if url is None or role:
+        return []
+    if bucket is None:
+        return [
+            Finding(
+                code="artifact-bucket-missing",
+                where="artifact_bucket",
+                message="The model's role can be given no right to read model_data_url.",
+                fix="give the bucket it lies in, or a role that may read it.",
+            )
+        ]
+    named = url.removeprefix("s3://").partition("/")[0]
+    if Token.is_unresolved(url) or Token.is_unresolved(bucket.bucket_name):
+        return []
+    if url.startswith("s3://") and named == bucket.bucket_name:
+        return []
+    return [
+        Finding(
+            code="artifact-bucket-other",
+            where="artifact_bucket",
+            message=f"{url!r} does not lie in the bucket {bucket.bucket_name!r}.",
+            fix="give the bucket that model_data_url names, as s3://bucket/key.",
+        )
+    ]

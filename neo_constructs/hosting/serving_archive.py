@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from aws_cdk import Resource, Token
+from aws_cdk import RemovalPolicy, Resource, Token
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
@@ -37,6 +37,8 @@ class ServingArchive(Resource):
         How the container finds the script.
     artifact_bucket
         Default: one bucket per stack, made and shared.
+    artifact_removal_policy
+        ``DESTROY`` deletes the script's copy with the resource. Default: ``RETAIN``.
 
     Raises
     ------
@@ -54,6 +56,7 @@ class ServingArchive(Resource):
         inference_code: InferenceCode,
         contract: Contract = Contract.DLR,
         artifact_bucket: s3.IBucket | None = None,
+        artifact_removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
     ) -> None:
         super().__init__(scope, construct_id)
         raise_errors(
@@ -72,7 +75,7 @@ class ServingArchive(Resource):
                 "ModelDataUrl": model_data_url,
                 "Script": {"S3Uri": location.s3_uri, "Fingerprint": location.fingerprint},
                 "OutputLocation": f"s3://{self.artifact_bucket.bucket_name}/",
-                "ArtifactRemovalPolicy": "RETAIN",
+                "ArtifactRemovalPolicy": artifact_removal_policy.name,
             },
         )
         self.model_data_url: Final = Token.as_string(resource.get_att("ModelDataUrl"))

@@ -18,6 +18,7 @@ from neo_constructs.findings import Finding, listed, suggestion
 
 CONTEXT_KEY: Final = "neo"
 _ENDPOINT_NAME = re.compile(r"[a-z][a-z0-9-]{0,40}")
+_TAKEN = frozenset({"NeoJobEngine", "NeoArtifactBucket", "NeoImageAccounts"})
 _STACK_NAME = re.compile(r"[a-zA-Z][-a-zA-Z0-9]{0,127}")  # AWS CloudFormation API reference
 
 Reader: TypeAlias = Callable[[Any], Any]
@@ -49,7 +50,8 @@ def _matching(pattern: re.Pattern[str], allowed: str) -> Reader:
 def _whole_number(minimum: int, maximum: int) -> Reader:
     def read(value: object) -> int:
         # The command line's -c gives text.
-        number = int(value) if isinstance(value, str) and value.isdigit() else value
+        is_text = isinstance(value, str) and value.isascii() and value.isdecimal()
+        number = int(str(value)) if is_text else value
         if type(number) is not int or not minimum <= number <= maximum:
             raise _Wrong(f"Allowed: a whole number from {minimum} to {maximum}.")
         return number
@@ -117,6 +119,11 @@ class EndpointSettings:
     max_runtime_minutes: int = _setting(_whole_number(1, 45), default=15)
     artifact_removal_policy: str = _setting(_one_of("RETAIN", "DESTROY"), default="RETAIN")
 
+    @property
+    def construct_id(self) -> str:
+        """The name as the stack's construct carries it: ``resnet-50`` is ``Resnet50``."""
+        return _construct_id(self.name)
+
 
 def _endpoints(value: object) -> tuple[EndpointSettings, ...]:
     """Read the list; ``Settings.parse`` has read its entries one by one before."""
@@ -174,7 +181,7 @@ class Settings:
             for index, entry in enumerate(listing):
                 place = f"{CONTEXT_KEY}.endpoints[{index}]"
                 parsed.append(_read(EndpointSettings, entry, place, findings))
-            findings += _repeated([e.name for e in parsed if isinstance(e, EndpointSettings)])
+            findings += _colliding([e.name for e in parsed if isinstance(e, EndpointSettings)])
             values = {**values, "endpoints": parsed}
         settings = _read(cls, values, CONTEXT_KEY, findings)
         raise_errors(findings, subject="The context in cdk.json")
@@ -186,7 +193,7 @@ def _apply_overrides(values: dict[str, Any], context: Mapping[str, Any]) -> list
     """Put single values from the command line in their places."""
     endpoints = {
         entry["name"]: entry
-        for entry in values.get("endpoints") or []
+        for entry in _as_list(values.get("endpoints"))
         if isinstance(entry, dict) and isinstance(entry.get("name"), str)
     }
     findings = []
@@ -205,6 +212,10 @@ def _apply_overrides(values: dict[str, Any], context: Mapping[str, Any]) -> list
         else:
             holder[key] = value
     return findings
+
+
+def _as_list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _read(kind: type[Any], values: object, place: str, findings: list[Finding]) -> object:
@@ -237,16 +248,22 @@ def _read(kind: type[Any], values: object, place: str, findings: list[Finding]) 
     return kind(**read) if len(findings) == before else None
 
 
-def _repeated(names: list[str]) -> list[Finding]:
+def _construct_id(name: str) -> str:
+    return "".join(part.capitalize() for part in name.split("-"))
+
+
+def _colliding(names: list[str]) -> list[Finding]:
+    """Look for names that would be one and the same construct."""
+    ids = [_construct_id(name) for name in names]
     return [
         Finding(
             code="setting-value",
             where=f"{CONTEXT_KEY}.endpoints",
-            message=f"The name {name!r} is given {names.count(name)} times.",
-            fix="give each endpoint a name of its own.",
+            message=f"The name {name!r} is taken already; it becomes the construct {own}.",
+            fix="give each endpoint a name that differs in more than its hyphens.",
         )
-        for name in sorted(set(names))
-        if names.count(name) > 1
+        for index, (name, own) in enumerate(zip(names, ids, strict=True))
+        if own in ids[:index] or own in _TAKEN
     ]
 
 

@@ -58,7 +58,7 @@ class CompiledEndpointStack(Stack):
         self.endpoints = {e.name: self._add(e, folder) for e in settings.endpoints}
 
     def _add(self, settings: EndpointSettings, folder: Path) -> CompiledEndpoint:
-        name = "".join(part.capitalize() for part in settings.name.split("-"))
+        name = settings.construct_id
         remote = settings.model_data.startswith("s3://")
         made = CompiledEndpoint(
             self,

@@ -59,19 +59,22 @@ class Sandbox:
         Raises
         ------
         SandboxError
-            If there is no such command.
+            If there is no such command, or it cannot be started.
         CommandTimeoutError
             After ``seconds``.
         """
         executable = shutil.which(command[0], path=self.environment["PATH"])
         if executable is None:
             raise SandboxError(f"There is no command {command[0]!r} on the PATH.")
-        return processes.run(
-            [executable, *command[1:]],
-            environment=self.environment,
-            seconds=seconds,
-            folder=folder,
-        )
+        try:
+            return processes.run(
+                [executable, *command[1:]],
+                environment=self.environment,
+                seconds=seconds,
+                folder=folder,
+            )
+        except OSError as error:  # a script without a first line that says what runs it
+            raise SandboxError(f"{command[0]!r} cannot be started: {error}.") from error
 
 
 @contextlib.contextmanager
@@ -130,12 +133,13 @@ def _emulator(port: int, folder: Path, log: Path) -> Iterator[None]:
 
 
 def _wait_until_healthy(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     until = time.monotonic() + START_SECONDS
     while time.monotonic() < until:
         if process.poll() is not None:
             break
         try:
-            with urllib.request.urlopen(f"http://localhost:{port}/_ministack/health", timeout=5):
+            with direct.open(f"http://localhost:{port}/_ministack/health", timeout=5):
                 return
         except (urllib.error.URLError, OSError):
             time.sleep(0.1)

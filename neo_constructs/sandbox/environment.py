@@ -11,6 +11,7 @@ from typing import Final
 REGION: Final = "us-east-1"
 ACCOUNT: Final = "000000000000"
 _DROPPED_PREFIXES: Final = ("AWS_", "CDK_", "BOTO_", "LOCALSTACK_", "SAGEMAKER_")
+_LOOPBACK_DIRECT: Final = {"NO_PROXY": "localhost,127.0.0.1", "no_proxy": "localhost,127.0.0.1"}
 _DROPPED: Final = frozenset({"CI"})  # the CDK CLI prints otherwise under it
 
 
@@ -44,8 +45,7 @@ def child_environment(
         "CDK_DISABLE_CLI_TELEMETRY": "true",
         "CDK_DEFAULT_ACCOUNT": ACCOUNT,
         "CDK_DEFAULT_REGION": REGION,
-        "NO_PROXY": "localhost,127.0.0.1",
-        "no_proxy": "localhost,127.0.0.1",
+        **_LOOPBACK_DIRECT,
         "SAGEMAKER_SUPPRESS_V2_WARNING": "1",
         # The value is the list of node majors; jsii would print ten lines at every start.
         "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20",
@@ -73,6 +73,7 @@ def emulator_environment(parent: Mapping[str, str], *, port: int, folder: Path) 
         "BIND_HOST": "127.0.0.1",
         "GATEWAY_PORT": str(port),
         "IOT_MTLS_ENABLED": "0",
+        **_LOOPBACK_DIRECT,
         "SFN_WAIT_SCALE": parent.get("SFN_WAIT_SCALE", "0.1"),
         "PYTHONUNBUFFERED": "1",
         "TMPDIR": str(folder),

@@ -11,7 +11,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 from neo_jobs.cloudformation import Request
-from neo_jobs.handler import Engine
+from neo_jobs.handler import COPYING, Engine
 
 from neo_constructs.engine.job_engine import definition
 from neo_constructs.sandbox.sagemaker.faults import ApiError
@@ -66,13 +66,17 @@ class Calls:
 
 
 class FakeS3:
-    """Buckets of objects; every object has one version."""
+    """Buckets of objects; every object has one version.
+
+    Like S3 for someone who may list a prefix only, it answers 403 where HeadObject finds nothing.
+    """
 
     def __init__(self, calls: Calls, clock: Clock) -> None:
         self._calls = calls
         self._clock = clock
         self.objects: dict[tuple[str, str], tuple[bytes, float]] = {}
         self.sizes: dict[tuple[str, str], int] = {}
+        self.undeletable = "(nothing)"
 
     def put(self, uri: str, body: bytes = b"model") -> None:
         bucket, _, key = uri.removeprefix("s3://").partition("/")
@@ -84,7 +88,8 @@ class FakeS3:
     def head_object(self, *, Bucket: str, Key: str, VersionId: str = "") -> Json:
         self._calls.meet("HeadObject", {"Bucket": Bucket, "Key": Key, "VersionId": VersionId})
         body, _ = self._get("HeadObject", Bucket, Key)
-        return {"ContentLength": self.sizes.get((Bucket, Key), len(body)), "ETag": '"e"'}
+        size = self.sizes.get((Bucket, Key), len(body))
+        return {"ContentLength": size, "ETag": '"e"', "VersionId": "v1"}
 
     def get_object(self, *, Bucket: str, Key: str) -> Json:
         self._calls.meet("GetObject", {"Bucket": Bucket, "Key": Key})
@@ -102,14 +107,16 @@ class FakeS3:
         self.put(f"s3://{parameters['Bucket']}/{parameters['Key']}", parameters["Body"])
         return {}
 
-    def delete_object(self, *, Bucket: str, Key: str) -> Json:
-        self._calls.meet("DeleteObject", {"Bucket": Bucket, "Key": Key})
+    def delete_object(self, *, Bucket: str, Key: str, VersionId: str) -> Json:
+        self._calls.meet("DeleteObject", {"Bucket": Bucket, "Key": Key, "VersionId": VersionId})
         self.objects.pop((Bucket, Key), None)
         return {}
 
     def delete_objects(self, *, Bucket: str, Delete: Json) -> Json:
         self._calls.meet("DeleteObjects", {"Bucket": Bucket, "Delete": Delete})
         for item in Delete["Objects"]:
+            if self.undeletable in item["Key"]:
+                return {"Errors": [{"Key": item["Key"], "Message": "held back"}]}
             self.objects.pop((Bucket, item["Key"]), None)
         return {}
 
@@ -118,7 +125,7 @@ class FakeS3:
 
     def _get(self, operation: str, bucket: str, key: str) -> tuple[bytes, float]:
         if (bucket, key) not in self.objects:
-            raise refused(operation, "404" if operation == "HeadObject" else "NoSuchKey")
+            raise refused(operation, "403" if operation == "HeadObject" else "NoSuchKey")
         return self.objects[bucket, key]
 
 
@@ -149,6 +156,7 @@ class FakeSageMaker:
         self.outcome: str = "COMPLETED"
         self.reason = ""
         self.leaves_artifact = True
+        self.ignores_stops = False
         self.image = "785573368785.dkr.ecr.eu-west-1.amazonaws.com/sagemaker-neo-onnx:1.5.0-cpu-py3"
 
     def create_compilation_job(self, **parameters: Any) -> Json:
@@ -178,6 +186,8 @@ class FakeSageMaker:
     def stop_compilation_job(self, **parameters: Any) -> Json:
         self._meet("StopCompilationJob", parameters)
         job = self._job("StopCompilationJob", parameters)
+        if self.ignores_stops:
+            return {}
         if job["status"] not in {"STARTING", "INPROGRESS"}:
             raise refused("StopCompilationJob", "ValidationException", "not running")
         job.update(status="STOPPING", since=self._clock())
@@ -225,14 +235,16 @@ class FakeStates:
 
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
-        self.executions: dict[str, Json] = {}
+        self.names: set[str] = set()
+        self.waiting: list[Json] = []
 
     def start_execution(self, *, stateMachineArn: str, name: str, input: str) -> Json:
         self._calls.meet("StartExecution", {"arn": stateMachineArn, "name": name})
         assert len(name) <= 80
-        if name in self.executions:
+        if name in self.names:
             raise refused("StartExecution", "ExecutionAlreadyExists")
-        self.executions[name] = json.loads(input)
+        self.names.add(name)
+        self.waiting.append(json.loads(input))
         return {}
 
 
@@ -249,7 +261,12 @@ class World:
         self.sagemaker = FakeSageMaker(self.calls, self.clock, self.s3)
         self.states = FakeStates(self.calls)
         self.s3.put(SOURCE)
-        clients = {"s3": self.s3, "sagemaker": self.sagemaker, "stepfunctions": self.states}
+        clients = {
+            "s3": self.s3,
+            COPYING: self.s3,
+            "sagemaker": self.sagemaker,
+            "stepfunctions": self.states,
+        }
         self.engine = Engine(
             client=clients.__getitem__,
             now=self.clock,
@@ -267,8 +284,8 @@ class World:
         """Deliver an event, run its execution to the end, and return the answer."""
         before = len(self.answers)
         self.engine.open(event)
-        for name in list(self.states.executions):
-            self._execute(self.states.executions.pop(name), until)
+        while self.states.waiting:
+            self._execute(self.states.waiting.pop(0), until)
         if len(self.answers) == before:
             return {}
         return self.answers[before]
@@ -289,17 +306,30 @@ class World:
             elif here["Type"] == "Choice":
                 name = "Done" if state["Done"] is True else here["Default"]
                 continue
-            elif name == "Abort":
-                self.engine.abort(state)
             else:
-                try:
-                    state = json.loads(json.dumps(self.engine.step(state, started)))
-                except Exception as error:
-                    cause = json.dumps({"errorMessage": str(error)})
-                    state = {**state, "Error": {"Error": type(error).__name__, "Cause": cause}}
-                    name = "Abort"
+                door = self.engine.abort if name == "Abort" else self._step(started)
+                failure = self._task(here, door, state)
+                if isinstance(failure, Exception):
+                    cause = json.dumps({"errorMessage": str(failure)})
+                    state = {**state, "Error": {"Error": type(failure).__name__, "Cause": cause}}
+                    name = here["Catch"][0]["Next"]
                     continue
+                state = failure
             name = here["Next"]
+
+    def _step(self, started: str) -> Callable[[Json], Json]:
+        return lambda state: dict(json.loads(json.dumps(self.engine.step(state, started))))
+
+    def _task(self, here: Json, door: Callable[[Json], Json], state: Json) -> Json | Exception:
+        """Run a task with its retries; only the rule that matches everything can be met here."""
+        (rule,) = [r for r in here["Retry"] if r["ErrorEquals"] == ["States.ALL"]]
+        for attempt in range(rule["MaxAttempts"] + 1):
+            try:
+                return door(state)
+            except Exception as error:
+                last = error
+            self.clock.sleep(rule["IntervalSeconds"] * rule["BackoffRate"] ** attempt)
+        return last
 
 
 _requests = iter(range(10**9))

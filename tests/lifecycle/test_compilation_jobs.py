@@ -149,6 +149,24 @@ def test_a_full_quota_is_waited_for_until_the_deadline(world: World) -> None:
     assert "quota of 5" in answer["Reason"]
 
 
+@pytest.mark.parametrize("kind", ["Create", "Delete"])
+def test_a_job_that_will_not_stop_is_answered_for_within_the_hour(world: World, kind: str) -> None:
+    world.sagemaker.seconds = 100_000
+    world.sagemaker.ignores_stops = True
+    begin = world.clock()
+    create = event()
+    if kind == "Create":
+        answer = world.serve(create)
+    else:
+        world.serve(create, until=lambda: bool(world.sagemaker.running()))
+        (name,) = world.sagemaker.jobs
+        answer = world.serve(event("Delete", physical_id=name))
+    assert answer["Status"] == "FAILED"
+    assert "stopped" in answer["Reason"]
+    assert world.clock() - begin < 3_500
+    assert len(world.calls.of("StopCompilationJob")) > 1
+
+
 @pytest.mark.parametrize("seconds", [0, 60, 2_700, 100_000])
 def test_there_is_an_answer_within_the_hour(world: World, seconds: float) -> None:
     world.sagemaker.seconds = seconds
@@ -267,7 +285,7 @@ def test_a_record_deleted_by_hand_costs_no_compile(world: World) -> None:
 
 def test_an_artifact_deleted_by_hand_is_compiled_again(world: World) -> None:
     first = created(world)
-    world.s3.objects = {k: v for k, v in world.s3.objects.items() if k[0] != BUCKET}
+    del world.s3.objects[BUCKET, f"{first['PhysicalResourceId']}/model-ml_c5.tar.gz"]
     again = world.serve(event("Update", physical_id=first["PhysicalResourceId"]))
     assert again["PhysicalResourceId"] != first["PhysicalResourceId"]
     assert compiles(world) == 2
@@ -278,6 +296,21 @@ def test_a_redeploy_after_a_failure_starts_afresh(world: World) -> None:
     failed = world.serve(event())
     world.sagemaker.outcome = "COMPLETED"
     assert created(world)["PhysicalResourceId"] != failed["PhysicalResourceId"]
+
+
+def test_the_result_in_use_is_taken_before_a_newer_one(world: World) -> None:
+    first = created(world)
+    world.clock.sleep(10)
+    # A second job of the same inputs, as two overlapping events can leave it.
+    old = first["PhysicalResourceId"]
+    new = old[:-8] + "zzzzzzzz"
+    for name in ("model-ml_c5.tar.gz", "result.json"):
+        body, _ = world.s3.objects[BUCKET, f"{old}/{name}"]
+        world.s3.put(f"s3://{BUCKET}/{new}/{name}", body.replace(old.encode(), new.encode()))
+    kept = world.serve(event("Update", physical_id=old))
+    assert kept["PhysicalResourceId"] == old
+    assert world.serve(event("Update", physical_id=new))["PhysicalResourceId"] == new
+    assert world.serve(event("Update", physical_id=f"{old}x"))["PhysicalResourceId"] == new
 
 
 # --- delete ---------------------------------------------------------------------------------
@@ -296,6 +329,40 @@ def test_a_delete_with_destroy_removes_the_jobs_own_prefix_only(world: World) ->
     world.s3.put(f"s3://{BUCKET}/{name}x/other")
     world.serve(event("Delete", physical_id=name, ArtifactRemovalPolicy="DESTROY"))
     assert world.s3.under("") == ["0123.gz", f"{name}x/other"]
+
+
+def test_a_delete_that_may_not_look_into_the_bucket_any_more(world: World) -> None:
+    """The rights on a bucket go with the last job that uses it."""
+    name = created(world)["PhysicalResourceId"]
+    denied = [refused("ListObjectsV2", "AccessDenied", "Access Denied")] * 500
+    world.calls.faults["list_objects_v2"] = list(denied)
+    world.calls.faults["list_object_versions"] = list(denied)
+    assert world.serve(event("Delete", physical_id=name))["Status"] == "SUCCESS"
+    assert not world.sagemaker.jobs
+    destroy = event("Delete", physical_id=name, ArtifactRemovalPolicy="DESTROY")
+    assert "Access Denied" in world.serve(destroy)["Reason"]
+
+
+def test_what_cannot_be_destroyed_is_named(world: World) -> None:
+    name = created(world)["PhysicalResourceId"]
+    world.s3.undeletable = "result.json"
+    answer = world.serve(event("Delete", physical_id=name, ArtifactRemovalPolicy="DESTROY"))
+    assert answer["Status"] == "FAILED"
+    assert answer["Reason"] == f"{name}/result.json could not be deleted: held back"
+
+
+def test_a_stop_that_comes_too_late_is_no_fault_but_a_refused_one_is(world: World) -> None:
+    world.sagemaker.seconds = 1_000
+    world.serve(event(), until=lambda: bool(world.sagemaker.running()))
+    (name,) = world.sagemaker.jobs
+    ended = refused("StopCompilationJob", "ValidationException", "is in status COMPLETED")
+    world.calls.faults["StopCompilationJob"] = [ended]
+    assert world.serve(event("Delete", physical_id=name))["Status"] == "SUCCESS"
+    world.serve(event(), until=lambda: bool(world.sagemaker.running()))
+    (name,) = world.sagemaker.jobs
+    denied = refused("StopCompilationJob", "AccessDeniedException", "no policy allows it")
+    world.calls.faults["StopCompilationJob"] = [denied] * 500
+    assert "no policy allows it" in world.serve(event("Delete", physical_id=name))["Reason"]
 
 
 def test_a_delete_stops_a_running_job_and_waits_for_it(world: World) -> None:
@@ -332,7 +399,27 @@ def test_a_duplicate_event_compiles_once(world: World) -> None:
     world.serve(twice)
     world.serve(twice)
     assert compiles(world) == 1
-    assert {answer["PhysicalResourceId"] for answer in world.answers} == set(world.sagemaker.jobs)
+    assert len(world.answers) == 1
+    assert len(world.calls.of("StartExecution")) == 2
+
+
+def test_a_job_that_exists_already_is_taken_over(world: World) -> None:
+    """As after a step that died between its call and its answer."""
+    original = world.sagemaker.create_compilation_job
+
+    def create_and_die(**parameters: Any) -> Json:
+        original(**parameters)
+        world.sagemaker.create_compilation_job = original  # type: ignore[method-assign]
+        raise RuntimeError("killed")
+
+    world.sagemaker.create_compilation_job = create_and_die  # type: ignore[method-assign]
+    created(world)
+    assert compiles(world) == 1
+    world = World()
+    world.calls.faults["DescribeCompilationJob"] = []
+    in_use = refused("CreateCompilationJob", "ResourceInUse", "already exists")
+    world.calls.faults["CreateCompilationJob"] = [in_use]
+    created(world)
 
 
 def test_an_engine_that_cannot_start_says_so(world: World) -> None:

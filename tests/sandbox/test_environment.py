@@ -26,6 +26,7 @@ HOSTILE = {
     "aws_default_profile": "production",
     "CDK_DEFAULT_ACCOUNT": "111111111111",
     "HTTPS_PROXY": "http://proxy",
+    "http_proxy": "http://127.0.0.1:9",
     "PATH": os.environ["PATH"],
     "HOME": "/home/real",
 }
@@ -82,3 +83,4 @@ def test_the_emulator_listens_on_loopback_and_enforces_iam(tmp_path: Path) -> No
     assert environment["AUTH"] == "true"
     assert environment["GATEWAY_PORT"] == "7"
     assert not [k for k in environment if k.upper().startswith("AWS_")]
+    assert "localhost" in environment["no_proxy"]

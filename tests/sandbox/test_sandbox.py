@@ -49,25 +49,30 @@ def wait_until(condition: Any, seconds: float = 30) -> bool:
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="processes are looked for in /proc")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_no_process_outlives_an_interrupted_command(number: signal.Signals, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("number", "sleeps"),
+    [(signal.SIGINT, 600), (signal.SIGTERM, 600), (signal.SIGHUP, 600), (signal.SIGKILL, 3)],
+)
+def test_no_process_outlives_an_interrupted_command(
+    number: signal.Signals, sleeps: int, tmp_path: Path
+) -> None:
+    """After a SIGKILL, which nobody can catch, the emulator ends; the command has to by itself."""
     marker = tmp_path / "started"
-    script = f"import pathlib, time; pathlib.Path({str(marker)!r}).touch(); time.sleep(3)"
+    script = f"import pathlib, time; pathlib.Path({str(marker)!r}).touch(); time.sleep({sleeps})"
     process = subprocess.Popen(
         [NEO, "sandbox", "run", "--", sys.executable, "-c", script],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        env={**os.environ, "NEO_TEST_MARKER": str(marker)},
+        env={**os.environ, "NEO_TEST_MARKER": str(marker), "http_proxy": "http://127.0.0.1:9"},
     )
     assert wait_until(marker.exists, 120)
     process.send_signal(number)
     said, _ = process.communicate(timeout=30)
     assert process.returncode == (-number if number == signal.SIGKILL else 130)
     assert b"Traceback" not in said
-    # After a SIGKILL the command itself ends by its own sleep; the emulator by the closed pipe.
-    assert wait_until(lambda: not alive(str(marker)))
+    assert wait_until(lambda: not alive(str(marker)), sleeps if sleeps < 10 else 2)
     environment = f"NEO_TEST_MARKER={marker}".encode()
-    assert wait_until(lambda: not servers_of(environment))
+    assert wait_until(lambda: not servers_of(environment), 2)
 
 
 def servers_of(environment: bytes) -> list[str]:
@@ -109,9 +114,14 @@ def test_a_command_that_takes_too_long_is_ended(running: Sandbox) -> None:
     assert not alive("sleep 97")
 
 
-def test_a_command_that_is_not_there_is_named(running: Sandbox) -> None:
+def test_a_command_that_cannot_be_started_is_named(running: Sandbox, tmp_path: Path) -> None:
     with pytest.raises(SandboxError, match="no command 'no-such-command'"):
         running.run(["no-such-command"], seconds=10)
+    script = tmp_path / "script"
+    script.write_text("echo no first line")
+    script.chmod(0o755)
+    with pytest.raises(SandboxError, match="cannot be started"):
+        running.run([str(script)], seconds=10)
 
 
 def test_the_whole_life_of_the_digits_endpoint(running: Sandbox, project: Path) -> None:

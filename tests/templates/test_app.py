@@ -92,7 +92,7 @@ def test_tags_and_the_permissions_boundary_reach_the_resources(
         ({"neo": {"endpoints": [{**ENDPOINT, "target": "ml_c55"}]}}, "Did you mean 'ml_c5'"),
         ({"neo": {"endpoints": [{**ENDPOINT, "model_data": "none.onnx"}]}}, "none.onnx"),
         (
-            {"neo": {"endpoints": [{**ENDPOINT, "model_data": "s3://b/model.tar.gz",
+            {"neo": {"endpoints": [{**ENDPOINT, "model_data": "s3://models/model.tar.gz",
                                     "framework": "pytorch:1.10"}]}},
             "Neo does not compile PYTORCH 1.10",
         ),

@@ -144,22 +144,40 @@ def test_a_role_that_cannot_be_extended_is_told_what_it_needs() -> None:
     )
 
 
-def test_a_key_encrypts_the_result_and_can_be_used() -> None:
+@pytest.mark.parametrize("own_role", [False, True])
+def test_a_key_encrypts_the_result_and_can_be_used(own_role: bool) -> None:
     scope = stack()
     key = kms.Key(scope, "Key")
-    neo.CompilationJob(
+    sagemaker = iam.ServicePrincipal("sagemaker.amazonaws.com")
+    job = neo.CompilationJob(
         scope,
         "Job",
         model_data=neo.ModelData.from_asset(DIGITS / "digits.onnx"),
         target=neo.TargetDevice.ML_C5,
         encryption_key=key,
+        role=iam.Role(scope, "Own", assumed_by=sagemaker) if own_role else None,
+    )
+    neo.Model(
+        scope,
+        "Model",
+        compilation_job=job,
+        inference_code=neo.InferenceCode.from_asset(DIGITS / "code"),
     )
     found = template(scope)
     assert the(found, JOB)["Properties"]["OutputConfig"]["KmsKeyId"] == {
         "Fn::GetAtt": [next(iter(of_type(found, "AWS::KMS::Key"))), "Arn"]
     }
-    for role in ("NeoJobEngineRole", "NeoJobEngineCompileRole"):
-        assert any("kms:Decrypt" in actions(s) for s in statements(found, role))
+    compiler = "Own" if own_role else "NeoJobEngineCompileRole"
+    for role in ("NeoJobEngineRole", compiler, "ModelRole"):
+        assert granting(found, role, "kms:Decrypt"), role
+    assert granting(found, compiler, "kms:GenerateDataKey")
+
+
+def test_tags_reach_the_job() -> None:
+    scope = stack()
+    digits_endpoint(scope)
+    cdk.Tags.of(scope).add("team", "vision")
+    assert the(template(scope), JOB)["Properties"]["Tags"] == [{"Key": "team", "Value": "vision"}]
 
 
 def test_a_removal_policy_would_leak_the_job() -> None:
@@ -422,7 +440,7 @@ def test_invoking_is_granted_on_the_endpoints_own_arn() -> None:
 
 def test_an_artifact_of_ones_own_is_served() -> None:
     scope = stack()
-    bucket = s3.Bucket(scope, "Artifacts")
+    bucket = s3.Bucket.from_bucket_name(scope, "Artifacts", "elsewhere")
     model = neo.Model(
         scope,
         "Model",
@@ -438,6 +456,8 @@ def test_an_artifact_of_ones_own_is_served() -> None:
     found = template(scope)
     container = the(found, "AWS::SageMaker::Model")["Properties"]["PrimaryContainer"]
     assert "sagemaker-inference-pytorch:2.0-cpu-py3" in json.dumps(container["Image"])
+    (read,) = granting(found, "ModelRole", "s3:GetObject")
+    assert ":s3:::elsewhere/*" in json.dumps(read["Resource"])
     pulls = granting(found, "ModelRole", "ecr:BatchGetImage")
     assert "repository/sagemaker-inference-pytorch" in json.dumps(pulls)
     assert not of_type(found, "AWS::Lambda::Function")
@@ -498,11 +518,18 @@ def test_what_is_known_only_at_deploy_passes_every_check() -> None:
         instance_type=kind.value_as_string,
         endpoint_name=name.value_as_string,
     )
-    (variant,) = the(template(scope), "AWS::SageMaker::EndpointConfig")["Properties"][
-        "ProductionVariants"
-    ]
+    found = template(scope)
+    (variant,) = the(found, "AWS::SageMaker::EndpointConfig")["Properties"]["ProductionVariants"]
     assert variant["InitialInstanceCount"] == {"Ref": "Count"}
     assert variant["InstanceType"] == {"Ref": "Type"}
+
+
+def test_a_shape_that_is_known_only_at_deploy_is_written_as_a_reference() -> None:
+    scope = stack()
+    batch = cdk.CfnParameter(scope, "Batch", type="Number", default=1)
+    digits_endpoint(scope, data_input_config={"pixels": [batch.value_as_number, 1, 8, 8]})
+    config = the(template(scope), JOB)["Properties"]["InputConfig"]["DataInputConfig"]
+    assert config == {"Fn::Join": ["", ['{"pixels":[', {"Ref": "Batch"}, ",1,8,8]}"]]}
 
 
 # --- mistakes -------------------------------------------------------------------------------
@@ -595,6 +622,38 @@ MISTAKES: dict[str, tuple[Callable[[cdk.Stack], object], list[str]]] = {
         endpoint(**{**PYTORCH, "model_data": neo.ModelData.from_s3_uri("s3://models/model.pth")}),
         ["model-not-an-archive", "model.pth"],
     ),
+    "malformed inputs": (
+        endpoint(data_input_config={"pixels": 7}),
+        ["data-input-config-form", "Input 'pixels' has the shape 7"],
+    ),
+    "model of another stack": (
+        lambda scope: neo.Model(
+            cdk.Stack(cdk.App.of(scope), "Other"),
+            "M",
+            compilation_job=digits_endpoint(scope).compilation_jobs[0],
+            inference_code=neo.InferenceCode.from_asset(DIGITS / "code"),
+        ),
+        ["model-other-stack", "'Stack'"],
+    ),
+    "artifact nobody may read": (
+        lambda scope: neo.Model(
+            scope,
+            "M",
+            model_data_url="s3://b/k",
+            image=neo.InferenceImage.image_classification(),
+        ),
+        ["artifact-bucket-missing"],
+    ),
+    "artifact in another bucket": (
+        lambda scope: neo.Model(
+            scope,
+            "M",
+            model_data_url="s3://b/k",
+            artifact_bucket=s3.Bucket.from_bucket_name(scope, "B", "other"),
+            image=neo.InferenceImage.image_classification(),
+        ),
+        ["artifact-bucket-other", "'other'"],
+    ),
     "model from nothing": (lambda scope: neo.Model(scope, "M"), ["model-source", "neither"]),
     "no variant": (
         lambda scope: neo.EndpointConfig(scope, "C", production_variants=[]),
@@ -609,7 +668,7 @@ def test_a_mistake_is_named_with_its_place_and_its_fix(name: str) -> None:
     with pytest.raises(neo.ValidationError) as caught:
         make(stack())
     text = str(caught.value)
-    assert "Stack/" in text
+    assert "Stack/" in text or "Other/" in text
     for part in expected:
         assert part in text
     assert all(finding.message for finding in caught.value.findings)
@@ -623,7 +682,7 @@ def test_three_mistakes_are_named_at_once() -> None:
             max_runtime=cdk.Duration.minutes(50),
         )
     assert {finding.code for finding in caught.value.findings} == {
-        "region-without-image",
+        "region-without-neo",
         "data-input-config-contradicts-model",
         "max-runtime",
     }
@@ -631,6 +690,6 @@ def test_three_mistakes_are_named_at_once() -> None:
 
 
 def test_an_s3_uri_is_a_bucket_and_a_key() -> None:
-    for uri in ("models/model.tar.gz", "s3://models", "s3:///key", "https://models/key"):
+    for uri in ("models/m.tar.gz", "s3://models", "s3:///key", "https://models/key", "s3://B_/key"):
         with pytest.raises(neo.ValidationError, match="s3://bucket/key"):
             neo.ModelData.from_s3_uri(uri)

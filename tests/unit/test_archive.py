@@ -12,11 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neo_constructs.archive.entry_point import Contract, check_script, contract_for
-from neo_constructs.archive.inspection import inspect
+from neo_constructs.archive.inspection import check_model, inspect
 from neo_constructs.archive.model_file import ModelInput, recognise
 from neo_constructs.archive.packing import archive_fingerprint, fingerprint, members_of, pack
 from neo_constructs.catalog.framework import Framework
 from neo_constructs.catalog.target import TargetDevice
+from neo_constructs.findings import Level
 
 
 def test_an_onnx_file_says_what_it_must_be_fed(digits: Path) -> None:
@@ -43,10 +44,41 @@ def onnx_bytes(digits: Path, *, opset: int, ir_version: int) -> bytes:
 def test_an_onnx_newer_than_neo_takes_is_refused(digits: Path, tmp_path: Path) -> None:
     file = tmp_path / "new.onnx"
     file.write_bytes(onnx_bytes(digits, opset=17, ir_version=8))
-    findings = inspect(file).findings
+    model = recognise(file)
+    assert model
+    findings = check_model(model)
     assert [finding.code for finding in findings] == ["onnx-version", "onnx-version"]
     assert "opset 17" in findings[0].message
     assert "IR version 8" in findings[1].message
+    relaxed = check_model(model, Framework.of("ONNX", "1.12"))
+    assert {finding.level for finding in relaxed} == {Level.WARNING}
+
+
+@pytest.mark.parametrize("size", [2**64 - 1, 2**63, 0])
+def test_a_dimension_that_is_no_size_is_open(tmp_path: Path, digits: Path, size: int) -> None:
+    """-1 is what some exporters write for "any"."""
+    encoded = bytearray()
+    number = size
+    while number >= 0x80:
+        encoded.append(number & 0x7F | 0x80)
+        number >>= 7
+    encoded.append(number)
+
+    def field(number: int, body: bytes) -> bytes:
+        assert len(body) < 128
+        return bytes([number << 3 | 2, len(body)]) + body
+
+    dimension = b"\x08" + bytes(encoded)
+    shape = field(2, field(1, dimension) + field(1, b"\x08\x03"))
+    value = field(1, b"x") + field(2, field(1, b"\x08\x01" + shape))
+    unknown_rank = field(1, b"y") + field(2, field(1, b"\x08\x01"))
+    graph = field(11, value) + field(11, unknown_rank)
+    file = tmp_path / "model.onnx"
+    file.write_bytes(b"\x08\x07" + field(7, graph) + field(8, b"\x0a\x00\x10\x0c"))
+    model = recognise(file)
+    assert model
+    assert [i.shape for i in model.inputs] == [(None, 3), None]
+    assert model.data_input_config() is None
 
 
 @given(st.binary(max_size=400))
@@ -143,6 +175,27 @@ def test_what_cannot_be_read_is_a_finding(
     assert str(path) in str(finding)
 
 
+def test_odd_archives_are_findings_and_no_exceptions(tmp_path: Path) -> None:
+    latin, linked, header = (tmp_path / f"{n}.tar.gz" for n in ("latin", "linked", "header"))
+    with tarfile.open(latin, "w:gz", format=tarfile.GNU_FORMAT, encoding="latin-1") as tar:
+        tar.addfile(tarfile.TarInfo("mod\xe8le.bin"))
+    with tarfile.open(linked, "w:gz") as tar:
+        link = tarfile.TarInfo("model.onnx")
+        link.type, link.linkname = tarfile.SYMTYPE, "elsewhere"
+        tar.addfile(link)
+    with tarfile.open(header, "w:gz", format=tarfile.PAX_FORMAT) as tar:
+        info = tarfile.TarInfo("x")
+        info.pax_headers = {"path": "nul\x00l"}
+        tar.addfile(info)
+    assert inspect(latin).findings == ()
+    assert inspect(latin).fingerprint
+    assert [f.code for f in inspect(linked).findings] == ["archive-link"]
+    assert {f.code for f in inspect(header).findings} <= {"model-unreadable"}
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "gone").symlink_to("nowhere")
+    assert [f.code for f in inspect(tmp_path / "folder").findings] == ["model-unreadable"]
+
+
 def test_two_models_are_one_too_many(digits: Path, tmp_path: Path) -> None:
     for name in ("a.onnx", "b.onnx"):
         (tmp_path / name).write_bytes((digits / "digits.onnx").read_bytes())
@@ -179,6 +232,10 @@ GOOD = "def neo_preprocess(p, c): ...\ndef neo_postprocess(r): ..."
         ("if True:\n    def neo_preprocess(p, c): ...\nneo_postprocess = print", []),
         ("def neo_preprocess(p, c): ...", ["script-function-missing"]),
         ("def model_fn(d): ...", ["script-function-missing"]),
+        (
+            f"class Handler:\n    {GOOD.replace(chr(10), chr(10) + '    ')}",
+            ["script-function-missing"],
+        ),
         ("def broken(:", ["script-unreadable"]),
         ("\x00", ["script-unreadable"]),
     ],

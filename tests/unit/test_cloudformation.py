@@ -37,9 +37,18 @@ def test_hashes_do_not_depend_on_the_order_of_keys() -> None:
     assert digest("x", 8) == digest("x", 8).lower()
 
 
-@given(st.text(max_size=6_000))
+LONGEST = Request.parse(
+    {
+        **event(),
+        "LogicalResourceId": "L" * 255,
+        "StackId": STACK_ID.replace("/S/", f"/{'S' * 128}/"),
+    }
+)
+
+
+@given(st.text(max_size=3_000) | st.text(alphabet="\u6f22\U0001f980", min_size=400, max_size=500))
 def test_any_reason_gives_a_response_that_cloudformation_takes(reason: str) -> None:
-    body = response_body(REQUEST, status="FAILED", physical_id="x" * 100, reason=reason)
+    body = response_body(LONGEST, status="FAILED", physical_id="x" * 255, reason=reason)
     assert len(body) <= 4_096
     answer = json.loads(body)
     assert answer["Status"] == "FAILED"

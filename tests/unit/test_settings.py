@@ -96,6 +96,20 @@ def test_all_faults_are_named_together() -> None:
         (context(initial_instance_count=True), "neo.endpoints[0].initial_instance_count"),
         (context(artifact_removal_policy="SNAPSHOT"), "neo.endpoints[0].artifact_removal_policy"),
         (context(model_data=""), "neo.endpoints[0].model_data"),
+        ({"neo": {"endpoints": 7}}, "neo.endpoints"),
+        (context(initial_instance_count="\u00b2"), "neo.endpoints[0].initial_instance_count"),
+        (context(name="neo-job-engine"), "neo.endpoints"),
+        (
+            {
+                "neo": {
+                    "endpoints": [
+                        {**ENDPOINT, "name": "resnet-50"},
+                        {**ENDPOINT, "name": "resnet50"},
+                    ]
+                }
+            },
+            "neo.endpoints",
+        ),
     ],
 )
 def test_each_fault_is_named_by_its_place(given: dict[str, Any], place: str) -> None:
