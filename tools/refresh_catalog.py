@@ -32,14 +32,7 @@ CONFIGURATIONS = (
 
 def sdk_images() -> dict[str, Any]:
     """Return the SDK's Neo images: repositories, versions, aliases, and one account map."""
-    # Read as files: importing the SDK takes seconds and is not needed.
-    sdk = metadata.distribution("sagemaker")
-    configurations = {
-        name: json.loads(
-            Path(str(sdk.locate_file(f"sagemaker/image_uri_config/{name}.json"))).read_text()
-        )
-        for name in CONFIGURATIONS
-    }
+    configurations = {name: _image_configuration(name) for name in CONFIGURATIONS}
     registries = _one_of(
         version["registries"]
         for configuration in configurations.values()
@@ -60,6 +53,54 @@ def sdk_images() -> dict[str, Any]:
             for name, configuration in configurations.items()
         },
     }
+
+
+def deep_learning_containers() -> dict[str, Any]:
+    """Return the SDK's plain inference images: for models that are served uncompiled.
+
+    Only the repositories of today (``*-inference``, ``sagemaker-xgboost``); the account maps
+    differ between versions, so each is kept once and referred to by number.
+    """
+    accounts: list[dict[str, str]] = []
+    frameworks: dict[str, Any] = {}
+    for name in ("pytorch", "tensorflow", "mxnet", "xgboost"):
+        configuration = _image_configuration(name)["inference"]
+        versions = {}
+        for version, entry in configuration["versions"].items():
+            repository = entry.get("repository", "")
+            if not repository.endswith("-inference") and repository != "sagemaker-xgboost":
+                continue
+            registries = dict(sorted(entry["registries"].items()))
+            if registries not in accounts:
+                accounts.append(registries)
+            versions[version] = {
+                "repository": repository,
+                "processors": entry.get("processors", configuration.get("processors")) or [],
+                "pythons": entry.get("py_versions", []),
+                "accounts": accounts.index(registries),
+            }
+        frameworks[name] = {
+            "versions": versions,
+            "aliases": {
+                alias: version
+                for alias, version in configuration.get("version_aliases", {}).items()
+                if version in versions
+            },
+        }
+    regions = sorted({region for table in accounts for region in table})
+    return {
+        "source": f"sagemaker {metadata.version('sagemaker')}: sagemaker/image_uri_config/*.json",
+        "accounts": accounts,
+        "dns_suffixes": {region: _dns_suffix(region) for region in regions},
+        "frameworks": frameworks,
+    }
+
+
+def _image_configuration(name: str) -> Any:
+    """Read one of the SDK's tables as a file: importing the SDK takes seconds."""
+    sdk = metadata.distribution("sagemaker")
+    path = sdk.locate_file(f"sagemaker/image_uri_config/{name}.json")
+    return json.loads(Path(str(path)).read_text())
 
 
 def service_model() -> dict[str, Any]:
@@ -98,7 +139,11 @@ def main() -> int:
     parser.add_argument("--check", action="store_true")
     check = parser.parse_args().check
     stale = False
-    for name, content in (("sdk_images", sdk_images()), ("service_model", service_model())):
+    for name, content in (
+        ("sdk_images", sdk_images()),
+        ("deep_learning_containers", deep_learning_containers()),
+        ("service_model", service_model()),
+    ):
         path = DATA / f"{name}.json"
         text = json.dumps(content, indent=1) + "\n"
         if not check:

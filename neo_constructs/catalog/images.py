@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from neo_constructs.catalog.framework import Framework
-from neo_constructs.catalog.tables import documented, sdk_images
+from neo_constructs.catalog.support import supports
+from neo_constructs.catalog.tables import deep_learning_containers, documented, sdk_images
 from neo_constructs.catalog.target import TargetDevice
 from neo_constructs.errors import ValidationError
 from neo_constructs.findings import Finding, listed, suggestion
@@ -53,7 +54,7 @@ class Image:
                     )
                 ]
             )
-        suffix = dns_suffixes()[region]
+        suffix = dns_suffix(region)
         registry = f"{self.accounts[region]}.dkr.ecr.{region}.{suffix}"
         return f"{registry}/{self.repository}:{self.tag}"
 
@@ -64,10 +65,11 @@ def registries() -> Mapping[str, str]:
     return accounts
 
 
-def dns_suffixes() -> Mapping[str, str]:
-    """Return the DNS suffix of each region that has Neo images."""
-    suffixes: Mapping[str, str] = sdk_images()["dns_suffixes"]
-    return suffixes
+def dns_suffix(region: str) -> str:
+    """Return the DNS suffix of a region that has images."""
+    of_neo = sdk_images()["dns_suffixes"]
+    known = of_neo if region in of_neo else deep_learning_containers()["dns_suffixes"]
+    return str(known[region])
 
 
 def find_image(framework: Framework, target: TargetDevice) -> Image:
@@ -102,6 +104,69 @@ def image_classification() -> Image:
     return _sdk_image("image-classification-neo", "latest", processor=None)
 
 
+def deep_learning_container(
+    framework: str, version: str, *, processor: str = "cpu", python: str | None = None
+) -> Image:
+    """Return a plain inference image: for a model that is served uncompiled.
+
+    Parameters
+    ----------
+    framework
+        ``pytorch``, ``tensorflow``, ``mxnet`` or ``xgboost``.
+    version
+        A full version, or a short one, which stands for the newest of its kind: unlike the SDK,
+        which keeps it as the tag.
+    processor
+        ``cpu`` or ``gpu``. Default: ``cpu``.
+    python
+        Such as ``py310``. Default: the newest the version has.
+
+    Raises
+    ------
+    ValidationError
+        If there is no such image.
+
+    Examples
+    --------
+    >>> deep_learning_container("pytorch", "2.0").tag
+    '2.0.1-cpu-py310'
+    """
+    table = deep_learning_containers()["frameworks"]
+    if framework not in table:
+        raise _no_container("framework", framework, list(table))
+    known = table[framework]
+    resolved = known["aliases"].get(version, version)
+    if resolved not in known["versions"]:
+        raise _no_container("version", version, list(known["versions"]))
+    entry = known["versions"][resolved]
+    if entry["processors"] and processor not in entry["processors"]:
+        raise _no_container("processor", processor, entry["processors"])
+    if python and python not in entry["pythons"]:
+        raise _no_container("python", python, entry["pythons"])
+    parts = [resolved]
+    if entry["processors"]:
+        parts.append(processor)
+    if entry["pythons"]:
+        parts.append(python or entry["pythons"][-1])
+    return Image(
+        repository=entry["repository"],
+        tag="-".join(parts),
+        accounts=deep_learning_containers()["accounts"][entry["accounts"]],
+        source="sdk",
+    )
+
+
+def _no_container(where: str, value: str, allowed: list[str]) -> ValidationError:
+    finding = Finding(
+        code="container-unknown",
+        where=where,
+        message=f"There is no deep learning container with {where} {value!r}. "
+        f"Allowed: {listed(allowed)}.",
+        fix=suggestion(value, allowed) or "use InferenceImage.from_uri(...) for another image.",
+    )
+    return ValidationError([finding])
+
+
 def image_uri(framework: Framework, target: TargetDevice, region: str) -> str:
     """Return the URI of the image that serves ``framework`` compiled for ``target``.
 
@@ -121,12 +186,17 @@ def image_uri(framework: Framework, target: TargetDevice, region: str) -> str:
 def _from_sdk(framework: Framework, target: TargetDevice) -> Image | None:
     processor = target.processor
     if framework.name == "XGBOOST":
-        return _sdk_image("xgboost-neo", "latest", None) if processor in {"cpu", "gpu"} else None
+        served = processor in {"cpu", "gpu"} and supports(framework, target)
+        return _sdk_image("xgboost-neo", "latest", None) if served else None
     prefix = {"cpu": "neo", "gpu": "neo", "inf": "inferentia"}.get(processor)
     name = f"{prefix}-{framework.name.lower()}"
     if name not in sdk_images()["images"] or framework.version is None:
         return None
-    version = _sdk_version(name, framework)
+    older_too = documented()["older_versions_too"].get(framework.name, [])
+    if processor in older_too and supports(framework, target):
+        version: str | None = sdk_images()["images"][name]["versions"][-1]
+    else:
+        version = _sdk_version(name, framework)
     return _sdk_image(name, version, processor) if version else None
 
 
@@ -161,9 +231,10 @@ def _sdk_image(name: str, version: str, processor: str | None) -> Image:
 def _from_documentation(framework: Framework, target: TargetDevice) -> Image | None:
     prefix = {"cpu": "neo", "gpu": "neo", "neuronx": "neuronx"}.get(target.processor)
     entry = documented()["images"].get(f"{prefix}-{framework.name.lower()}")
-    version = entry and entry["versions"].get(framework.major_minor)
-    if not version:
+    if not entry or not supports(framework, target):
         return None
+    # One image serves every version that is compiled.
+    (version,) = entry["versions"].values()
     regions = documented()["region_locks"].get(target.name) or list(registries())
     return Image(
         repository=entry["repository"],

@@ -38,6 +38,12 @@ def check(framework: Framework, target: TargetDevice) -> list[Finding]:
     return problem or _check_framework(framework)
 
 
+def supports(framework: Framework, target: TargetDevice) -> bool:
+    """Whether Neo compiles a framework's version for a target, whatever ``.of`` lets through."""
+    versions = supported_versions(framework.name, target)
+    return bool(versions) and not _check_version(framework, target)
+
+
 def check_region(target: TargetDevice, region: str) -> list[Finding]:
     """Say what is wrong with compiling for ``target`` in ``region``.
 
@@ -121,8 +127,12 @@ def _check_version(framework: Framework, target: TargetDevice) -> list[Finding]:
                 fix=f"write it as {versions[-1]!r}.",
             )
         ]
-    if framework.major_minor in versions:
+    older_too = target.processor in documented()["older_versions_too"].get(framework.name, [])
+    if framework.major_minor in versions or (
+        older_too and _order(framework.major_minor) < _order(versions[-1])
+    ):
         return []
+    up_to = "up to " if older_too else ""
     given = framework if framework.version else f"{framework.name} without a version"
     return [
         Finding(
@@ -131,11 +141,17 @@ def _check_version(framework: Framework, target: TargetDevice) -> list[Finding]:
             where="framework",
             message=(
                 f"Neo does not compile {given} for {target.name!r}. "
-                f"Allowed versions: {listed(versions)}."
+                f"Allowed versions: {up_to}{listed(versions)}."
             ),
             fix=f"save the model with {framework.name} {versions[-1]} and declare that version.",
         )
     ]
+
+
+def _order(version: str | None) -> tuple[int, ...]:
+    """Return a version as numbers; one that is none comes after all others."""
+    parts = (version or "?").split(".")
+    return tuple(int(p) for p in parts) if all(p.isdecimal() for p in parts) else (10**6,)
 
 
 def _check_framework(framework: Framework) -> list[Finding]:

@@ -15,6 +15,12 @@ def sdk_images() -> Any:
 
 
 @cache
+def deep_learning_containers() -> Any:
+    """Return the table of plain inference images taken from the SageMaker SDK."""
+    return _read("deep_learning_containers")
+
+
+@cache
 def service_model() -> Any:
     """Return the enumerations taken from the service model in botocore."""
     return _read("service_model")

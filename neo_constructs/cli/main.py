@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from neo_constructs.cli.image import image
 from neo_constructs.cli.sandbox import sandbox
 
 
@@ -16,4 +17,5 @@ def neo() -> None:
     """
 
 
+neo.add_command(image)
 neo.add_command(sandbox)

@@ -63,6 +63,23 @@ class InferenceImage(ABC):
         return _FromTable(images.image_classification())
 
     @staticmethod
+    def deep_learning_container(
+        framework: str, version: str, *, processor: str = "cpu", python: str | None = None
+    ) -> InferenceImage:
+        """Return a plain inference image, for a model that is served uncompiled.
+
+        The parameters are those of ``catalog.images.deep_learning_container``.
+
+        Raises
+        ------
+        ValidationError
+            If there is no such image.
+        """
+        return _FromTable(
+            images.deep_learning_container(framework, version, processor=processor, python=python)
+        )
+
+    @staticmethod
     def from_ecr_repository(repository: ecr.IRepository, tag: str = "latest") -> InferenceImage:
         """Return an image of your own."""
         return _FromRepository(repository, tag)

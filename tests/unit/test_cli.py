@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import socket
 
-from click.testing import CliRunner
+import pytest
+from click.testing import CliRunner, Result
 
 from neo_constructs.cli.main import neo
 
@@ -13,6 +14,47 @@ def test_help_names_the_verbs() -> None:
     result = CliRunner().invoke(neo, ["--help"])
     assert result.exit_code == 0
     assert "sandbox" in result.output
+
+
+def neo_image(framework: str, target: str, region: str) -> Result:
+    arguments = ["--framework", framework, "--target", target, "--region", region]
+    return CliRunner().invoke(neo, ["image", *arguments])
+
+
+def test_the_image_is_the_catalogs() -> None:
+    result = neo_image("pytorch:2.0", "ml_g4dn", "us-west-2")
+    assert result.exit_code == 0
+    assert result.stdout == (
+        "301217895009.dkr.ecr.us-west-2.amazonaws.com/sagemaker-inference-pytorch:2.0-gpu-py3\n"
+    )
+    assert result.stderr == ""
+
+
+def test_a_doubt_about_the_image_goes_to_standard_error() -> None:
+    result = neo_image("keras", "ml_p3", "eu-west-1")
+    assert result.exit_code == 0
+    assert result.stdout.endswith("/sagemaker-neo-keras:2.2.4-gpu-py3\n")
+    assert "[target-hardware]" in result.stderr
+    assert "[framework-doubtful]" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (("pytorch:1.10", "ml_c5", "eu-west-1"), 1, "Allowed versions: 1.4"),
+        (("onnx", "ml_inf1", "eu-west-1"), 1, "does not compile ONNX for 'ml_inf1'"),
+        (("onnx", "ml_c5", "eu-west-9"), 1, "Did you mean 'eu-"),
+        (("pytorch:1.13", "ml_inf2", "eu-west-1"), 1, "Allowed: us-east-2"),
+        (("pytorch", "ml_c5", "eu-west-1"), 2, "says no version"),
+        (("pytorhc:2.0", "ml_c5", "eu-west-1"), 2, "Did you mean 'pytorch'"),
+        (("onnx", "ml_c55", "eu-west-1"), 2, "Did you mean 'ml_c5'"),
+    ],
+)
+def test_no_image_is_one_message(arguments: tuple[str, str, str], code: int, says: str) -> None:
+    result = neo_image(*arguments)
+    assert result.exit_code == code
+    assert says in result.stderr
+    assert result.stdout == ""
 
 
 def test_a_busy_port_is_one_message() -> None:
