@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from neo_constructs.codes import CODES
+
 
 class Level(StrEnum):
     """How bad a finding is."""
@@ -22,7 +24,7 @@ class Finding:
     Parameters
     ----------
     code
-        Stable, in kebab case. It never changes its meaning between releases.
+        One of ``neo_constructs.codes``. It never changes its meaning between releases.
     where
         The construct path, argument or file in which it was found.
     message
@@ -39,6 +41,11 @@ class Finding:
     fix: str = ""
     level: Level = Level.ERROR
 
+    def __post_init__(self) -> None:
+        """Hold the code to the list of all codes."""
+        if self.code not in CODES:
+            raise KeyError(f"{self.code!r} is not among neo_constructs.codes")
+
     def __str__(self) -> str:
         """Return the finding as one paragraph a person can act on."""
         fix = f" Fix: {self.fix}" if self.fix else ""
@@ -52,5 +59,6 @@ def listed(values: Iterable[str]) -> str:
 
 def suggestion(value: str, allowed: Iterable[str]) -> str:
     """Return ``Did you mean 'x'?`` for the nearest allowed value, or nothing."""
-    near = difflib.get_close_matches(value, list(allowed), n=1, cutoff=0.6)
-    return f"Did you mean {near[0]!r}?" if near else ""
+    by_lower = {name.lower(): name for name in allowed}
+    near = difflib.get_close_matches(value.lower(), list(by_lower), n=1, cutoff=0.6)
+    return f"Did you mean {by_lower[near[0]]!r}?" if near else ""

@@ -34,6 +34,8 @@ class Inspection:
         The model file, folder or archive.
     fingerprint
         SHA-256 over the members' names and contents.
+    names
+        The names of all files.
     members
         The files to pack; empty if ``path`` is an archive already.
     model
@@ -44,6 +46,7 @@ class Inspection:
 
     path: Path
     fingerprint: str
+    names: tuple[str, ...]
     members: Mapping[str, Path]
     model: ModelFile | None
     findings: tuple[Finding, ...] = ()
@@ -100,6 +103,67 @@ def check_model(model: ModelFile, framework: Framework | None = None) -> list[Fi
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class _MemberRule:
+    """What files of a framework's archive are models, and what may not lie beside them."""
+
+    models: tuple[str, ...]
+    ignored: tuple[str, ...] = ()
+    is_alone: bool = False
+
+
+# AWS developer guide, page neo-compilation-preparing-model; the exact rules and texts from
+# neo-ai/neo-loader, which opens the archive.
+_MEMBER_RULES = {
+    "PYTORCH": _MemberRule((".pth", ".pt")),
+    "TENSORFLOW": _MemberRule((".pb", ".pbtxt")),
+    "KERAS": _MemberRule((".h5",)),
+    "ONNX": _MemberRule((".onnx",)),
+    "MXNET": _MemberRule(
+        (".json",),
+        ("model-shapes.json", "hyperparams.json", "model-metadata.json", "amba_config.json"),
+    ),
+    "XGBOOST": _MemberRule(("",), is_alone=True),
+}
+
+
+def check_members(inspection: Inspection, framework: Framework) -> list[Finding]:
+    """Say what in an archive would keep Neo from compiling it, as far as names tell.
+
+    Neo counts the files of a kind wherever they lie, so a script's folder counts too.
+    """
+    rule = _MEMBER_RULES.get(framework.name)
+    if rule is None or not inspection.names:
+        return []
+
+    def found(code: str, message: str, fix: str) -> list[Finding]:
+        level = Level.ERROR if framework.is_checked else Level.WARNING
+        return [
+            Finding(code=code, level=level, where=str(inspection.path), message=message, fix=fix)
+        ]
+
+    names = [n for n in inspection.names if PurePosixPath(n).name not in rule.ignored]
+    models = [n for n in names if n.endswith(rule.models)]
+    kind = listed(rule.models)
+    if rule.is_alone and len(inspection.names) > 1:
+        message = f"{framework.name} takes exactly one file; there is {listed(names[:5])}."
+        return found("archive-extra-file", message, "leave the model alone in the archive.")
+    if not models:
+        message = (
+            f"No {kind} file found for a {framework.name} model; it holds {listed(names[:5])}."
+        )
+        return found("archive-no-model", message, "pack the model, or declare its real framework.")
+    if len(models) > 1:
+        message = f"Neo takes exactly one {kind} file; it holds {listed(models[:5])}."
+        return found("archive-many-models", message, "leave one of them.")
+    if framework.name == "MXNET" and not any(n.endswith(".params") for n in names):
+        message = f"No .params file found for the symbol file {models[0]}."
+        return found(
+            "archive-no-model", message, "save the model with export(), which writes both."
+        )
+    return []
+
+
 def is_archive(path: Path) -> bool:
     """Whether a path is named as a gzip-compressed tar archive."""
     return path.is_file() and path.name.endswith((".tar.gz", ".tgz"))
@@ -110,15 +174,17 @@ def _inspect_files(path: Path) -> Inspection:
     if not members:
         return _unusable(path, "model-missing", f"The folder {str(path)!r} holds no file.")
     models = [model for file in members.values() if (model := recognise(file))]
-    return _result(path, fingerprint(members), members, models)
+    return _result(path, fingerprint(members), list(members), members, models)
 
 
 def _inspect_archive(path: Path) -> Inspection:
-    models, links = [], []
+    models, links, names = [], [], []
     with tarfile.open(path, "r|gz") as tar, tempfile.TemporaryDirectory() as folder:
         for member in tar:
             if not member.isfile() and not member.isdir():
                 links.append(member.name)
+            if member.isfile():
+                names.append(member.name.removeprefix("./"))
             if not member.isfile() or PurePosixPath(member.name).suffix not in _MODEL_SUFFIXES:
                 continue
             stream = tar.extractfile(member)
@@ -135,11 +201,15 @@ def _inspect_archive(path: Path) -> Inspection:
             f"It holds links or devices, which Neo does not follow: {listed(links[:5])}.",
             "put the files themselves into the archive.",
         )
-    return _result(path, archive_fingerprint(path), {}, models)
+    return _result(path, archive_fingerprint(path), names, {}, models)
 
 
 def _result(
-    path: Path, digest: str, members: Mapping[str, Path], models: list[ModelFile]
+    path: Path,
+    digest: str,
+    names: list[str],
+    members: Mapping[str, Path],
+    models: list[ModelFile],
 ) -> Inspection:
     findings = []
     if len(models) > 1:
@@ -155,6 +225,7 @@ def _result(
     return Inspection(
         path=path,
         fingerprint=digest,
+        names=tuple(names),
         members=members,
         model=models[0] if len(models) == 1 else None,
         findings=tuple(findings),
@@ -163,4 +234,6 @@ def _result(
 
 def _unusable(path: Path, code: str, message: str, fix: str = "check the path.") -> Inspection:
     finding = Finding(code=code, level=Level.ERROR, where=str(path), message=message, fix=fix)
-    return Inspection(path=path, fingerprint="", members={}, model=None, findings=(finding,))
+    return Inspection(
+        path=path, fingerprint="", names=(), members={}, model=None, findings=(finding,)
+    )

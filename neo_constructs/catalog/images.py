@@ -184,6 +184,8 @@ def image_uri(framework: Framework, target: TargetDevice, region: str) -> str:
 
 
 def _from_sdk(framework: Framework, target: TargetDevice) -> Image | None:
+    if not target.is_known:
+        return None  # its processor is a guess, and Graviton's images would be others
     processor = target.processor
     if framework.name == "XGBOOST":
         served = processor in {"cpu", "gpu"} and supports(framework, target)
@@ -229,6 +231,8 @@ def _sdk_image(name: str, version: str, processor: str | None) -> Image:
 
 
 def _from_documentation(framework: Framework, target: TargetDevice) -> Image | None:
+    if not target.is_known:
+        return None
     prefix = {"cpu": "neo", "gpu": "neo", "neuronx": "neuronx"}.get(target.processor)
     entry = documented()["images"].get(f"{prefix}-{framework.name.lower()}")
     if not entry or not supports(framework, target):

@@ -6,7 +6,6 @@ from typing import Final, NoReturn
 
 import jsii
 from aws_cdk import (
-    Annotations,
     Duration,
     IStableAnyProducer,
     ITaggable,
@@ -36,7 +35,7 @@ from neo_constructs.compilation.inference_image import InferenceImage
 from neo_constructs.compilation.model_data import ModelData
 from neo_constructs.compilation.tokens import has_tokens
 from neo_constructs.engine.job_engine import JobEngine
-from neo_constructs.engine.rights import compile_statements, extend_role
+from neo_constructs.engine.rights import compile_statements, extend_role, warn
 from neo_constructs.errors import ValidationError, raise_errors
 from neo_constructs.findings import Finding, Level
 
@@ -213,13 +212,13 @@ class CompilationJob(Resource):
     ) -> JobSettings:
         """Raise every error together, attach the warnings, and return what was settled."""
         model, region = model_data.model, Stack.of(self).region
-        found = [*model_data.findings]
+        found, contradicted = [*model_data.findings], checks.check_framework(framework, model)
         if model:
             found += check_model(model, framework)
             found += checks.check_inputs(data_input_config, model)
         if not any(f.level is Level.ERROR for f in model_data.findings):
             # Of a model that cannot be read there is nothing to say about its framework.
-            found += checks.check_framework(framework, model)
+            found += contradicted
         found += _check_policy(artifact_removal_policy, has_own_bucket=has_own_bucket)
         known = framework or (Framework.parse(model.framework.lower()) if model else None)
         seconds: int | None = DEFAULT_RUNTIME_SECONDS
@@ -234,8 +233,9 @@ class CompilationJob(Resource):
             region=None if Token.is_unresolved(region) else region,
         )
         found += check_settings(settings) if settings else target.check()
-        for warning in raise_errors(found, subject=self.node.path):
-            Annotations.of(self).add_warning_v2(f"neo-constructs:{warning.code}", str(warning))
+        if known and not any(f.level is Level.ERROR for f in [*model_data.findings, *contradicted]):
+            found += model_data.check(known)
+        warn(self, raise_errors(found, subject=self.node.path))
         assert settings  # noqa: S101 - check_framework has said so otherwise
         return settings
 

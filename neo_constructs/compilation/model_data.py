@@ -9,16 +9,17 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 
-from aws_cdk import Annotations, AssetHashType, Token
+from aws_cdk import AssetHashType, Token
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_s3_assets as s3_assets
 from constructs import Construct
 
-from neo_constructs.archive.inspection import Inspection, inspect
+from neo_constructs.archive.inspection import Inspection, check_members, inspect
 from neo_constructs.archive.model_file import ModelFile
 from neo_constructs.archive.packing import pack
+from neo_constructs.catalog.framework import Framework
 from neo_constructs.errors import ValidationError
-from neo_constructs.findings import Finding
+from neo_constructs.findings import Finding, Level
 
 # Amazon S3 user guide, bucket naming rules
 _BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
@@ -120,6 +121,11 @@ class ModelData(ABC):
         """What is wrong with it, as far as that can be seen at synth."""
         return ()
 
+    def check(self, framework: Framework) -> list[Finding]:
+        """Say what is wrong with it as a model of a framework."""
+        del framework
+        return []
+
     @abstractmethod
     def bind(self, scope: Construct) -> ModelLocation:
         """Return where the model lies; called by the construct that compiles it."""
@@ -136,6 +142,9 @@ class _Local(ModelData):
     @property
     def findings(self) -> tuple[Finding, ...]:
         return self.inspection.findings
+
+    def check(self, framework: Framework) -> list[Finding]:
+        return check_members(self.inspection, framework)
 
     def bind(self, scope: Construct) -> ModelLocation:
         found = self.inspection
@@ -165,24 +174,32 @@ class _Remote(ModelData):
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        if Token.is_unresolved(self.key) or self.key.endswith(ARCHIVE_SUFFIXES):
-            return ()
-        return (
-            Finding(
-                code="model-not-an-archive",
-                where="model_data",
-                message=f"{self.key!r} does not end in .tar.gz, and Neo takes only such archives.",
-                fix="pack the model into a model.tar.gz and upload that.",
-            ),
-        )
+        found = []
+        if not Token.is_unresolved(self.key) and not self.key.endswith(ARCHIVE_SUFFIXES):
+            found.append(
+                Finding(
+                    code="model-not-an-archive",
+                    where="model_data",
+                    message=f"{self.key!r} does not end in .tar.gz; Neo takes only such archives.",
+                    fix="pack the model into a model.tar.gz and upload that.",
+                )
+            )
+        if self.object_version is None:
+            found.append(
+                Finding(
+                    code="model-not-pinned",
+                    level=Level.WARNING,
+                    where="model_data",
+                    message=(
+                        f"{self.key!r} is taken as it is at the first deploy; a later deploy does "
+                        "not notice that it was replaced."
+                    ),
+                    fix="give object_version, or change the key with the content.",
+                )
+            )
+        return tuple(found)
 
     def bind(self, scope: Construct) -> ModelLocation:
-        if self.object_version is None:
-            Annotations.of(scope).add_warning_v2(
-                "neo-constructs:model-not-pinned",
-                f"The object {self.key} is taken as it is at the first deploy; a later deploy does "
-                "not notice that it was replaced. Give object_version, or change the key.",
-            )
         bucket = self.bucket or s3.Bucket.from_bucket_name(scope, "ModelBucket", self.bucket_name)
         return ModelLocation(bucket=bucket, key=self.key, object_version=self.object_version)
 

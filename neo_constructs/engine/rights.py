@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from aws_cdk import Annotations, Aws, Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct, IDependable
+
+from neo_constructs.findings import Finding, Level
+
+
+def warn(scope: Construct, findings: Iterable[Finding]) -> None:
+    """Attach findings to a construct as warnings that can be acknowledged by their codes."""
+    for finding in findings:
+        Annotations.of(scope).add_warning_v2(f"neo-constructs:{finding.code}", str(finding))
 
 
 def extend_role(
@@ -21,10 +29,13 @@ def extend_role(
     results = [role.add_to_principal_policy(statement) for statement in statements]
     if not any(isinstance(child, iam.Policy) for child in role.node.find_all()):
         needed = json.dumps(Stack.of(scope).resolve([s.to_statement_json() for s in statements]))
-        Annotations.of(scope).add_warning_v2(
-            "neo-constructs:role-not-extended",
-            f"The role {role.role_name} cannot be extended from here. It must allow: {needed}",
+        warning = Finding(
+            code="role-not-extended",
+            level=Level.WARNING,
+            where="role",
+            message=f"{role.role_name!r} cannot be extended from here. It must allow: {needed}",
         )
+        warn(scope, [warning])
         return []
     return [result.policy_dependable for result in results if result.policy_dependable][:1]
 

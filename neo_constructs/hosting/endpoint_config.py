@@ -11,6 +11,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
+from neo_constructs.engine.rights import warn
 from neo_constructs.errors import raise_errors
 from neo_constructs.findings import Finding
 from neo_constructs.hosting.model import Model
@@ -70,7 +71,7 @@ class EndpointConfig(Resource):
         encryption_key: kms.IKey | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
-        raise_errors(_check(production_variants), subject=self.node.path)
+        warn(self, raise_errors(_check(production_variants), subject=self.node.path))
         self.production_variants: Final = tuple(production_variants)
         self._resource = sagemaker.CfnEndpointConfig(
             self,

@@ -146,14 +146,16 @@ def test_the_demo_refuses_to_run_against_real_aws(project: Path) -> None:
 def test_a_failing_deploy_shows_the_cause_and_leaves_no_job(
     running: Sandbox, session: boto3.Session, project: Path, tmp_path: Path
 ) -> None:
-    """Neo itself refuses: the archive has no model of the declared framework."""
-    archive = tmp_path / "model.tar.gz"
-    with tarfile.open(archive, "w:gz") as tar:
-        info = tarfile.TarInfo("readme.txt")
-        tar.addfile(info, BytesIO())
+    """Neo itself refuses: the archive in S3 has no model of the declared framework."""
+    archive = BytesIO()
+    with tarfile.open(fileobj=archive, mode="w:gz") as tar:
+        tar.addfile(tarfile.TarInfo("readme.txt"), BytesIO())
+    s3 = client(running, session, "s3")
+    s3.create_bucket(Bucket="broken-models")
+    s3.put_object(Bucket="broken-models", Key="model.tar.gz", Body=archive.getvalue())
     endpoint = {
         "name": "broken",
-        "model_data": str(archive),
+        "model_data": "s3://broken-models/model.tar.gz",
         "framework": "onnx",
         "data_input_config": {"pixels": [1, 1, 8, 8]},
         "target": "ml_c5",

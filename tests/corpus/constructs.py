@@ -1,0 +1,272 @@
+"""Constructs: what is said when they are put together, errors and warnings alike."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import aws_cdk as cdk
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_s3 as s3
+from aws_cdk.assertions import Annotations, Match
+
+import neo_constructs as neo
+from neo_constructs.findings import Finding, Level
+from tests.corpus.case import Case
+from tests.templates.stacks import DIGITS, digits_endpoint, stack
+
+Make = Callable[[cdk.Stack], object]
+IRELAND = cdk.Environment(account="123456789012", region="eu-west-1")
+_CODE = re.compile(r"\[([a-z-]+)\]\s*\[ack")
+
+
+def built(
+    about: str,
+    title: str,
+    make: Make,
+    *says: str,
+    errors: tuple[str, ...] = (),
+    warnings: tuple[str, ...] = (),
+) -> Case:
+    """Return a case about what a stack is made of."""
+
+    def run(_folder: Path) -> list[Finding]:
+        scope = stack(IRELAND)
+        try:
+            make(scope)
+        except neo.ValidationError as error:
+            # A construct's error names its path; a value's, raised before there is one, cannot.
+            if error.subject and not error.subject.startswith(("Stack/", "Other/")):
+                raise
+            return list(error.findings)
+        found = Annotations.from_stack(scope).find_warning("*", Match.any_value())
+        return [
+            Finding(
+                code=match[1], level=Level.WARNING, where=entry.id, message=str(entry.entry.data)
+            )
+            for entry in found
+            if (match := _CODE.search(str(entry.entry.data)))
+        ]
+
+    return Case(about=about, title=title, run=run, errors=errors, warnings=warnings, says=says)
+
+
+def bad(code: str, title: str, make: Make, *says: str) -> Case:
+    return built(code, title, make, *says, errors=(code,))
+
+
+def warned(code: str, title: str, make: Make, *says: str) -> Case:
+    return built(code, title, make, *says, warnings=(code,))
+
+
+def endpoint(**changes: Any) -> Make:
+    return lambda scope: digits_endpoint(scope, **changes)
+
+
+def in_s3(framework: neo.Framework, **changes: Any) -> Make:
+    """Return an endpoint of a pinned archive in S3."""
+
+    def make(scope: cdk.Stack) -> object:
+        bucket = s3.Bucket.from_bucket_name(scope, "Models", "models")
+        given = neo.ModelData.from_bucket(bucket, "model.tar.gz", object_version="v1")
+        return digits_endpoint(
+            scope,
+            **{"model_data": given, "framework": framework, "inference_code": None, **changes},
+        )
+
+    return make
+
+
+def job(scope: cdk.Stack, **changes: Any) -> neo.CompilationJob:
+    return neo.CompilationJob(
+        scope,
+        "Job",
+        **{
+            "model_data": neo.ModelData.from_asset(DIGITS / "digits.onnx"),
+            "target": neo.TargetDevice.ML_C5,
+            **changes,
+        },
+    )
+
+
+def model(**arguments: Any) -> Make:
+    return lambda scope: neo.Model(scope, "Model", **arguments)
+
+
+def variant(**changes: Any) -> Make:
+    """Return a configuration with one variant of an artifact of one's own."""
+
+    def make(scope: cdk.Stack) -> object:
+        bucket = s3.Bucket.from_bucket_name(scope, "Artifacts", "artifacts")
+        served = neo.Model(
+            scope,
+            "Model",
+            model_data_url="s3://artifacts/model.tar.gz",
+            artifact_bucket=bucket,
+            image=IMAGE,
+        )
+        values = {"model": served, "instance_type": "ml.c5.large", **changes}
+        return neo.EndpointConfig(
+            scope, "Config", production_variants=[neo.ProductionVariant(**values)]
+        )
+
+    return make
+
+
+def own_role(*, mutable: bool) -> Make:
+    def make(scope: cdk.Stack) -> object:
+        arn = "arn:aws:iam::123456789012:role/neo"
+        return job(scope, role=iam.Role.from_role_arn(scope, "Own", arn, mutable=mutable))
+
+    return make
+
+
+def both(scope: cdk.Stack) -> object:
+    bucket = s3.Bucket.from_bucket_name(scope, "Models", "models")
+    archive = neo.ModelData.from_bucket(bucket, "model.tar.gz", object_version="v1")
+    compiled = job(scope, model_data=archive, framework=XGBOOST)
+    return neo.Model(
+        scope,
+        "Model",
+        compilation_job=compiled,
+        model_data_url="s3://models/model.tar.gz",
+        artifact_bucket=bucket,
+        image=IMAGE,
+    )
+
+
+def other_stack(scope: cdk.Stack) -> object:
+    elsewhere = cdk.Stack(cdk.App.of(scope), "Other", env=IRELAND)
+    return neo.Model(elsewhere, "Model", compilation_job=job(scope), inference_code=CODE)
+
+
+def own_bucket(policy: cdk.RemovalPolicy) -> Make:
+    def make(scope: cdk.Stack) -> object:
+        bucket = s3.Bucket(scope, "Mine")
+        return job(scope, artifact_bucket=bucket, artifact_removal_policy=policy)
+
+    return make
+
+
+TWO_SCRIPTS = Path(__file__).parent / "two_scripts"
+CODE = neo.InferenceCode.from_asset(DIGITS / "code")
+IMAGE = neo.InferenceImage.image_classification()
+PYTORCH, XGBOOST = neo.Framework.pytorch("2.0"), neo.Framework.xgboost()
+RETAIN, DESTROY = cdk.RemovalPolicy.RETAIN, cdk.RemovalPolicy.DESTROY
+from_uri = neo.ModelData.from_s3_uri
+
+CASES = [
+    bad("framework-missing", "a file that says nothing",
+        endpoint(model_data=neo.ModelData.from_asset(DIGITS / "held_out.npz")), "Framework.pytorch"),
+    built("framework-missing", "read from the file", endpoint()),
+    bad("framework-contradicts-model", "PyTorch, of an ONNX file",
+        endpoint(framework=PYTORCH), "digits.onnx is ONNX"),
+    built("framework-contradicts-model", "the same", endpoint(framework=neo.Framework.onnx())),
+    bad("data-input-config-contradicts-model", "another shape",
+        endpoint(data_input_config={"pixels": [1, 1, 9, 9]}), "[1, 1, 8, 8]", "[1, 1, 9, 9]"),
+    built("data-input-config-contradicts-model", "another name",
+          endpoint(data_input_config={"pixel": [1, 1, 8, 8]}), "Did you mean 'pixels'", "missing",
+          errors=("data-input-config-contradicts-model",) * 2),
+    built("data-input-config-contradicts-model", "the same",
+          endpoint(data_input_config={"pixels": [1, 1, 8, 8]})),
+    bad("artifact-removal-policy", "a snapshot",
+        endpoint(artifact_removal_policy=cdk.RemovalPolicy.SNAPSHOT), "RETAIN, DESTROY"),
+    built("artifact-removal-policy", "destroyed", endpoint(artifact_removal_policy=DESTROY)),
+    warned("destroy-in-two-deploys", "in a bucket of one's own", own_bucket(DESTROY), "RETAIN"),
+    built("destroy-in-two-deploys", "kept there", own_bucket(RETAIN)),
+    bad("removal-policy", "of the job itself", lambda scope: job(scope).apply_removal_policy(RETAIN),
+        "artifact_removal_policy"),
+    built("removal-policy", "of the artifact", own_bucket(RETAIN)),
+    warned("role-not-extended", "imported and fixed", own_role(mutable=False), "s3:PutObject"),
+    built("role-not-extended", "imported", own_role(mutable=True)),
+    bad("model-uri", "no scheme", lambda _s: from_uri("models/model.tar.gz"), "s3://bucket/key"),
+    bad("model-uri", "no key", lambda _s: from_uri("s3://models")),
+    bad("model-uri", "no bucket's name", lambda _s: from_uri("s3://My_Models/model.tar.gz")),
+    bad("model-uri", "known only at deploy",
+        lambda scope: from_uri(cdk.CfnParameter(scope, "Uri").value_as_string), "from_bucket"),
+    built("model-uri", "bucket and key", lambda _s: from_uri("s3://models/model.tar.gz")),
+    bad("model-not-an-archive", "a bare file in S3",
+        lambda scope: job(
+            scope, framework=PYTORCH,
+            model_data=neo.ModelData.from_bucket(
+                s3.Bucket.from_bucket_name(scope, "B", "models"), "a.pth", object_version="1")),
+        "'a.pth'"),
+    built("model-not-an-archive", "an archive in S3", in_s3(PYTORCH)),
+    warned("model-not-pinned", "no version",
+           lambda scope: job(scope, framework=PYTORCH, model_data=from_uri("s3://models/m.tar.gz")),
+           "object_version"),
+    built("model-not-pinned", "a version", in_s3(PYTORCH)),
+    bad("script-not-alone", "two scripts",
+        endpoint(inference_code=neo.InferenceCode.from_asset(TWO_SCRIPTS)), "helper.py"),
+    built("script-not-alone", "the script itself",
+          endpoint(inference_code=neo.InferenceCode.from_asset(DIGITS / "code" / "inference.py"))),
+    bad("script-not-taken", "for XGBoost", in_s3(XGBOOST, inference_code=CODE)),
+    built("script-not-taken", "none for XGBoost", in_s3(XGBOOST)),
+    bad("script-needed", "none for ONNX", endpoint(inference_code=None), "neo_preprocess"),
+    built("script-needed", "one for ONNX", endpoint()),
+    bad("script-without-job", "for an artifact of one's own",
+        lambda scope: neo.Model(
+            scope, "M", model_data_url="s3://models/m", image=IMAGE, inference_code=CODE,
+            artifact_bucket=s3.Bucket.from_bucket_name(scope, "B", "models"))),
+    built("script-without-job", "none for it", variant()),
+    bad("serving-archive-repack", "for PyTorch", in_s3(PYTORCH, inference_code=CODE), "code/"),
+    built("serving-archive-repack", "PyTorch's default handlers", in_s3(PYTORCH)),
+    bad("model-source", "neither", model(), "neither"),
+    bad("model-source", "both", both, "both"),
+    built("model-source", "an artifact", variant()),
+    bad("model-image-missing", "an artifact alone",
+        lambda scope: neo.Model(
+            scope, "M", model_data_url="s3://models/m",
+            artifact_bucket=s3.Bucket.from_bucket_name(scope, "B", "models")), "for_target"),
+    built("model-image-missing", "with an image", variant()),
+    bad("model-other-stack", "a job of another stack", other_stack, "'Stack'"),
+    built("model-other-stack", "of the same",
+          lambda s: neo.Model(s, "M", compilation_job=job(s), inference_code=CODE)),
+    bad("artifact-bucket-missing", "nobody may read it",
+        model(model_data_url="s3://models/m", image=IMAGE)),
+    built("artifact-bucket-missing", "a bucket", variant()),
+    bad("artifact-bucket-other", "another bucket",
+        lambda scope: neo.Model(
+            scope, "M", model_data_url="s3://models/m", image=IMAGE,
+            artifact_bucket=s3.Bucket.from_bucket_name(scope, "B", "other")), "'other'"),
+    built("artifact-bucket-other", "the same bucket", variant()),
+    bad("variant-count", "none", lambda s: neo.EndpointConfig(s, "C", production_variants=[]), "0 "),
+    built("variant-count", "one", variant()),
+    bad("instance-count", "none", variant(initial_instance_count=0), "0 is given"),
+    built("instance-count", "one", variant(initial_instance_count=1)),
+    bad("variant-weight", "less than none", variant(initial_variant_weight=-0.5), "-0.5"),
+    built("variant-weight", "none", variant(initial_variant_weight=0)),
+    bad("endpoint-name", "an underscore", endpoint(endpoint_name="a_b"), "'a_b'"),
+    bad("endpoint-name", "a hyphen last", endpoint(endpoint_name="digits-")),
+    bad("endpoint-name", "64 characters", endpoint(endpoint_name="x" * 64)),
+    built("endpoint-name", "63 characters", endpoint(endpoint_name="x" * 63)),
+    bad("instance-type-target", "at the endpoint", endpoint(instance_type="ml.m5.large"),
+        "ml.c5.large"),
+    built("instance-type-target", "an artifact says no target", variant(instance_type="ml.m5.large")),
+    warned("target-hardware", "at the endpoint",
+           endpoint(target=neo.TargetDevice.ML_P3, instance_type="ml.p3.2xlarge"), "ml_g4dn"),
+    warned("target-unknown", "let through to the template",
+           endpoint(target=neo.TargetDevice.of("ml_c7i"), instance_type="ml.c7i.large")),
+    warned("framework-version", "let through to the template",
+           in_s3(neo.Framework.of("pytorch", "2.4"))),
+    warned("onnx-version", "let through to the template",
+           endpoint(framework=neo.Framework.of("onnx", "1.7"),
+                    model_data=neo.ModelData.from_asset(Path(__file__).parent / "opset13.onnx"))),
+]  # fmt: skip
+
+MANY = [
+    built("max-runtime", "three faults of one job",
+          endpoint(
+              framework=neo.Framework.onnx(),
+              data_input_config={"pixels": [1, 8, 8, 1]},
+              max_runtime=cdk.Duration.hours(2),
+              artifact_removal_policy=cdk.RemovalPolicy.SNAPSHOT,
+          ),
+          errors=("data-input-config-contradicts-model", "max-runtime", "artifact-removal-policy"),
+          warnings=()),
+    built("instance-count", "three faults of one variant",
+          variant(initial_instance_count=0, initial_variant_weight=-1),
+          errors=("instance-count", "variant-weight")),
+]  # fmt: skip

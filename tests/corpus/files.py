@@ -1,0 +1,177 @@
+"""Model files, archives and scripts on disk.
+
+Facts: AWS developer guide, page neo-compilation-preparing-model; the texts of
+neo-troubleshooting-compilation; neo-ai/neo-loader; for the script neo-ai/neo-ai-dlr.
+"""
+
+from __future__ import annotations
+
+import gzip
+import tarfile
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+
+from neo_constructs.archive.entry_point import Contract, check_script
+from neo_constructs.archive.inspection import check_members, check_model, inspect
+from neo_constructs.catalog.framework import Framework
+from neo_constructs.findings import Finding
+from tests.corpus.case import Case
+
+DIGITS = Path(__file__).parents[2] / "examples" / "digits"
+ONNX = (DIGITS / "digits.onnx").read_bytes()
+NEWER_ONNX = ONNX[:-1] + b"\x0d"  # the last byte of the file is its opset
+
+PYTORCH, TENSORFLOW = Framework.pytorch("2.0"), Framework.tensorflow("2.9")
+MXNET, XGBOOST, KERAS = Framework.mxnet(), Framework.xgboost(), Framework.keras()
+
+
+def archive(folder: Path, names: tuple[str, ...]) -> Path:
+    """Write an archive of files of these names."""
+    path = folder / "model.tar.gz"
+    with tarfile.open(path, "w:gz") as tar:
+        for name in names:
+            content = ONNX if name.endswith(".onnx") else b"content"
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            tar.addfile(info, BytesIO(content))
+    return path
+
+
+def packed(
+    about: str,
+    title: str,
+    framework: Framework,
+    *names: str,
+    errors: tuple[str, ...] = (),
+    warnings: tuple[str, ...] = (),
+    says: tuple[str, ...] = (),
+) -> Case:
+    """Return a case about an archive's members."""
+
+    def run(folder: Path) -> list[Finding]:
+        found = inspect(archive(folder, names))
+        return [*found.findings, *check_members(found, framework)]
+
+    return Case(about=about, title=title, run=run, errors=errors, warnings=warnings, says=says)
+
+
+def lacking(title: str, framework: Framework, *names: str, says: tuple[str, ...] = ()) -> Case:
+    code = "archive-no-model"
+    return packed(code, title, framework, *names, errors=(code,), says=says)
+
+
+def several(title: str, framework: Framework, *names: str, says: tuple[str, ...] = ()) -> Case:
+    code = "archive-many-models"
+    return packed(code, title, framework, *names, errors=(code,), says=says)
+
+
+def path(
+    about: str, title: str, make: Callable[[Path], Path], *says: str, good: bool = False
+) -> Case:
+    """Return a case about something on disk that cannot be used as it is."""
+
+    def run(folder: Path) -> list[Finding]:
+        found = inspect(make(folder))
+        return [*found.findings, *(check_model(found.model) if found.model else [])]
+
+    return Case(about=about, title=title, run=run, errors=() if good else (about,), says=says)
+
+
+def written(name: str, content: bytes) -> Callable[[Path], Path]:
+    def make(folder: Path) -> Path:
+        file = folder / name
+        file.write_bytes(content)
+        return file
+
+    return make
+
+
+def two_models(folder: Path) -> Path:
+    for name in ("a.onnx", "b.onnx"):
+        (folder / name).write_bytes(ONNX)
+    return folder
+
+
+def linked(folder: Path) -> Path:
+    path = folder / "model.tar.gz"
+    with tarfile.open(path, "w:gz") as tar:
+        info = tarfile.TarInfo("model.pth")
+        info.type, info.linkname = tarfile.SYMTYPE, "../model.pth"
+        tar.addfile(info)
+    return path
+
+
+def script(
+    about: str, title: str, text: str | bytes | None, *says: str, good: bool = False
+) -> Case:
+    """Return a case about a script for the DLR container."""
+
+    def run(folder: Path) -> list[Finding]:
+        file = folder / "inference.py"
+        if text is not None:
+            file.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return check_script(file, Contract.DLR)
+
+    return Case(about=about, title=title, run=run, errors=() if good else (about,), says=says)
+
+
+GOOD_SCRIPT = "def neo_preprocess(p, c): ...\ndef neo_postprocess(r): ...\n"
+MXNET_FILES = ("model-symbol.json", "model-0000.params")
+
+CASES = [
+    lacking("a state dict under another name", PYTORCH, "model.bin", says=(".pth", "model.bin")),
+    lacking("ONNX declared as PyTorch", PYTORCH, "model.onnx"),
+    lacking("Keras declared as TensorFlow", TENSORFLOW, "model.h5", says=(".pb",)),
+    lacking("a .keras file", KERAS, "model.keras", says=(".h5",)),
+    lacking("parameters without a symbol", MXNET, "model-0000.params"),
+    lacking("a symbol without parameters", MXNET, "model-symbol.json", says=("export()",)),
+    packed("archive-no-model", "let through", Framework.of("pytorch", "2.4"), "model.bin",
+           warnings=("archive-no-model",)),
+    packed("archive-no-model", "PyTorch", PYTORCH, "model.pth"),
+    packed("archive-no-model", "in a folder", PYTORCH, "model/model.pth"),
+    packed("archive-no-model", "SavedModel", TENSORFLOW, "1/saved_model.pb", "1/variables/v.index"),
+    packed("archive-no-model", "MXNet", MXNET, *MXNET_FILES),
+    packed("archive-no-model", "XGBoost", XGBOOST, "xgboost-model"),
+    several("two checkpoints", PYTORCH, "a.pth", "b.pth", says=("a.pth, b.pth",)),
+    several("one as .pt and one as .pth", PYTORCH, "model.pt", "model.pth"),
+    several("what newer Keras adds", TENSORFLOW, "saved_model.pb", "keras_metadata.pb"),
+    several("what newer TensorFlow adds", TENSORFLOW, "saved_model.pb", "fingerprint.pb"),
+    several("settings of the script", MXNET, *MXNET_FILES, "code/config.json"),
+    packed("archive-many-models", "what Neo looks past", MXNET, *MXNET_FILES,
+           "model-shapes.json", "hyperparams.json"),
+    packed("archive-many-models", "a script beside it", PYTORCH, "model.pth", "code/inference.py"),
+    packed("archive-extra-file", "a script beside XGBoost", XGBOOST, "xgboost-model",
+           "code/inference.py", errors=("archive-extra-file",), says=("exactly one file",)),
+    packed("archive-extra-file", "XGBoost alone", XGBOOST, "model.json"),
+    path("model-missing", "no such file", lambda folder: folder / "model.onnx", "model.onnx"),
+    path("model-missing", "an empty folder", lambda folder: folder),
+    path("model-missing", "there", written("digits.onnx", ONNX), good=True),
+    path("model-unreadable", "a model named as an archive", written("model.tar.gz", ONNX),
+         "gzip-compressed tar archive"),
+    path("model-unreadable", "cut off", written("model.tar.gz", gzip.compress(b"x" * 999)[:-9])),
+    path("model-unreadable", "no tar in it", written("model.tar.gz", gzip.compress(b"x" * 999))),
+    path("model-unreadable", "an archive", lambda f: archive(f, ("model.pth",)), good=True),
+    path("model-ambiguous", "two in a folder", two_models, "a.onnx, b.onnx"),
+    path("model-ambiguous", "one", written("a.onnx", ONNX), good=True),
+    path("archive-link", "a link", linked, "model.pth"),
+    path("archive-link", "no link", lambda f: archive(f, ("model.pth",)), good=True),
+    path("onnx-version", "opset 13", written("new.onnx", NEWER_ONNX), "opset 13", "opset 12"),
+    path("onnx-version", "IR 8", written("new.onnx", b"\x08\x08" + ONNX[2:]), "IR version 8"),
+    path("onnx-version", "opset 12, IR 7", written("digits.onnx", ONNX), good=True),
+    script("script-missing", "none", None, "inference.py"),
+    script("script-missing", "there", GOOD_SCRIPT, good=True),
+    script("script-unreadable", "a slip", "def neo_preprocess(p, c:\n", "line 1"),
+    script("script-unreadable", "not text", b"\xff\xfe\x00"),
+    script("script-unreadable", "with a coding line", b"# coding: latin-1\n# \xe8\n"
+           + GOOD_SCRIPT.encode(), good=True),
+    script("script-function-missing", "PyTorch's functions", "def model_fn(d): ...\n",
+           "neo_preprocess, neo_postprocess"),
+    script("script-function-missing", "only one", "def neo_preprocess(p, c): ...\n",
+           "missing: neo_postprocess"),
+    script("script-function-missing", "in a class", "class H:\n def neo_preprocess(p, c): ...\n"),
+    script("script-function-missing", "empty", ""),
+    script("script-function-missing", "from elsewhere", "from other import *\n", good=True),
+    script("script-function-missing", "assigned", "neo_preprocess = neo_postprocess = print\n",
+           good=True),
+]  # fmt: skip
