@@ -7,7 +7,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 export SAGEMAKER_SUPPRESS_V2_WARNING := 1
 
-.PHONY: demo test lint check-python clean constraints catalog golden
+.PHONY: demo test lint bench check-python clean constraints catalog golden
 
 demo: $(VENV)/.demo
 	@neo sandbox run -- python examples/digits/demo.py
@@ -20,6 +20,9 @@ lint: $(VENV)/.test
 	ruff format --check .
 	mypy
 	python tools/lint_templates.py
+
+bench: $(VENV)/.test
+	python benchmarks/catalog.py
 
 golden: $(VENV)/.test
 	UPDATE_GOLDEN=1 python -m pytest tests/templates

@@ -213,12 +213,12 @@ def _result(
 ) -> Inspection:
     findings = []
     if len(models) > 1:
-        names = ", ".join(model.where for model in models)
+        where = ", ".join(model.where for model in models)
         findings.append(
             Finding(
                 code="model-ambiguous",
                 where=str(path),
-                message=f"It holds {len(models)} models ({names}); Neo takes exactly one.",
+                message=f"It holds {len(models)} models ({where}); Neo takes exactly one.",
                 fix="leave one of them.",
             )
         )
