@@ -28,8 +28,8 @@ class _Wrong(Exception):
     """A value that is not allowed; the text says what is."""
 
 
-def _setting(read: Reader, **default: Any) -> Any:
-    return field(metadata={"read": read}, **default)
+def _setting(read: Reader, unchecked: Reader | None = None, **default: Any) -> Any:
+    return field(metadata={"read": read, "read_unchecked": unchecked or read}, **default)
 
 
 def _text(value: object) -> str:
@@ -100,6 +100,19 @@ def _json(value: str) -> object:
         raise _Wrong(f"It is not JSON: {error}.") from error
 
 
+def _yes_or_no(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    if value in {"true", "false"}:  # as the command line's -c gives it
+        return value == "true"
+    raise _Wrong("Allowed: true, false.")
+
+
+def _any_framework(text: str) -> Framework:
+    name, _, version = text.partition(":")
+    return Framework.of(name, version or None)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointSettings:
     """One endpoint: the arguments of ``CompiledEndpoint``, under the same names."""
@@ -108,9 +121,11 @@ class EndpointSettings:
         _matching(_ENDPOINT_NAME, "small letters, digits and hyphens, a letter first, up to 41")
     )
     model_data: str = _setting(_text)
-    target: TargetDevice = _setting(_parsed(TargetDevice.parse))
+    target: TargetDevice = _setting(_parsed(TargetDevice.parse), _parsed(TargetDevice.of))
     instance_type: str = _setting(_text)
-    framework: Framework | None = _setting(_parsed(Framework.parse), default=None)
+    framework: Framework | None = _setting(
+        _parsed(Framework.parse), _parsed(_any_framework), default=None
+    )
     data_input_config: Any = _setting(_shapes, default=None)
     inference_code: str | None = _setting(_text, default=None)
     entry_point: str = _setting(_text, default="inference.py")
@@ -118,6 +133,7 @@ class EndpointSettings:
     endpoint_name: str | None = _setting(_text, default=None)
     max_runtime_minutes: int = _setting(_whole_number(1, 45), default=15)
     artifact_removal_policy: str = _setting(_one_of("RETAIN", "DESTROY"), default="RETAIN")
+    unchecked: bool = _setting(_yes_or_no, default=False)
 
     @property
     def construct_id(self) -> str:
@@ -230,10 +246,11 @@ def _read(kind: type[Any], values: object, place: str, findings: list[Finding]) 
             path = f"{place}.{key}"
             findings.append(_unknown(path, f"There is no key {key!r}", key, list(known)))
     read = {}
+    reader = "read_unchecked" if values.get("unchecked") in {True, "true"} else "read"
     for name, setting in known.items():
         if name in values:
             try:
-                read[name] = setting.metadata["read"](values[name])
+                read[name] = setting.metadata[reader](values[name])
             except _Wrong as wrong:
                 findings.append(_wrong_value(f"{place}.{name}", values[name], str(wrong)))
         elif setting.default is MISSING and setting.default_factory is MISSING:

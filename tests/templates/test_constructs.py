@@ -522,6 +522,21 @@ def test_what_is_known_only_at_deploy_passes_every_check() -> None:
     assert variant["InstanceType"] == {"Ref": "Type"}
 
 
+def test_a_duration_that_is_known_only_at_deploy_is_written_as_a_reference() -> None:
+    scope = stack()
+    seconds = cdk.CfnParameter(scope, "Seconds", type="Number", default=900)
+    digits_endpoint(scope, max_runtime=cdk.Duration.seconds(seconds.value_as_number))
+    condition = the(template(scope), JOB)["Properties"]["StoppingCondition"]
+    assert condition == {"MaxRuntimeInSeconds": {"Ref": "Seconds"}}
+
+
+def test_a_warning_can_be_acknowledged_by_its_code() -> None:
+    scope = stack()
+    made = digits_endpoint(scope, target=neo.TargetDevice.ML_P3, instance_type="ml.p3.2xlarge")
+    cdk.Annotations.of(made).acknowledge_warning("neo-constructs:target-hardware", "We know.")
+    Annotations.from_stack(scope).has_no_warning("*", Match.any_value())
+
+
 def test_a_shape_that_is_known_only_at_deploy_is_written_as_a_reference() -> None:
     scope = stack()
     batch = cdk.CfnParameter(scope, "Batch", type="Number", default=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import neo_constructs
+from neo_constructs.codes import CODES
 
 # Each floor, and the floors below it that it may stand on (docs/decisions.md).
 CORE = {"findings", "errors"}
@@ -80,6 +82,12 @@ def test_the_lambda_needs_nothing_but_the_standard_library_and_boto3(project: Pa
 def test_the_local_worker_needs_nothing_of_the_library(project: Path) -> None:
     worker = project / "neo_constructs" / "local" / "worker.py"
     assert "neo_constructs" not in {module.split(".")[0] for module in imports(worker)}
+
+
+def test_every_code_is_documented(project: Path) -> None:
+    text = (project / "docs" / "findings.md").read_text()
+    rows = dict(re.findall(r"^\| `([a-z-]+)` \| (.+) \|$", text, re.MULTILINE))
+    assert rows == dict(CODES)
 
 
 def test_only_one_file_touches_the_emulators_private_names(project: Path) -> None:

@@ -53,6 +53,14 @@ def test_the_command_line_overrides_one_value_or_all() -> None:
     assert shapes.endpoints[0].data_input_config == {"a": [1, 2]}
 
 
+def test_unchecked_settings_let_through_what_the_catalog_does_not_know() -> None:
+    given = context(target="ml_c9", framework="pytorch:3.0", unchecked="true")
+    (endpoint,) = Settings.from_context(given).endpoints
+    assert (endpoint.target.name, endpoint.target.is_checked) == ("ml_c9", False)
+    assert endpoint.framework == Framework.of("pytorch", "3.0")
+    assert "neo.endpoints[0].unchecked" in faults(context(unchecked="perhaps"))
+
+
 def test_other_context_is_none_of_our_business() -> None:
     assert Settings.from_context(context({"aws:cdk:x": 1, "neon": 2}))
 
