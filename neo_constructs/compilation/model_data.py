@@ -27,8 +27,8 @@ ARCHIVE_SUFFIXES = (".tar.gz", ".tgz", ".gz")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ModelLocation:
-    """Where a model lies once it is bound.
+class ObjectLocation:
+    """Where something in S3 lies, once it is bound.
 
     Parameters
     ----------
@@ -127,7 +127,7 @@ class ModelData(ABC):
         return []
 
     @abstractmethod
-    def bind(self, scope: Construct) -> ModelLocation:
+    def bind(self, scope: Construct) -> ObjectLocation:
         """Return where the model lies; called by the construct that compiles it."""
 
 
@@ -146,7 +146,7 @@ class _Local(ModelData):
     def check(self, framework: Framework) -> list[Finding]:
         return check_members(self.inspection, framework)
 
-    def bind(self, scope: Construct) -> ModelLocation:
+    def bind(self, scope: Construct) -> ObjectLocation:
         found = self.inspection
         archive = found.path
         if not found.is_archive:
@@ -160,7 +160,7 @@ class _Local(ModelData):
             asset_hash=found.fingerprint,
             asset_hash_type=AssetHashType.CUSTOM,
         )
-        return ModelLocation(
+        return ObjectLocation(
             bucket=asset.bucket, key=asset.s3_object_key, fingerprint=found.fingerprint
         )
 
@@ -199,9 +199,9 @@ class _Remote(ModelData):
             )
         return tuple(found)
 
-    def bind(self, scope: Construct) -> ModelLocation:
+    def bind(self, scope: Construct) -> ObjectLocation:
         bucket = self.bucket or s3.Bucket.from_bucket_name(scope, "ModelBucket", self.bucket_name)
-        return ModelLocation(bucket=bucket, key=self.key, object_version=self.object_version)
+        return ObjectLocation(bucket=bucket, key=self.key, object_version=self.object_version)
 
 
 def packed_folder() -> Path:

@@ -8,36 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aws_cdk import AssetHashType
-from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_s3_assets as s3_assets
 from constructs import Construct
 
 from neo_constructs.archive.entry_point import Contract, check_script
 from neo_constructs.archive.packing import fingerprint, members_of, pack
-from neo_constructs.compilation.model_data import packed_folder
+from neo_constructs.compilation.model_data import ObjectLocation, packed_folder
 from neo_constructs.findings import Finding, listed
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CodeLocation:
-    """Where a packed script lies once it is bound.
-
-    Parameters
-    ----------
-    bucket, key
-        The archive.
-    fingerprint
-        Its content's identity.
-    """
-
-    bucket: s3.IBucket
-    key: str
-    fingerprint: str
-
-    @property
-    def s3_uri(self) -> str:
-        """The archive as an ``s3://`` URI."""
-        return f"s3://{self.bucket.bucket_name}/{self.key}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +78,7 @@ class InferenceCode:
             )
         return findings
 
-    def bind(self, scope: Construct) -> CodeLocation:
+    def bind(self, scope: Construct) -> ObjectLocation:
         """Return where the packed script lies; called by the construct that serves it."""
         members = self._members()
         digest = fingerprint(members)
@@ -115,7 +92,7 @@ class InferenceCode:
             asset_hash=digest,
             asset_hash_type=AssetHashType.CUSTOM,
         )
-        return CodeLocation(bucket=asset.bucket, key=asset.s3_object_key, fingerprint=digest)
+        return ObjectLocation(bucket=asset.bucket, key=asset.s3_object_key, fingerprint=digest)
 
     def _members(self) -> Mapping[str, Path]:
         return members_of(self.path) if self.path.exists() else {}

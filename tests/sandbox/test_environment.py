@@ -19,7 +19,7 @@ HOSTILE = {
     "AWS_SESSION_TOKEN": "real",
     "AWS_ENDPOINT_URL_S3": "https://s3.amazonaws.com",
     "AWS_ENDPOINT_URL_SAGEMAKER": "https://sagemaker.eu-west-1.amazonaws.com",
-    "AWS_CONFIG_FILE": "/root/real",
+    "AWS_CONFIG_FILE": "/home/real/config",
     "AWS_ROLE_ARN": "arn:aws:iam::1:role/x",
     "AWS_WEB_IDENTITY_TOKEN_FILE": "/token",
     "AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://169.254.170.2/x",
