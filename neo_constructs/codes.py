@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from typing import Final
 
 CODES: Final[Mapping[str, str]] = {
+    "wrong-type": "the argument is of another type",
+    "known-at-synth": "the value must be known at synth",
     # the target
     "target-unknown": "the service has no such target",
     "target-not-served": "no SageMaker endpoint is known to serve the target",
     "target-hardware": "the hardware is retired or about to be",
     "target-region": "Neo compiles for the target in other regions only",
+    "instance-type-unknown": "no endpoint has such an instance type",
     "instance-type-target": "the instance type is not of the target's family",
     # the framework
     "framework-missing": "no framework is given, and none can be read from the model",
@@ -40,6 +43,7 @@ CODES: Final[Mapping[str, str]] = {
     "artifact-removal-policy": "the artifact can only be retained or destroyed",
     "destroy-in-two-deploys": "the artifacts can be destroyed only while the bucket is used",
     "removal-policy": "a job's record cannot outlive its stack",
+    "pull-not-granted": "the image's registry is not known, so the role cannot be let in",
     "role-not-extended": "the role cannot be given the rights it needs from here",
     # images
     "image-unknown": "no image is known to serve the combination",
@@ -56,6 +60,7 @@ CODES: Final[Mapping[str, str]] = {
     "archive-link": "the archive holds links or devices",
     "archive-no-model": "the archive holds no model of the framework",
     "archive-many-models": "the archive holds more models than the framework's one",
+    "archive-suffix": "Neo is known to look for another file name",
     "archive-extra-file": "the archive holds a file that keeps the framework from being compiled",
     # the script
     "script-missing": "there is no script at the path",

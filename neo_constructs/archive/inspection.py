@@ -5,8 +5,8 @@ from __future__ import annotations
 import tarfile
 import tempfile
 import zlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from neo_constructs.archive.model_file import ModelFile, recognise
@@ -36,6 +36,8 @@ class Inspection:
         SHA-256 over the members' names and contents.
     names
         The names of all files.
+    folders
+        The folders that an archive lists as members of their own.
     members
         The files to pack; empty if ``path`` is an archive already.
     model
@@ -49,6 +51,7 @@ class Inspection:
     names: tuple[str, ...]
     members: Mapping[str, Path]
     model: ModelFile | None
+    folders: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
 
     @property
@@ -75,22 +78,21 @@ def inspect(path: Path) -> Inspection:
         return _unusable(path, "model-unreadable", f"It cannot be read: {error}.", fix)
 
 
-def check_model(model: ModelFile, framework: Framework | None = None) -> list[Finding]:
+def check_model(model: ModelFile, *, is_checked: bool = True) -> list[Finding]:
     """Say what in a model file is newer than what Neo compiles.
 
     Parameters
     ----------
     model
         What the file says about itself.
-    framework
-        As declared; made by ``.of``, it turns the errors into warnings.
+    is_checked
+        False where framework or target are made by ``.of``: the errors are then warnings.
     """
     found = []
     if model.opset and model.opset > ONNX_MAX_OPSET:
         found.append(f"opset {model.opset}, newer than {ONNX_MAX_OPSET}")
     if model.ir_version and model.ir_version > ONNX_MAX_IR_VERSION:
         found.append(f"IR version {model.ir_version}, newer than {ONNX_MAX_IR_VERSION}")
-    is_checked = framework is None or framework.is_checked
     return [
         Finding(
             code="onnx-version",
@@ -133,35 +135,46 @@ def check_members(inspection: Inspection, framework: Framework) -> list[Finding]
     Neo counts the files of a kind wherever they lie, so a script's folder counts too.
     """
     rule = _MEMBER_RULES.get(framework.name)
-    if rule is None or not inspection.names:
+    if rule is None or any(f.level is Level.ERROR for f in inspection.findings):
         return []
+    problem = next(_member_problems(inspection, framework.name, rule), None)
+    if problem is None:
+        return []
+    code, message, fix = problem
+    is_doubt = code == "archive-suffix" or not framework.is_checked
+    level = Level.WARNING if is_doubt else Level.ERROR
+    return [Finding(code=code, level=level, where=str(inspection.path), message=message, fix=fix)]
 
-    def found(code: str, message: str, fix: str) -> list[Finding]:
-        level = Level.ERROR if framework.is_checked else Level.WARNING
-        return [
-            Finding(code=code, level=level, where=str(inspection.path), message=message, fix=fix)
-        ]
 
+def _member_problems(
+    inspection: Inspection, framework: str, rule: _MemberRule
+) -> Iterator[tuple[str, str, str]]:
+    """Yield code, message and fix of all that is wrong, the gravest first."""
     names = [n for n in inspection.names if PurePosixPath(n).name not in rule.ignored]
     models = [n for n in names if n.endswith(rule.models)]
-    kind = listed(rule.models)
-    if rule.is_alone and len(inspection.names) > 1:
-        message = f"{framework.name} takes exactly one file; there is {listed(names[:5])}."
-        return found("archive-extra-file", message, "leave the model alone in the archive.")
+    kind, holds = listed(rule.models), f"it holds {listed([*inspection.folders, *names][:5])}"
+    if rule.is_alone and len(inspection.names) + len(inspection.folders) > 1:
+        message = f"{framework} takes exactly one file, and folders count; {holds}."
+        yield "archive-extra-file", message, "leave the model alone in the archive."
+    if framework == "TENSORFLOW" and any(PurePosixPath(n).name == "checkpoint" for n in names):
+        message = "TensorFlow checkpoints are not supported; there is a file named checkpoint."
+        yield "archive-extra-file", message, "export a SavedModel or a frozen graph."
     if not models:
-        message = (
-            f"No {kind} file found for a {framework.name} model; it holds {listed(names[:5])}."
-        )
-        return found("archive-no-model", message, "pack the model, or declare its real framework.")
+        message = f"No {kind or 'model'} file found for {framework}; {holds}."
+        yield "archive-no-model", message, "pack the model, or declare its real framework."
+        return
     if len(models) > 1:
         message = f"Neo takes exactly one {kind} file; it holds {listed(models[:5])}."
-        return found("archive-many-models", message, "leave one of them.")
-    if framework.name == "MXNET" and not any(n.endswith(".params") for n in names):
+        yield "archive-many-models", message, "leave one of them."
+    prefix = models[0].removesuffix("-symbol.json")
+    parameters = [n for n in names if n.startswith(prefix) and n.endswith(".params")]
+    if framework == "MXNET" and not parameters:
         message = f"No .params file found for the symbol file {models[0]}."
-        return found(
-            "archive-no-model", message, "save the model with export(), which writes both."
-        )
-    return []
+        yield "archive-no-model", message, "save the model with export(): it writes both."
+    if framework == "PYTORCH" and models[0].endswith(".pt"):
+        # The documentation takes both; neo-loader and amazon-sagemaker-examples#986 only .pth.
+        message = f"{models[0]!r} ends in .pt; Neo is known to look for .pth only."
+        yield "archive-suffix", message, "name it model.pth."
 
 
 def is_archive(path: Path) -> bool:
@@ -178,11 +191,13 @@ def _inspect_files(path: Path) -> Inspection:
 
 
 def _inspect_archive(path: Path) -> Inspection:
-    models, links, names = [], [], []
+    models, links, names, folders = [], [], [], []
     with tarfile.open(path, "r|gz") as tar, tempfile.TemporaryDirectory() as folder:
         for member in tar:
             if not member.isfile() and not member.isdir():
                 links.append(member.name)
+            if member.isdir():
+                folders.append(member.name)
             if member.isfile():
                 names.append(member.name.removeprefix("./"))
             if not member.isfile() or PurePosixPath(member.name).suffix not in _MODEL_SUFFIXES:
@@ -201,7 +216,8 @@ def _inspect_archive(path: Path) -> Inspection:
             f"It holds links or devices, which Neo does not follow: {listed(links[:5])}.",
             "put the files themselves into the archive.",
         )
-    return _result(path, archive_fingerprint(path), names, {}, models)
+    found = _result(path, archive_fingerprint(path), names, {}, models)
+    return replace(found, folders=tuple(folders))
 
 
 def _result(

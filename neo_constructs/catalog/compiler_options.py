@@ -58,15 +58,14 @@ def check(
     options: CompilerOptions | None, framework: Framework, target: TargetDevice
 ) -> list[Finding]:
     """Say what is wrong with the options. Source: API reference, OutputConfig.CompilerOptions."""
-    if options is None:
-        return []
-    if len(options.encoded) not in LENGTHS:
-        message = f"The options have {len(options.encoded)} characters. Allowed: 3 to 1024."
-        return [_finding("length", message, "leave out what the compiler does by itself.")]
+    if options is None or check_length(options):
+        return check_length(options)
     on_neuron = target.processor in {"inf", "neuronx"}
     hatch = "use CompilerOptions.of(...) if the service has learned it since this release."
     level = level_for(framework, target)
-    if options.kind == "pytorch" and (framework.name != "PYTORCH" or on_neuron):
+    if options.kind == "pytorch" and (
+        framework.name != "PYTORCH" or target.name.startswith("ml_inf")
+    ):
         message = f"dtype is for PyTorch on CPU and GPU, not for {framework.name} on {target}."
         return [_finding("target", message, hatch, level)]
     if options.kind == "neuron" and not on_neuron:
@@ -78,6 +77,14 @@ def check(
             message = f"{dtype!r} is no dtype that Neo takes. Allowed: {listed(PYTORCH_DTYPES)}."
             return [_finding("dtype", message, suggestion(dtype, PYTORCH_DTYPES) or hatch, level)]
     return []
+
+
+def check_length(options: CompilerOptions | None) -> list[Finding]:
+    """Say whether the API takes as many characters; no escape hatch helps."""
+    if options is None or len(options.encoded) in LENGTHS:
+        return []
+    message = f"The options have {len(options.encoded)} characters. Allowed: 3 to 1024."
+    return [_finding("length", message, "leave out what the compiler does by itself.")]
 
 
 def _finding(code: str, message: str, fix: str, level: Level = Level.ERROR) -> Finding:

@@ -32,6 +32,8 @@ class DataInputConfig:
         Name to shape, ``{"pixels": [1, 1, 8, 8]}``; for PyTorch also a list of shapes.
     is_checked
         False for ``DataInputConfig.of``: the value is then the text that is sent.
+    is_read
+        Whether it was read from the model file: then there is nothing to doubt about it.
 
     Examples
     --------
@@ -41,22 +43,26 @@ class DataInputConfig:
 
     value: Any
     is_checked: bool = True
+    is_read: bool = False
 
     @classmethod
     def of(cls, text: str) -> DataInputConfig:
-        """Return any text: the escape hatch when Neo has learned a form since this release."""
+        """Return any text: the escape hatch when Neo has learned a form since this release.
+
+        Only its length is checked, which is the API's own limit.
+        """
         return cls(text, is_checked=False)
 
     @classmethod
     def coerce(cls, value: DataInputConfigLike) -> DataInputConfig:
-        """Return ``value`` itself if it is one already."""
-        return value if isinstance(value, DataInputConfig) else cls(value)
+        """Return ``value`` itself if it is one already; else with plain dicts and lists in it."""
+        return value if isinstance(value, DataInputConfig) else cls(_plain(value))
 
     def to_json(self) -> str:
         """Return the string the API takes: compact JSON, in the order given."""
         if not self.is_checked:
             return str(self.value)
-        return json.dumps(self.value, separators=(",", ":"), default=list)
+        return json.dumps(_plain(self.value), separators=(",", ":"))
 
 
 def is_required(framework: Framework, target: TargetDevice) -> bool:
@@ -91,17 +97,34 @@ def check(
     if config is None:
         missing = f"Neo needs the names and shapes of the inputs to compile {framework}."
         return [found("missing", missing)] if is_required(framework, target) else []
-    if not config.is_checked:
-        return []
-    form = _check_form(config.value, framework, found)
+    form = _check_form(config.value, framework, found) if config.is_checked else []
     if form:
         return form
     length = len(config.to_json())
-    if length > MAX_LENGTH:
+    if not 1 <= length <= MAX_LENGTH:
         # The API's own limit: no escape hatch helps.
-        message = f"Its JSON has {length} characters. Allowed: up to {MAX_LENGTH}."
+        message = f"Its JSON has {length} characters. Allowed: 1 to {MAX_LENGTH}."
         return [found("length", message, Level.ERROR)]
+    if config.is_read or not config.is_checked:
+        return []
     return [*_check_layout(config.value, framework, found), *_check_order(config, framework, found)]
+
+
+def check_shapes(config: DataInputConfig | None, framework: Framework) -> list[Finding]:
+    """Say what is wrong with the shapes alone, whatever the framework is."""
+    if config is None or not config.is_checked or not isinstance(config.value, Mapping | list):
+        return []
+    entries = config.value if isinstance(config.value, Mapping) else dict(enumerate(config.value))
+
+    def found(code: str, message: str) -> Finding:
+        return Finding(
+            code=f"data-input-config-{code}",
+            where="data_input_config",
+            message=message,
+            fix=_example(framework),
+        )
+
+    return [p for name, shape in entries.items() for p in _check_shape(name, shape, found)]
 
 
 _Found: TypeAlias = Callable[..., Finding]
@@ -113,6 +136,9 @@ def _check_form(value: Any, framework: Framework, found: _Found) -> list[Finding
         message = f"{given}, but XGBoost models have no named inputs."
         return [found("unneeded", message, Level.WARNING)]
     if isinstance(value, Mapping):
+        odd = [name for name in value if not isinstance(name, str)]
+        if odd:
+            return [found("form", f"The input name {odd[0]!r} is no text.")]
         named = [p for name, shape in value.items() for p in _check_shape(name, shape, found)]
         return named if value else [found("form", f"{given}; it names no input.")]
     return _check_list(value, given, framework, found)
@@ -156,7 +182,7 @@ def _is_shape(shape: object) -> bool:
 def _check_layout(value: Any, framework: Framework, found: _Found) -> list[Finding]:
     """Look for images whose channels stand on the wrong side.
 
-    Certain for Keras, where Neo says so itself; elsewhere it may be meant.
+    Certain for square images of Keras, where Neo says so itself; elsewhere it may be meant.
     """
     layout = documented()["layouts"].get(framework.name)
     named = value.items() if isinstance(value, Mapping) else enumerate(value)
@@ -172,7 +198,8 @@ def _check_layout(value: Any, framework: Framework, found: _Found) -> list[Findi
                 f"Input {name!r} has the shape {list(shape)}; for {framework.name} Neo expects "
                 f"{layout}, which would be {likely}."
             )
-            level = None if framework.name == "KERAS" else Level.WARNING
+            is_certain = framework.name == "KERAS" and shape[1] == shape[2]
+            level = None if is_certain else Level.WARNING
             findings.append(found("layout", message, level))
     return findings
 
@@ -189,6 +216,15 @@ def _check_order(config: DataInputConfig, framework: Framework, found: _Found) -
         f"{', '.join(sorted(names))}, not {', '.join(names)}."
     )
     return [found("order", message, Level.WARNING)]
+
+
+def _plain(value: Any) -> Any:
+    """Return mappings as dicts and sequences as lists, as JSON has them."""
+    if isinstance(value, Mapping):
+        return {name: _plain(item) for name, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        return [_plain(item) for item in value]
+    return value
 
 
 def _major(framework: Framework) -> int:

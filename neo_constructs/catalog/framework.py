@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from neo_constructs.catalog.tables import documented
 from neo_constructs.errors import ValidationError
 from neo_constructs.findings import Finding, listed, suggestion
+
+_MAJOR_MINOR = re.compile(r"\d+\.\d+(?=\.|$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,20 @@ class Framework:
     name: str
     version: str | None = None
     is_checked: bool = True
+
+    def __post_init__(self) -> None:
+        """Refuse a number: 1.10 would arrive as 1.1."""
+        if self.version is not None and not isinstance(self.version, str):
+            raise ValidationError(
+                [
+                    Finding(
+                        code="wrong-type",
+                        where="framework",
+                        message=f"The version {self.version!r} is a number. Allowed: text.",
+                        fix=f"write it as {str(self.version)!r}.",
+                    )
+                ]
+            )
 
     @classmethod
     def pytorch(cls, version: str) -> Framework:
@@ -113,7 +130,8 @@ class Framework:
     @property
     def major_minor(self) -> str | None:
         """The version as Neo distinguishes it: ``1.15`` for ``1.15.3``."""
-        return ".".join(self.version.split(".")[:2]) if self.version else None
+        shortened = _MAJOR_MINOR.match(self.version or "")
+        return shortened[0] if shortened else self.version
 
     def __str__(self) -> str:
         return f"{self.name} {self.version}" if self.version else self.name

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from neo_constructs.catalog.framework import Framework
-from neo_constructs.catalog.support import supports
+from neo_constructs.catalog.support import newest_of_older, supports
 from neo_constructs.catalog.tables import deep_learning_containers, documented, sdk_images
 from neo_constructs.catalog.target import TargetDevice
 from neo_constructs.errors import ValidationError
@@ -84,9 +84,11 @@ def find_image(framework: Framework, target: TargetDevice) -> Image:
     ValidationError
         If no image is known for the combination.
     """
-    found = _from_sdk(framework, target) or _from_documentation(framework, target)
-    if found:
-        return found
+    # Of a target that is not known, the processor is a guess: Graviton's images would be others.
+    if target.is_known and supports(framework, target):
+        found = _from_sdk(framework, target) or _from_documentation(framework, target)
+        if found:
+            return found
     raise ValidationError(
         [
             Finding(
@@ -184,18 +186,14 @@ def image_uri(framework: Framework, target: TargetDevice, region: str) -> str:
 
 
 def _from_sdk(framework: Framework, target: TargetDevice) -> Image | None:
-    if not target.is_known:
-        return None  # its processor is a guess, and Graviton's images would be others
     processor = target.processor
     if framework.name == "XGBOOST":
-        served = processor in {"cpu", "gpu"} and supports(framework, target)
-        return _sdk_image("xgboost-neo", "latest", None) if served else None
+        return _sdk_image("xgboost-neo", "latest", None)
     prefix = {"cpu": "neo", "gpu": "neo", "inf": "inferentia"}.get(processor)
     name = f"{prefix}-{framework.name.lower()}"
     if name not in sdk_images()["images"] or framework.version is None:
         return None
-    older_too = documented()["older_versions_too"].get(framework.name, [])
-    if processor in older_too and supports(framework, target):
+    if newest_of_older(framework.name, target):
         version: str | None = sdk_images()["images"][name]["versions"][-1]
     else:
         version = _sdk_version(name, framework)
@@ -231,11 +229,9 @@ def _sdk_image(name: str, version: str, processor: str | None) -> Image:
 
 
 def _from_documentation(framework: Framework, target: TargetDevice) -> Image | None:
-    if not target.is_known:
-        return None
     prefix = {"cpu": "neo", "gpu": "neo", "neuronx": "neuronx"}.get(target.processor)
     entry = documented()["images"].get(f"{prefix}-{framework.name.lower()}")
-    if not entry or not supports(framework, target):
+    if not entry:
         return None
     # One image serves every version that is compiled.
     (version,) = entry["versions"].values()

@@ -11,7 +11,7 @@ from neo_constructs.catalog.data_input import DataInputConfig
 from neo_constructs.catalog.framework import Framework
 from neo_constructs.catalog.target import TargetDevice
 from neo_constructs.errors import ValidationError
-from neo_constructs.findings import Finding, suggestion
+from neo_constructs.findings import Finding, Level, suggestion
 
 # CloudFormation waits an hour for a custom resource; the engine needs part of it.
 MAX_RUNTIME_SECONDS = range(60, 2_701)
@@ -72,27 +72,26 @@ def check(settings: JobSettings) -> list[Finding]:
     framework, target = settings.framework, settings.target
     found = [*target.check(), *support.check(framework, target)]
     if any(f.code in {"framework-unknown", "target-unknown", "target-not-served"} for f in found):
-        return [*found, *_check_max_runtime(settings)]  # the rest would be about nothing
-    return [
-        *found,
-        *data_input.check(settings.data_input_config, framework, target),
-        *compiler_options.check(settings.compiler_options, framework, target),
-        *_check_region(settings),
-        *_check_max_runtime(settings),
-    ]
+        # What depends on the name in question would be about nothing.
+        found += data_input.check_shapes(settings.data_input_config, framework)
+        found += compiler_options.check_length(settings.compiler_options)
+    else:
+        found += data_input.check(settings.data_input_config, framework, target)
+        found += compiler_options.check(settings.compiler_options, framework, target)
+    if settings.region is not None:
+        found += check_region(target, settings.region, is_checked=framework.is_checked)
+    return [*found, *_check_max_runtime(settings)]
 
 
-def _check_region(settings: JobSettings) -> list[Finding]:
-    region = settings.region
-    if region is None:
-        return []
-    locked = support.check_region(settings.target, region)
+def check_region(target: TargetDevice, region: str, *, is_checked: bool = True) -> list[Finding]:
+    """Say what is wrong with compiling for a target in a region."""
+    locked = support.check_region(target, region)
     if locked or region in images.registries():
         return locked
     return [
         Finding(
             code="region-without-neo",
-            level=support.level_for(settings.framework, settings.target),
+            level=Level.ERROR if is_checked and target.is_checked else Level.WARNING,
             where="region",
             message=(
                 f"Neo has no images in {region!r}, so nothing could serve the compiled model. "

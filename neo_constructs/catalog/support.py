@@ -38,6 +38,14 @@ def check(framework: Framework, target: TargetDevice) -> list[Finding]:
     return problem or _check_framework(framework)
 
 
+def newest_of_older(framework: str, target: TargetDevice) -> str | None:
+    """Return the newest version, where Neo compiles that and every older one; else None."""
+    if target.processor not in {"cpu", "gpu"}:
+        return None
+    limit: str | None = documented()["older_versions_too"].get(framework)
+    return limit
+
+
 def supports(framework: Framework, target: TargetDevice) -> bool:
     """Whether Neo compiles a framework's version for a target, whatever ``.of`` lets through."""
     versions = supported_versions(framework.name, target)
@@ -127,12 +135,12 @@ def _check_version(framework: Framework, target: TargetDevice) -> list[Finding]:
                 fix=f"write it as {versions[-1]!r}.",
             )
         ]
-    older_too = target.processor in documented()["older_versions_too"].get(framework.name, [])
-    if framework.major_minor in versions or (
-        older_too and _order(framework.major_minor) < _order(versions[-1])
-    ):
+    limit = newest_of_older(framework.name, target)
+    if limit and _order(framework.version) <= _order(limit):
         return []
-    up_to = "up to " if older_too else ""
+    if not limit and framework.major_minor in versions:
+        return []
+    allowed = f"up to {limit}" if limit else listed(versions)
     given = framework if framework.version else f"{framework.name} without a version"
     return [
         Finding(
@@ -140,8 +148,7 @@ def _check_version(framework: Framework, target: TargetDevice) -> list[Finding]:
             level=level_for(framework, target),
             where="framework",
             message=(
-                f"Neo does not compile {given} for {target.name!r}. "
-                f"Allowed versions: {up_to}{listed(versions)}."
+                f"Neo does not compile {given} for {target.name!r}. Allowed versions: {allowed}."
             ),
             fix=f"save the model with {framework.name} {versions[-1]} and declare that version.",
         )

@@ -140,7 +140,7 @@ class TargetDevice:
         neo-deployment-hosting-services).
         """
         allowed = self.instance_types
-        if instance_type in allowed:
+        if instance_type in allowed or (not allowed and self.matches(instance_type)):
             return []
         return [
             Finding(
@@ -175,6 +175,23 @@ class TargetDevice:
 
     def __str__(self) -> str:
         return self.name
+
+
+def check_instance_type_name(instance_type: str, *, where: str = "instance_type") -> list[Finding]:
+    """Say whether any endpoint has an instance type: for a model of a target we do not know."""
+    allowed = service_model()["instance_types"]
+    if instance_type in allowed:
+        return []
+    near = suggestion(instance_type, allowed)
+    return [
+        Finding(
+            code="instance-type-unknown",
+            where=where,
+            message=f"No endpoint has the instance type {instance_type!r}. "
+            "Allowed: what ProductionVariantInstanceType lists, such as ml.c5.large.",
+            fix=near or "choose one of the service's instance types.",
+        )
+    ]
 
 
 for _name in documented()["processors"]:

@@ -9,8 +9,10 @@ import click
 from neo_constructs.catalog import support
 from neo_constructs.catalog.framework import Framework
 from neo_constructs.catalog.images import find_image
+from neo_constructs.catalog.job import check_region
 from neo_constructs.catalog.target import TargetDevice
 from neo_constructs.errors import ValidationError, raise_errors
+from neo_constructs.findings import Finding
 
 
 @click.command()
@@ -22,14 +24,22 @@ def image(framework: str, target: str, region: str) -> None:
 
     Warnings go to standard error. Exits 1 if Neo has no such image, 2 if an argument says nothing.
     """
+    unusable: list[Finding] = []
+    parsed, device = None, None
     try:
-        parsed, device = Framework.parse(framework), TargetDevice.parse(target)
+        parsed = Framework.parse(framework)
     except ValidationError as error:
-        click.echo(str(error), err=True)
+        unusable += error.findings
+    try:
+        device = TargetDevice.parse(target)
+    except ValidationError as error:
+        unusable += error.findings
+    if parsed is None or device is None:
+        click.echo(str(ValidationError(unusable)), err=True)
         sys.exit(2)
     try:
         found = [*device.check(), *support.check(parsed, device)]
-        warnings = raise_errors([*found, *support.check_region(device, region)])
+        warnings = raise_errors([*found, *check_region(device, region)])
         uri = find_image(parsed, device).uri(region)
     except ValidationError as error:
         click.echo(str(error), err=True)

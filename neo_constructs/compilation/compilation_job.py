@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final, NoReturn
 
 import jsii
@@ -22,6 +23,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct, IDependable
 
+from neo_constructs.archive import declared
 from neo_constructs.archive.inspection import check_model
 from neo_constructs.catalog.compiler_options import CompilerOptions
 from neo_constructs.catalog.data_input import DataInputConfig, DataInputConfigLike
@@ -29,11 +31,16 @@ from neo_constructs.catalog.framework import Framework
 from neo_constructs.catalog.job import DEFAULT_RUNTIME_SECONDS, JobSettings
 from neo_constructs.catalog.job import check as check_settings
 from neo_constructs.catalog.target import TargetDevice
-from neo_constructs.compilation import checks
+from neo_constructs.compilation.arguments import (
+    has_tokens,
+    known_at_synth,
+    with_json_of_tokens,
+    without_tokens,
+    wrong_type,
+)
 from neo_constructs.compilation.artifact_bucket import ArtifactBucket
 from neo_constructs.compilation.inference_image import InferenceImage
 from neo_constructs.compilation.model_data import ModelData
-from neo_constructs.compilation.tokens import has_tokens
 from neo_constructs.engine.job_engine import JobEngine
 from neo_constructs.engine.rights import compile_statements, extend_role, warn
 from neo_constructs.errors import ValidationError, raise_errors
@@ -148,7 +155,9 @@ class CompilationJob(Resource):
                 "RoleArn": self.role.role_arn,
                 "StoppingCondition": {
                     "MaxRuntimeInSeconds": (
-                        max_runtime.to_seconds() if max_runtime else DEFAULT_RUNTIME_SECONDS
+                        settings.max_runtime_seconds
+                        if max_runtime is None or settings.max_runtime_seconds is not None
+                        else max_runtime.to_seconds()
                     )
                 },
                 "ExpectedInferenceImage": self.expected_image,
@@ -190,13 +199,13 @@ class CompilationJob(Resource):
     def _inputs(
         self, given: DataInputConfigLike | None, model_data: ModelData
     ) -> DataInputConfig | None:
-        if given is not None:
-            config = DataInputConfig.coerce(given)
-            if has_tokens(config.value):
-                return DataInputConfig.of(Stack.of(self).to_json_string(config.value))
-            return config
-        read = model_data.model.data_input_config() if model_data.model else None
-        return DataInputConfig(read) if read else None
+        if given is None:
+            read = model_data.model.data_input_config() if model_data.model else None
+            return DataInputConfig(read, is_read=True) if read else None
+        config = DataInputConfig.coerce(given)
+        if isinstance(config.value, str) and has_tokens(config.value):
+            return DataInputConfig.of(config.value)  # a parameter that holds the JSON
+        return config
 
     def _check(
         self,
@@ -211,20 +220,31 @@ class CompilationJob(Resource):
         has_own_bucket: bool,
     ) -> JobSettings:
         """Raise every error together, attach the warnings, and return what was settled."""
-        model, region = model_data.model, Stack.of(self).region
-        found, contradicted = [*model_data.findings], checks.check_framework(framework, model)
-        if model:
-            found += check_model(model, framework)
-            found += checks.check_inputs(data_input_config, model)
-        if not any(f.level is Level.ERROR for f in model_data.findings):
-            # Of a model that cannot be read there is nothing to say about its framework.
-            found += contradicted
-        found += _check_policy(artifact_removal_policy, has_own_bucket=has_own_bucket)
+        wrong = [
+            *wrong_type(target, TargetDevice, "target", "TargetDevice.ML_C5"),
+            *wrong_type(framework, Framework, "framework", 'Framework.pytorch("2.0")'),
+            *known_at_synth(target, "target"),
+        ]
+        raise_errors(wrong, subject=self.node.path)
+        model = model_data.model
         known = framework or (Framework.parse(model.framework.lower()) if model else None)
-        seconds: int | None = DEFAULT_RUNTIME_SECONDS
-        if max_runtime:
-            seconds = None if max_runtime.is_unresolved() else int(max_runtime.to_seconds())
-        settings = known and JobSettings(
+        is_checked = target.is_checked and (known is None or known.is_checked)
+        contradicted = declared.check_framework(framework, model)
+        found = [*model_data.findings, *_check_policy(artifact_removal_policy, has_own_bucket)]
+        seconds, late = _seconds(max_runtime)
+        found += late
+        if model:
+            found += check_model(model, is_checked=is_checked)
+        if any(f.level is Level.ERROR for f in [*model_data.findings, *contradicted]):
+            # Of a model that cannot be read, or is of another framework, there is no more to say.
+            readable = not any(f.level is Level.ERROR for f in model_data.findings)
+            raise_errors([*found, *(contradicted if readable else [])], subject=self.node.path)
+        found += contradicted
+        if known is None:
+            raise_errors([*found, *target.check()], subject=self.node.path)
+            raise AssertionError("check_framework has an error where there is no framework")
+        region = Stack.of(self).region
+        settings = JobSettings(
             framework=known,
             target=target,
             data_input_config=data_input_config,
@@ -232,12 +252,11 @@ class CompilationJob(Resource):
             max_runtime_seconds=seconds,
             region=None if Token.is_unresolved(region) else region,
         )
-        found += check_settings(settings) if settings else target.check()
-        if known and not any(f.level is Level.ERROR for f in [*model_data.findings, *contradicted]):
-            found += model_data.check(known)
+        found += check_settings(without_tokens(settings))
+        found += declared.check_inputs(without_tokens(settings).data_input_config, model)
+        found += model_data.check(known)
         warn(self, raise_errors(found, subject=self.node.path))
-        assert settings  # noqa: S101 - check_framework has said so otherwise
-        return settings
+        return with_json_of_tokens(self, settings)
 
     def _expected_image(self) -> str | None:
         """Return the catalog's image; with .of it may have none, nor one in this region."""
@@ -274,7 +293,26 @@ class _RenderedTags:
         return [{"Key": key, "Value": value} for key, value in values] or None
 
 
-def _check_policy(policy: RemovalPolicy | None, *, has_own_bucket: bool) -> list[Finding]:
+def _seconds(max_runtime: Duration | None) -> tuple[int | None, list[Finding]]:
+    """Return a duration in seconds, None where it is known at deploy only; and what is wrong."""
+    if max_runtime is None:
+        return DEFAULT_RUNTIME_SECONDS, []
+    if not max_runtime.is_unresolved():
+        return math.ceil(max_runtime.to_seconds(integral=False)), []
+    try:
+        max_runtime.to_seconds()
+    except RuntimeError as error:  # the CDK cannot convert a token from another unit
+        finding = Finding(
+            code="known-at-synth",
+            where="max_runtime",
+            message=f"It is known only at deploy, and not in seconds: {error}.",
+            fix="give Duration.seconds(parameter).",
+        )
+        return None, [finding]
+    return None, []
+
+
+def _check_policy(policy: RemovalPolicy | None, has_own_bucket: bool) -> list[Finding]:
     if policy is RemovalPolicy.DESTROY and has_own_bucket:
         return [
             Finding(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +21,12 @@ from neo_constructs.catalog.job import image_or_none
 from neo_constructs.catalog.target import TargetDevice
 
 _MAPPING_ID: Final = "NeoImageAccounts"
+_AT_DEPLOY = r"\$\{Token\[[^\]]+\]\}"
+# Account and region may be known only at deploy.
+_ECR_URI = re.compile(
+    rf"(?P<account>[0-9]{{12}}|{_AT_DEPLOY})\.dkr\.ecr(-fips)?\.(?P<region>[a-z0-9-]+|{_AT_DEPLOY})\."
+    rf"([a-z.]+|{_AT_DEPLOY})/(?P<repository>[^:@]+)"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +110,8 @@ class _FromTable(InferenceImage):
 
     def bind(self, scope: Construct) -> ImageLocation:
         region = Stack.of(scope).region
+        if not Token.is_unresolved(region):
+            self.image.uri(region)  # raises where the region has none
         account = _account(scope, self.image.accounts)
         if Token.is_unresolved(region):
             registry = f"{account}.dkr.ecr.{Aws.REGION}.{Aws.URL_SUFFIX}"
@@ -132,24 +141,28 @@ class _FromUri(InferenceImage):
     uri: str
 
     def bind(self, scope: Construct) -> ImageLocation:
-        registry, _, rest = self.uri.partition("/")
-        parts = registry.split(".")
-        if Token.is_unresolved(self.uri) or parts[1:3] != ["dkr", "ecr"]:
+        match = _ECR_URI.match(self.uri)
+        if match is None:
             return ImageLocation(uri=self.uri, repository_arns=())
-        repository = rest.partition("@")[0].partition(":")[0]
         partition = Stack.of(scope).partition
-        arn = f"arn:{partition}:ecr:{parts[3]}:{parts[0]}:repository/{repository}"
+        place = f"{match['region']}:{match['account']}:repository/{match['repository']}"
+        arn = f"arn:{partition}:ecr:{place}"
         return ImageLocation(uri=self.uri, repository_arns=(arn,))
 
 
-def neo_repositories(scope: Construct, framework: Framework, target: TargetDevice) -> str:
+def neo_repositories(
+    scope: Construct, framework: Framework, target: TargetDevice
+) -> tuple[str, ...]:
     """Return the repositories of the account that owns Neo's images in a stack's region.
 
-    A finished job names its image itself; it is one of these.
+    A finished job names its image itself; it is one of these. Empty where the account cannot be
+    known: in a region that only ``.of`` lets through.
     """
-    image = image_or_none(framework, target)
+    image, region = image_or_none(framework, target), Stack.of(scope).region
     accounts = image.accounts if image else images.registries()
-    return _repository_arn(scope, _account(scope, accounts), "*")
+    if not Token.is_unresolved(region) and region not in accounts:
+        return ()
+    return (_repository_arn(scope, _account(scope, accounts), "*"),)
 
 
 def pull_statements(repository_arns: tuple[str, ...]) -> list[iam.PolicyStatement]:
@@ -174,10 +187,7 @@ def _account(scope: Construct, accounts: Mapping[str, str]) -> str:
     """Return the registry account: literal where the region is known, else from a mapping."""
     stack = Stack.of(scope)
     if not Token.is_unresolved(stack.region):
-        # A region the table does not know got past the checks by .of: then it is a guess.
-        return accounts.get(stack.region, Aws.ACCOUNT_ID)
-    if len(set(accounts.values())) == 1:
-        return next(iter(accounts.values()))
+        return accounts[stack.region]
     return _mapping(stack, accounts).find_in_map(Aws.REGION, "account")
 
 

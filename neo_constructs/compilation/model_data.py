@@ -23,7 +23,8 @@ from neo_constructs.findings import Finding, Level
 
 # Amazon S3 user guide, bucket naming rules
 _BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
-ARCHIVE_SUFFIXES = (".tar.gz", ".tgz", ".gz")
+# A CDK asset is named by its hash, and keeps only the last part of the suffix.
+_ARCHIVE_KEY = re.compile(r".*\.(tar\.gz|tgz)|(.*/)?[0-9a-f]{64}\.gz")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,7 +176,7 @@ class _Remote(ModelData):
     @property
     def findings(self) -> tuple[Finding, ...]:
         found = []
-        if not Token.is_unresolved(self.key) and not self.key.endswith(ARCHIVE_SUFFIXES):
+        if not Token.is_unresolved(self.key) and not _ARCHIVE_KEY.fullmatch(self.key):
             found.append(
                 Finding(
                     code="model-not-an-archive",

@@ -48,7 +48,7 @@ class Endpoint(Resource):
         endpoint_name: str | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
-        raise_errors(_check_name(endpoint_name), subject=self.node.path)
+        raise_errors(check_name(endpoint_name), subject=self.node.path)
         self._resource = sagemaker.CfnEndpoint(
             self,
             "Resource",
@@ -68,7 +68,8 @@ class Endpoint(Resource):
         )
 
 
-def _check_name(name: str | None) -> list[Finding]:
+def check_name(name: str | None) -> list[Finding]:
+    """Say whether SageMaker takes a name for an endpoint. Source: botocore, EndpointName."""
     if name is None or Token.is_unresolved(name) or _NAME.fullmatch(name):
         return []
     return [

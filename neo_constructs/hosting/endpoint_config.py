@@ -11,6 +11,8 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
+from neo_constructs.catalog.target import TargetDevice, check_instance_type_name
+from neo_constructs.compilation.arguments import wrong_type
 from neo_constructs.engine.rights import warn
 from neo_constructs.errors import raise_errors
 from neo_constructs.findings import Finding
@@ -106,27 +108,48 @@ def _check(variants: Sequence[ProductionVariant]) -> list[Finding]:
 
 
 def _check_variant(variant: ProductionVariant) -> list[Finding]:
-    found: list[Finding] = []
-    target, instance_type = variant.model.target, variant.instance_type
-    if target and not Token.is_unresolved(instance_type):
-        found += target.check_instance_type(instance_type)
-    count = variant.initial_instance_count
-    if not Token.is_unresolved(count) and count < 1:
+    return check_variant(
+        variant.model.target,
+        variant.instance_type,
+        variant.initial_instance_count,
+        variant.initial_variant_weight,
+    )
+
+
+def check_variant(
+    target: TargetDevice | None, instance_type: str, count: int, weight: float = 1.0
+) -> list[Finding]:
+    """Say what is wrong with serving on these instances; what is known at deploy only is right.
+
+    Parameters
+    ----------
+    target
+        What the model was compiled for; None if that is not known.
+    instance_type, count, weight
+        As in ``ProductionVariant``.
+    """
+    found = wrong_type(instance_type, str, "instance_type", "ml.c5.large")
+    if not found and not Token.is_unresolved(instance_type):
+        found += (
+            target.check_instance_type(instance_type)
+            if target
+            else check_instance_type_name(instance_type)
+        )
+    if not Token.is_unresolved(count) and (type(count) is not int or count < 1):
         found.append(
             Finding(
                 code="instance-count",
                 where="initial_instance_count",
-                message=f"{count} is given. Allowed: 1 and more.",
+                message=f"{count!r} is given. Allowed: a whole number from 1.",
                 fix="an endpoint needs at least one instance.",
             )
         )
-    weight = variant.initial_variant_weight
-    if not Token.is_unresolved(weight) and weight < 0:
+    if not Token.is_unresolved(weight) and (not isinstance(weight, int | float) or weight < 0):
         found.append(
             Finding(
                 code="variant-weight",
                 where="initial_variant_weight",
-                message=f"{weight} is given. Allowed: 0 and more.",
+                message=f"{weight!r} is given. Allowed: a number from 0.",
                 fix="leave it out to take all traffic.",
             )
         )

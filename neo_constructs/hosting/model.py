@@ -21,9 +21,14 @@ from neo_constructs.compilation.inference_image import (
     pull_statements,
 )
 from neo_constructs.engine.job_engine import JobEngine
-from neo_constructs.engine.rights import extend_role, logging_statements, service_principal
+from neo_constructs.engine.rights import (
+    extend_role,
+    logging_statements,
+    service_principal,
+    warn,
+)
 from neo_constructs.errors import raise_errors
-from neo_constructs.findings import Finding
+from neo_constructs.findings import Finding, Level
 from neo_constructs.hosting.inference_code import InferenceCode
 from neo_constructs.hosting.serving_archive import ServingArchive
 
@@ -108,6 +113,8 @@ class Model(Resource):
             fetches_script = True
 
         uri, repositories = self._image(image, compilation_job)
+        if not repositories and role is None:
+            warn(self, [_pull_not_granted(uri)])
         self.role: Final[iam.IRole] = role or iam.Role(
             self,
             "Role",
@@ -152,7 +159,7 @@ class Model(Resource):
             return location.uri, location.repository_arns
         assert job  # noqa: S101 - _check has said so
         framework: Framework = job.framework
-        return job.inference_image, (neo_repositories(self, framework, job.target),)
+        return job.inference_image, neo_repositories(self, framework, job.target)
 
     def _statements(
         self, bucket: s3.IBucket | None, repositories: tuple[str, ...]
@@ -238,6 +245,17 @@ def _check(
             )
         )
     return found
+
+
+def _pull_not_granted(uri: str) -> Finding:
+    where = "the image the job reports" if Token.is_unresolved(uri) else repr(uri)
+    return Finding(
+        code="pull-not-granted",
+        level=Level.WARNING,
+        where="image",
+        message=f"The model's role gets no right to pull {where}: its repository is not known.",
+        fix="give a role that may pull it, or an image with an ECR URI.",
+    )
 
 
 def _check_place(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable
+from typing import Final, TypeVar
 
 from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_iam as iam
@@ -13,13 +14,22 @@ from neo_constructs.catalog.compiler_options import CompilerOptions
 from neo_constructs.catalog.data_input import DataInputConfigLike
 from neo_constructs.catalog.framework import Framework
 from neo_constructs.catalog.target import TargetDevice
+from neo_constructs.compilation.arguments import known_at_synth, wrong_type
 from neo_constructs.compilation.compilation_job import CompilationJob
 from neo_constructs.compilation.inference_image import InferenceImage
 from neo_constructs.compilation.model_data import ModelData
-from neo_constructs.hosting.endpoint import Endpoint
-from neo_constructs.hosting.endpoint_config import EndpointConfig, ProductionVariant
+from neo_constructs.errors import ValidationError, raise_errors
+from neo_constructs.findings import Finding
+from neo_constructs.hosting.endpoint import Endpoint, check_name
+from neo_constructs.hosting.endpoint_config import (
+    EndpointConfig,
+    ProductionVariant,
+    check_variant,
+)
 from neo_constructs.hosting.inference_code import InferenceCode
 from neo_constructs.hosting.model import Model
+
+Part = TypeVar("Part")
 
 
 class CompiledEndpoint(Construct):
@@ -93,7 +103,18 @@ class CompiledEndpoint(Construct):
         artifact_removal_policy: RemovalPolicy | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
-        job = CompilationJob(
+        # A target of the wrong kind is said by the job, and says nothing about instances.
+        is_known = not [*wrong_type(target, TargetDevice, "", ""), *known_at_synth(target, "")]
+        known = target if is_known else None
+        found = Gathered(
+            self.node.path,
+            [
+                *check_variant(known, instance_type, initial_instance_count),
+                *check_name(endpoint_name),
+            ],
+        )
+        job = found.made(
+            CompilationJob,
             self,
             "CompilationJob",
             model_data=model_data,
@@ -105,9 +126,17 @@ class CompiledEndpoint(Construct):
             max_runtime=max_runtime,
             artifact_removal_policy=artifact_removal_policy,
         )
-        model = Model(
-            self, "Model", compilation_job=job, inference_code=inference_code, image=image
+        model = job and found.made(
+            Model,
+            self,
+            "Model",
+            compilation_job=job,
+            inference_code=inference_code,
+            image=image,
         )
+        found.raise_together()
+        assert job  # noqa: S101 - or its errors have been raised
+        assert model  # noqa: S101 - the same
         self.compilation_jobs: Final = (job,)
         self.models: Final = (model,)
         self.endpoint_config: Final = EndpointConfig(
@@ -128,3 +157,37 @@ class CompiledEndpoint(Construct):
     def grant_invoke(self, grantee: iam.IGrantable) -> iam.Grant:
         """Let ``grantee`` send requests to the endpoint."""
         return self.endpoint.grant_invoke(grantee)
+
+
+class Gathered:
+    """What is wrong with a construct's parts, kept until all of it can be said together.
+
+    Parameters
+    ----------
+    path
+        The construct.
+    findings
+        What is known to be wrong already.
+    """
+
+    def __init__(self, path: str, findings: list[Finding]) -> None:
+        self._path = path
+        self._findings = list(findings)
+
+    def made(self, make: Callable[..., Part], *args: object, **kwargs: object) -> Part | None:
+        """Return a part, or None if something is wrong with it."""
+        try:
+            return make(*args, **kwargs)
+        except ValidationError as error:
+            self._findings += error.findings
+            return None
+
+    def raise_together(self) -> None:
+        """Raise if anything is wrong.
+
+        Raises
+        ------
+        ValidationError
+            With all of it.
+        """
+        raise_errors(self._findings, subject=self._path)

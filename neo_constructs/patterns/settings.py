@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, Final, TypeAlias
 
+from neo_constructs.catalog.compiler_options import CompilerOptions
 from neo_constructs.catalog.framework import Framework
 from neo_constructs.catalog.target import TargetDevice
 from neo_constructs.errors import ValidationError, raise_errors
@@ -50,7 +51,7 @@ def _matching(pattern: re.Pattern[str], allowed: str) -> Reader:
 def _whole_number(minimum: int, maximum: int) -> Reader:
     def read(value: object) -> int:
         # The command line's -c gives text.
-        is_text = isinstance(value, str) and value.isascii() and value.isdecimal()
+        is_text = isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}", value)
         number = int(str(value)) if is_text else value
         if type(number) is not int or not minimum <= number <= maximum:
             raise _Wrong(f"Allowed: a whole number from {minimum} to {maximum}.")
@@ -100,11 +101,18 @@ def _json(value: str) -> object:
         raise _Wrong(f"It is not JSON: {error}.") from error
 
 
+def _options(value: object) -> CompilerOptions:
+    if not isinstance(value, str | dict) or not value:
+        raise _Wrong('Allowed: text, or an object such as {"dtype": "int64"}.')
+    if isinstance(value, dict) and set(value) == {"dtype"}:
+        return CompilerOptions.pytorch(dtype=str(value["dtype"]))
+    return CompilerOptions.of(value)
+
+
 def _yes_or_no(value: object) -> bool:
-    if isinstance(value, bool):
-        return value
-    if value in {"true", "false"}:  # as the command line's -c gives it
-        return value == "true"
+    text = str(value).lower() if isinstance(value, bool) else value
+    if isinstance(text, str) and text in {"true", "false"}:  # -c gives text
+        return text == "true"
     raise _Wrong("Allowed: true, false.")
 
 
@@ -127,8 +135,10 @@ class EndpointSettings:
         _parsed(Framework.parse), _parsed(_any_framework), default=None
     )
     data_input_config: Any = _setting(_shapes, default=None)
+    compiler_options: CompilerOptions | None = _setting(_options, default=None)
     inference_code: str | None = _setting(_text, default=None)
     entry_point: str = _setting(_text, default="inference.py")
+    image: str | None = _setting(_text, default=None)
     initial_instance_count: int = _setting(_whole_number(1, 1000), default=1)
     endpoint_name: str | None = _setting(_text, default=None)
     max_runtime_minutes: int = _setting(_whole_number(1, 45), default=15)
@@ -246,7 +256,8 @@ def _read(kind: type[Any], values: object, place: str, findings: list[Finding]) 
             path = f"{place}.{key}"
             findings.append(_unknown(path, f"There is no key {key!r}", key, list(known)))
     read = {}
-    reader = "read_unchecked" if values.get("unchecked") in {True, "true"} else "read"
+    is_unchecked = values.get("unchecked") is True or values.get("unchecked") == "true"
+    reader = "read_unchecked" if is_unchecked else "read"
     for name, setting in known.items():
         if name in values:
             try:
@@ -303,4 +314,11 @@ def _unknown(path: str, message: str, name: str, known: list[str]) -> Finding:
 
 
 def _wrong_value(path: str, value: object, message: str) -> Finding:
-    return Finding(code="setting-value", where=path, message=f"{value!r} is given. {message}")
+    text = repr(value)
+    shown = text if len(text) <= 80 else f"{text[:77]}..."
+    return Finding(
+        code="setting-value",
+        where=path,
+        message=f"{shown} is given. {message}",
+        fix="docs/settings.md says what it means.",
+    )

@@ -8,6 +8,7 @@ from typing import Any
 from aws_cdk import CfnOutput, Duration, PermissionsBoundary, RemovalPolicy, Stack, Tags
 from constructs import Construct
 
+from neo_constructs.compilation.inference_image import InferenceImage
 from neo_constructs.compilation.model_data import ModelData
 from neo_constructs.hosting.inference_code import InferenceCode
 from neo_constructs.patterns.compiled_endpoint import CompiledEndpoint
@@ -77,6 +78,8 @@ class CompiledEndpointStack(Stack):
                 if settings.inference_code
                 else None
             ),
+            compiler_options=settings.compiler_options,
+            image=InferenceImage.from_uri(settings.image) if settings.image else None,
             initial_instance_count=settings.initial_instance_count,
             endpoint_name=settings.endpoint_name,
             max_runtime=Duration.minutes(settings.max_runtime_minutes),

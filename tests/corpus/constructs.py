@@ -150,6 +150,7 @@ def own_bucket(policy: cdk.RemovalPolicy) -> Make:
     return make
 
 
+a_number: Any = 1.10
 TWO_SCRIPTS = Path(__file__).parent / "two_scripts"
 CODE = neo.InferenceCode.from_asset(DIGITS / "code")
 IMAGE = neo.InferenceImage.image_classification()
@@ -161,14 +162,17 @@ CASES = [
     bad("framework-missing", "a file that says nothing",
         endpoint(model_data=neo.ModelData.from_asset(DIGITS / "held_out.npz")), "Framework.pytorch"),
     built("framework-missing", "read from the file", endpoint()),
+    bad("framework-contradicts-model", "Keras, of an ONNX file",
+        endpoint(framework=neo.Framework.keras()), "digits.onnx is ONNX"),
     bad("framework-contradicts-model", "PyTorch, of an ONNX file",
         endpoint(framework=PYTORCH), "digits.onnx is ONNX"),
     built("framework-contradicts-model", "the same", endpoint(framework=neo.Framework.onnx())),
     bad("data-input-config-contradicts-model", "another shape",
         endpoint(data_input_config={"pixels": [1, 1, 9, 9]}), "[1, 1, 8, 8]", "[1, 1, 9, 9]"),
-    built("data-input-config-contradicts-model", "another name",
-          endpoint(data_input_config={"pixel": [1, 1, 8, 8]}), "Did you mean 'pixels'", "missing",
-          errors=("data-input-config-contradicts-model",) * 2),
+    bad("data-input-config-contradicts-model", "a slip in a name",
+        endpoint(data_input_config={"pixel": [1, 1, 8, 8]}), "Did you mean 'pixels'"),
+    bad("data-input-config-contradicts-model", "one too many",
+        endpoint(data_input_config={"pixels": [1, 1, 8, 8], "mask": [1]}), "no input 'mask'"),
     built("data-input-config-contradicts-model", "the same",
           endpoint(data_input_config={"pixels": [1, 1, 8, 8]})),
     bad("artifact-removal-policy", "a snapshot",
@@ -235,6 +239,8 @@ CASES = [
     bad("variant-count", "none", lambda s: neo.EndpointConfig(s, "C", production_variants=[]), "0 "),
     built("variant-count", "one", variant()),
     bad("instance-count", "none", variant(initial_instance_count=0), "0 is given"),
+    bad("instance-count", "half a one", variant(initial_instance_count=1.5)),
+    bad("instance-count", "text", variant(initial_instance_count="2")),
     built("instance-count", "one", variant(initial_instance_count=1)),
     bad("variant-weight", "less than none", variant(initial_variant_weight=-0.5), "-0.5"),
     built("variant-weight", "none", variant(initial_variant_weight=0)),
@@ -245,6 +251,31 @@ CASES = [
     bad("instance-type-target", "at the endpoint", endpoint(instance_type="ml.m5.large"),
         "ml.c5.large"),
     built("instance-type-target", "an artifact says no target", variant(instance_type="ml.m5.large")),
+    bad("instance-type-unknown", "a slip", variant(instance_type="ml.c5.lrage"), "'ml.c5.large'?"),
+    bad("instance-type-unknown", "EC2's name", variant(instance_type="c5.large")),
+    built("instance-type-unknown", "known", variant(instance_type="ml.c5.large")),
+    bad("wrong-type", "text for a target", endpoint(target="ml_c5"), "TargetDevice.ML_C5"),
+    bad("wrong-type", "text for a framework", endpoint(framework="onnx"), "Framework.pytorch"),
+    bad("wrong-type", "a number for a version", lambda _s: neo.Framework.pytorch(a_number), "'1.1'"),
+    bad("wrong-type", "EC2's instance type", endpoint(instance_type=7), "ml.c5.large"),
+    built("wrong-type", "the right ones", endpoint(framework=neo.Framework.onnx())),
+    bad("known-at-synth", "a target",
+        lambda scope: digits_endpoint(
+            scope, target=neo.TargetDevice(cdk.CfnParameter(scope, "T").value_as_string))),
+    bad("known-at-synth", "minutes",
+        lambda scope: digits_endpoint(
+            scope, max_runtime=cdk.Duration.minutes(
+                cdk.CfnParameter(scope, "M", type="Number").value_as_number)), "Duration.seconds"),
+    built("known-at-synth", "seconds",
+          lambda scope: digits_endpoint(
+              scope, max_runtime=cdk.Duration.seconds(
+                  cdk.CfnParameter(scope, "S", type="Number").value_as_number))),
+    warned("pull-not-granted", "an image of another registry",
+           endpoint(image=neo.InferenceImage.from_uri("docker.io/library/mine:1"))),
+    warned("pull-not-granted", "half an ECR URI",
+           endpoint(image=neo.InferenceImage.from_uri("123456789012.dkr.ecr/mine:1"))),
+    built("pull-not-granted", "an image in ECR", endpoint(
+        image=neo.InferenceImage.from_uri("123456789012.dkr.ecr.eu-west-1.amazonaws.com/mine:1"))),
     warned("target-hardware", "at the endpoint",
            endpoint(target=neo.TargetDevice.ML_P3, instance_type="ml.p3.2xlarge"), "ml_g4dn"),
     warned("target-unknown", "let through to the template",
@@ -266,6 +297,13 @@ MANY = [
           ),
           errors=("data-input-config-contradicts-model", "max-runtime", "artifact-removal-policy"),
           warnings=()),
+    built("max-runtime", "one of the job, two of the endpoint",
+          endpoint(max_runtime=cdk.Duration.hours(2), instance_type="ml.m5.large",
+                   endpoint_name="a_b", initial_instance_count=0),
+          errors=("max-runtime", "instance-type-target", "endpoint-name", "instance-count")),
+    built("script-needed", "one of the model, one of the endpoint",
+          endpoint(inference_code=None, endpoint_name="a_b"),
+          errors=("script-needed", "endpoint-name")),
     built("instance-count", "three faults of one variant",
           variant(initial_instance_count=0, initial_variant_weight=-1),
           errors=("instance-count", "variant-weight")),

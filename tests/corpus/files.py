@@ -33,6 +33,10 @@ def archive(folder: Path, names: tuple[str, ...]) -> Path:
         for name in names:
             content = ONNX if name.endswith(".onnx") else b"content"
             info = tarfile.TarInfo(name)
+            if name.endswith("/"):
+                info.type = tarfile.DIRTYPE
+                tar.addfile(info)
+                continue
             info.size = len(content)
             tar.addfile(info, BytesIO(content))
     return path
@@ -133,6 +137,15 @@ CASES = [
     packed("archive-no-model", "SavedModel", TENSORFLOW, "1/saved_model.pb", "1/variables/v.index"),
     packed("archive-no-model", "MXNet", MXNET, *MXNET_FILES),
     packed("archive-no-model", "XGBoost", XGBOOST, "xgboost-model"),
+    lacking("nothing at all", PYTORCH),
+    lacking("parameters of another symbol", MXNET, "a-symbol.json", "b-0000.params"),
+    packed("archive-suffix", "a .pt file", PYTORCH, "model.pt", warnings=("archive-suffix",),
+           says=("model.pth",)),
+    packed("archive-suffix", "a .pth file", PYTORCH, "model.pth"),
+    packed("archive-extra-file", "a checkpoint", TENSORFLOW, "m/checkpoint", "m/graph.pb",
+           errors=("archive-extra-file",), says=("checkpoints are not supported",)),
+    packed("archive-extra-file", "a folder around XGBoost", XGBOOST, "m/", "m/model.bin",
+           errors=("archive-extra-file",), says=("folders count",)),
     several("two checkpoints", PYTORCH, "a.pth", "b.pth", says=("a.pth, b.pth",)),
     several("one as .pt and one as .pth", PYTORCH, "model.pt", "model.pth"),
     several("what newer Keras adds", TENSORFLOW, "saved_model.pb", "keras_metadata.pb"),

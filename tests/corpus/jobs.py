@@ -7,6 +7,7 @@ neo-troubleshooting-compilation; API reference of CreateCompilationJob.
 from __future__ import annotations
 
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from neo_constructs.catalog.compiler_options import CompilerOptions
@@ -142,6 +143,8 @@ FRAMEWORKS = [
         {"x": [1, 224, 224, 3]}, says=("1.15, 2.9",)),
     bad("framework-version", "new XGBoost", Framework("XGBOOST", "1.7"), says=("up to 1.3",)),
     bad("framework-version", "new ONNX", Framework("ONNX", "1.8"), C5, IMAGE, says=("up to 1.7",)),
+    bad("framework-version", "a later Keras", Framework("KERAS", "2.2.5"), C5, IMAGE,
+        says=("up to 2.2.4",)),
     bad("framework-version", "none", Framework("PYTORCH"), C5, IMAGE, says=("without a version",)),
     warned("framework-version", "let through", Framework.of("pytorch", "2.4")),
     job("framework-version", "oldest", Framework.pytorch("1.4"), C5, IMAGE),
@@ -199,6 +202,9 @@ INPUTS = [
         says=("'a'", "[1, -2]", "positive integers")),
     job("data-input-config-form", "ones", OLD_PYTORCH, C5, {"a": [1]}),
     job("data-input-config-form", "tuples", OLD_PYTORCH, C5, [(1, 3, 224, 224), (1, 3, 160, 160)]),
+    bad("data-input-config-form", "a number for a name", OLD_PYTORCH, C5, {1: [1], "a": [1]}),
+    job("data-input-config-form", "other mappings", OLD_PYTORCH, C5,
+        DataInputConfig.coerce(MappingProxyType({"a": (1, 3)}))),
     job("data-input-config-form", "any text", OLD_PYTORCH, C5, DataInputConfig.of('{"a":[-1]}')),
     bad("data-input-config-names", "ONNX", ONNX, C5, [[1, 3, 224, 224]], says=("Only PyTorch",)),
     bad("data-input-config-names", "TensorFlow", TENSORFLOW, C5, [[1, 224, 224, 3]]),
@@ -223,6 +229,10 @@ INPUTS = [
            says=("NHWC", "[1, 224, 224, 3]")),
     job("data-input-config-layout", "TensorFlow, channels last", TENSORFLOW, C5,
         {"x": [1, 224, 224, 3]}),
+    job("data-input-config-layout", "Keras, a narrow one, may be meant", Framework.keras(), C5,
+        {"x": [1, 64, 10, 1]}, warnings=("data-input-config-layout", "framework-doubtful")),
+    job("data-input-config-layout", "read from the model file", ONNX, C5,
+        DataInputConfig({"x": [1, 224, 224, 3]}, is_read=True)),
     job("data-input-config-layout", "no telling", ONNX, C5, {"x": [1, 3, 224, 3]}),
     job("data-input-config-layout", "features", TENSORFLOW, C5, {"x": [1, 64, 7, 7]}),
     job("data-input-config-layout", "no image", TENSORFLOW, C5, {"x": [1, 3]}),
@@ -234,6 +244,7 @@ INPUTS = [
     job("data-input-config-order", "sorted", PYTORCH, C5, {"a": [1], "b": [1]}),
     job("data-input-config-order", "other frameworks bind by name", ONNX, C5, {"b": [1], "a": [1]}),
     bad("data-input-config-length", "700 inputs", ONNX, C5, LONG, says=(str(MAX_LENGTH),)),
+    bad("data-input-config-length", "nothing", ONNX, C5, DataInputConfig.of("")),
     bad("data-input-config-length", "no hatch for the API's limit", Framework.of("onnx", "1.7"),
         C5, LONG),
     job("data-input-config-length", "600 inputs", ONNX, C5,
@@ -252,6 +263,8 @@ OPTIONS = [
         compiler_options=CompilerOptions.pytorch(dtype="int64"), says=("ONNX",)),
     bad("compiler-options-target", "dtype on inf2", OLD_PYTORCH, INF2, IMAGE,
         compiler_options=CompilerOptions.pytorch(dtype="int64"), says=("ml_inf2",)),
+    job("compiler-options-target", "dtype on trn1", OLD_PYTORCH, TargetDevice.ML_TRN1, IMAGE,
+        compiler_options=CompilerOptions.pytorch(dtype="int64")),
     bad("compiler-options-target", "Neuron's flags on a CPU",
         compiler_options=CompilerOptions.neuron("-O2"), says=("'ml_c5'", "CompilerOptions.of")),
     warned("compiler-options-target", "let through", Framework.of("onnx", "1.7"), C5, IMAGE,
@@ -277,6 +290,8 @@ IMAGES = [
     call("image-unknown", "XGBoost on inf1",
          lambda: find_image(Framework.xgboost(), TargetDevice.ML_INF1)),
     call("image-unknown", "Graviton", lambda: find_image(PYTORCH, TargetDevice.of("ml_c6g"))),
+    call("image-unknown", "not compiled by Neo",
+         lambda: find_image(Framework.tensorflow("2.4"), C5)),
     call("image-unknown", "known", lambda: find_image(PYTORCH, C5), fails=False),
     call("region-without-image", "Spain", lambda: image_uri(PYTORCH, C5, "eu-south-2"),
          says=("'eu-south-2'", "eu-south-1")),
@@ -327,6 +342,12 @@ MANY = [
         compiler_options=CompilerOptions.of(""),
         errors=("framework-target", "data-input-config-names", "compiler-options-length",
                 "target-region", "max-runtime")),
+    job("framework-unknown", "an unknown name hides nothing else", Framework("PYTORHC", "2.0"), C5,
+        {"a": [0]}, region="eu-south-2", compiler_options=CompilerOptions.of(""),
+        errors=("framework-unknown", "data-input-config-form", "region-without-neo",
+                "compiler-options-length")),
+    job("target-region", "a let-through framework hides no region", Framework.of("sklearn", "1.0"),
+        INF2, region="eu-west-1", errors=("target-region",), warnings=("framework-unknown",)),
     job("target-hardware", "an error and two doubts", Framework.keras(), TargetDevice.ML_P3,
         {"a": [1, 224, 224, 3]},
         errors=("data-input-config-layout",), warnings=("target-hardware", "framework-doubtful")),

@@ -70,8 +70,8 @@ DIFFERENCES = [
         lambda: sdk.image_answer("neo-tensorflow", "2.4", "ml_c5", US),
         lambda: image_uri(Framework.tensorflow("2.4"), C5, US),
         ":2.4-cpu-py3",
-        ":2.9.2-cpu-py3",
-        "as above; that Neo does not compile 2.4 is said by the checks",
+        NO_ANSWER,
+        "Neo does not compile TensorFlow 2.4",
     ),
     Difference(
         "MXNet 1.7 on ml_c5",

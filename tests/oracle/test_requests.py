@@ -1,8 +1,8 @@
 """Our CreateCompilationJob against what the SageMaker SDK would send.
 
-The whole way: settings, the custom resource's properties, the engine's call. Left out is only
-what is ours to choose, the places in S3; the rest is equal after the differences that
-differences.py lists (the two spellings of JSON, and the quotes around Neuron's flags).
+A grid of settings through the engine's call, and one of each kind through the synthesized
+template. Left out is only what is ours to choose, the places in S3; the rest is equal after the
+differences that differences.py lists (the spelling of JSON, the quotes around Neuron's flags).
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import itertools
 import json
 from typing import Any
 
+import pytest
+from aws_cdk import Duration
 from neo_jobs.cloudformation import Request
 from neo_jobs.compilation import create_request
 
@@ -20,9 +22,12 @@ from neo_constructs.catalog.framework import Framework
 from neo_constructs.catalog.job import JobSettings
 from neo_constructs.catalog.tables import documented
 from neo_constructs.catalog.target import TargetDevice
+from neo_constructs.compilation.compilation_job import CompilationJob
+from neo_constructs.compilation.model_data import ModelData
 from neo_constructs.sandbox.sagemaker.requests import validate
 from tests.lifecycle.fakes import BUCKET, event
 from tests.oracle.sdk import compilation_job
+from tests.templates.stacks import stack, template, the
 
 INPUTS: list[Any] = [
     None,
@@ -67,6 +72,48 @@ def normal(call: dict[str, Any]) -> dict[str, Any]:
         "inputs": json.loads(inputs) if isinstance(inputs, str) else inputs,
         "options": json.loads(options) if isinstance(options, str) else options,
     }
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        JobSettings(framework=Framework.pytorch("2.0.1"), target=TargetDevice.ML_C5),
+        JobSettings(
+            framework=Framework.pytorch("1.13"),
+            target=TargetDevice.ML_C5,
+            data_input_config=DataInputConfig({"a": [1, 3]}),
+            compiler_options=CompilerOptions.pytorch(dtype="int64"),
+            max_runtime_seconds=60,
+        ),
+        JobSettings(
+            framework=Framework.mxnet(),
+            target=TargetDevice.ML_INF1,
+            data_input_config=DataInputConfig({"data": [1, 3, 224, 224]}),
+            compiler_options=CompilerOptions.neuron("-O2"),
+        ),
+        JobSettings(framework=Framework.xgboost(), target=TargetDevice.ML_M5),
+    ],
+    ids=lambda settings: str(settings.framework),
+)
+def test_the_construct_sends_what_was_compared(settings: JobSettings) -> None:
+    """From the synthesized template, so that nothing is lost between settings and call."""
+    scope = stack()
+    seconds = settings.max_runtime_seconds
+    CompilationJob(
+        scope,
+        "Job",
+        model_data=ModelData.from_s3_uri("s3://models/model.tar.gz"),
+        framework=settings.framework,
+        target=settings.target,
+        data_input_config=settings.data_input_config,
+        compiler_options=settings.compiler_options,
+        max_runtime=Duration.seconds(seconds) if seconds else None,
+    )
+    properties = the(template(scope), "Custom::NeoCompilationJob")["Properties"]
+    properties["OutputConfig"]["S3OutputLocation"] = f"s3://{BUCKET}/"
+    properties["RoleArn"] = "arn:aws:iam::123456789012:role/compile"
+    sent = create_request(Request.parse(event(**properties)))
+    assert normal(sent) == normal(ours(settings))
 
 
 def test_every_job_of_the_grid_is_what_the_sdk_would_send() -> None:

@@ -554,13 +554,97 @@ def test_three_mistakes_are_named_at_once() -> None:
             stack(cdk.Environment(account="123456789012", region="eu-south-2")),
             data_input_config={"pixels": [1, 8, 8, 1]},
             max_runtime=cdk.Duration.minutes(50),
+            endpoint_name="a_b",
         )
     assert {finding.code for finding in caught.value.findings} == {
         "region-without-neo",
         "data-input-config-contradicts-model",
         "max-runtime",
+        "endpoint-name",
     }
-    assert "Stack/Digits/CompilationJob has 3 errors" in str(caught.value)
+    assert "Stack/Digits has 4 errors" in str(caught.value)
+
+
+def test_the_readme_shows_what_is_really_said(project: Path) -> None:
+    scope = stack()
+    bucket = s3.Bucket.from_bucket_name(scope, "Models", "models")
+    with pytest.raises(neo.ValidationError) as caught:
+        digits_endpoint(
+            scope,
+            model_data=neo.ModelData.from_bucket(bucket, "model.tar.gz", object_version="1"),
+            framework=neo.Framework.pytorch("1.10"),
+            data_input_config=[[1, 3, 224, 224]],
+            inference_code=None,
+            max_runtime=cdk.Duration.hours(2),
+        )
+    assert f"```\n{caught.value}\n```" in (project / "README.md").read_text()
+
+
+def test_an_ecr_uri_of_the_deploys_account_and_region_can_be_pulled() -> None:
+    scope = stack()
+    registry = f"{cdk.Aws.ACCOUNT_ID}.dkr.ecr.{cdk.Aws.REGION}.{cdk.Aws.URL_SUFFIX}"
+    digits_endpoint(scope, image=neo.InferenceImage.from_uri(f"{registry}/mine:1"))
+    (pull,) = granting(template(scope), "DigitsModelRole", "ecr:BatchGetImage")
+    assert json.dumps(pull["Resource"]).count('":repository/mine"') == 1
+    Annotations.from_stack(scope).has_no_warning("*", Match.any_value())
+
+
+def test_a_region_locked_target_fails_at_once_elsewhere() -> None:
+    """An environment-agnostic template finds no account in its mapping there."""
+    scope = stack()
+    neo.CompilationJob(
+        scope,
+        "Job",
+        model_data=neo.ModelData.from_s3_uri("s3://models/model.tar.gz"),
+        framework=neo.Framework.pytorch("1.13"),
+        data_input_config={"x": [1, 3, 224, 224]},
+        target=neo.TargetDevice.ML_INF2,
+    )
+    found = template(scope)
+    (mapping,) = found["Mappings"].values()
+    assert mapping == {"us-east-2": {"account": "763104351884"}}
+    assert "Fn::FindInMap" in json.dumps(the(found, JOB)["Properties"]["ExpectedInferenceImage"])
+
+
+def test_more_that_is_known_only_at_deploy() -> None:
+    scope = stack()
+    text = cdk.CfnParameter(scope, "Text").value_as_string
+    neo.CompilationJob(
+        scope,
+        "Job",
+        model_data=neo.ModelData.from_s3_uri("s3://models/model.tar.gz"),
+        framework=neo.Framework.pytorch(text),
+        data_input_config=text,  # type: ignore[arg-type]
+        compiler_options=neo.CompilerOptions.pytorch(dtype=text),
+        target=neo.TargetDevice.ML_C5,
+    )
+    properties = the(template(scope), JOB)["Properties"]
+    assert properties["InputConfig"]["FrameworkVersion"] == {"Ref": "Text"}
+    assert properties["InputConfig"]["DataInputConfig"] == {"Ref": "Text"}
+    assert properties["OutputConfig"]["CompilerOptions"] == {
+        "Fn::Join": ["", ['{"dtype": "', {"Ref": "Text"}, '"}']]
+    }
+
+
+def test_what_stands_beside_a_token_is_still_checked() -> None:
+    scope = stack()
+    batch = cdk.CfnParameter(scope, "Batch", type="Number").value_as_number
+    with pytest.raises(neo.ValidationError, match=r"'b' has the shape \[0\]"):
+        neo.CompilationJob(
+            scope,
+            "Job",
+            model_data=neo.ModelData.from_s3_uri("s3://models/model.tar.gz"),
+            framework=neo.Framework.mxnet(),
+            data_input_config={"a": [int(batch), 3], "b": [0]},
+            target=neo.TargetDevice.ML_C5,
+        )
+
+
+def test_half_a_second_of_runtime_is_rounded_up() -> None:
+    scope = stack()
+    digits_endpoint(scope, max_runtime=cdk.Duration.millis(90_500))
+    condition = the(template(scope), JOB)["Properties"]["StoppingCondition"]
+    assert condition == {"MaxRuntimeInSeconds": 91}
 
 
 def test_an_s3_uri_is_a_bucket_and_a_key() -> None:

@@ -50,7 +50,7 @@ def test_an_onnx_newer_than_neo_takes_is_refused(digits: Path, tmp_path: Path) -
     assert [finding.code for finding in findings] == ["onnx-version", "onnx-version"]
     assert "opset 17" in findings[0].message
     assert "IR version 8" in findings[1].message
-    relaxed = check_model(model, Framework.of("ONNX", "1.12"))
+    relaxed = check_model(model, is_checked=False)
     assert {finding.level for finding in relaxed} == {Level.WARNING}
 
 

@@ -57,6 +57,15 @@ def test_no_image_is_one_message(arguments: tuple[str, str, str], code: int, say
     assert result.stdout == ""
 
 
+def test_both_arguments_that_say_nothing_are_named() -> None:
+    result = neo_image("pytorhc:2.0", "ml_c55", "x")
+    assert "framework-unknown" in result.stderr
+    assert "target-unknown" in result.stderr
+    both = neo_image("pytorch:1.10", "ml_c5", "eu-west-9")
+    assert "framework-version" in both.stderr
+    assert "region-without-neo" in both.stderr
+
+
 def test_a_busy_port_is_one_message() -> None:
     with socket.socket() as busy:
         busy.bind(("127.0.0.1", 0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from dataclasses import fields
 from pathlib import Path
@@ -9,9 +10,11 @@ from typing import Any
 
 import pytest
 
+from neo_constructs.catalog.compiler_options import CompilerOptions
 from neo_constructs.catalog.framework import Framework
 from neo_constructs.catalog.target import TargetDevice
 from neo_constructs.errors import ValidationError
+from neo_constructs.patterns.compiled_endpoint import CompiledEndpoint
 from neo_constructs.patterns.settings import EndpointSettings, Settings
 
 ENDPOINT = {
@@ -49,6 +52,8 @@ def test_the_command_line_overrides_one_value_or_all() -> None:
     assert one.stack_name == "Other"
     everything = Settings.from_context({"neo": json.dumps(context()["neo"])})
     assert everything.endpoints[0].name == "digits"
+    options = Settings.from_context(context(compiler_options={"dtype": "long"}))
+    assert options.endpoints[0].compiler_options == CompilerOptions.pytorch(dtype="long")
     shapes = Settings.from_context(context({"neo.digits.data_input_config": '{"a": [1, 2]}'}))
     assert shapes.endpoints[0].data_input_config == {"a": [1, 2]}
 
@@ -122,6 +127,20 @@ def test_all_faults_are_named_together() -> None:
 )
 def test_each_fault_is_named_by_its_place(given: dict[str, Any], place: str) -> None:
     assert place in faults(given)
+
+
+def test_every_argument_of_the_construct_is_a_setting() -> None:
+    arguments = set(inspect.signature(CompiledEndpoint.__init__).parameters)
+    settings = {field.name for field in fields(EndpointSettings)}
+    # Only Python can say these; the stack has one bucket.
+    assert arguments - settings == {
+        "self",
+        "scope",
+        "construct_id",
+        "artifact_bucket",
+        "max_runtime",
+    }
+    assert settings - arguments == {"name", "entry_point", "max_runtime_minutes", "unchecked"}
 
 
 def test_every_key_is_documented(project: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a job is told against what its model file says."""
+"""What is declared of a model, against what its file says."""
 
 from __future__ import annotations
 
@@ -39,12 +39,14 @@ def check_inputs(config: DataInputConfig | None, model: ModelFile | None) -> lis
     if config is None or model is None or not isinstance(config.value, Mapping):
         return []
     given, there = config.value, {i.name: i for i in model.inputs}
-    found = [
-        f"the model has no input {name!r}; it has {listed(there)}. {suggestion(name, there)}"
-        for name in given
-        if name not in there
-    ]
-    found += [f"the model's input {name!r} is missing" for name in there if name not in given]
+    missing = [name for name in there if name not in given]
+    found = []
+    for name in (str(name) for name in given if name not in there):
+        near = suggestion(name, missing)
+        # A slip in one name is one fault, not one too many and one too few.
+        missing = [other for other in missing if repr(other) not in near]
+        found.append(f"the model has no input {name!r}; it has {listed(there)}. {near}")
+    found += [f"the model's input {name!r} is missing" for name in missing]
     for name, shape in given.items():
         if name not in there or not isinstance(shape, list | tuple):
             continue  # said above, or by the rules of the form
