@@ -7,7 +7,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 export SAGEMAKER_SUPPRESS_V2_WARNING := 1
 
-.PHONY: demo test lint bench check-python clean constraints catalog golden
+.PHONY: demo test lint bench simulate check-python clean constraints catalog golden
 
 demo: $(VENV)/.demo
 	@neo sandbox run -- python examples/digits/demo.py
@@ -23,6 +23,10 @@ lint: $(VENV)/.test
 
 bench: $(VENV)/.test
 	python benchmarks/catalog.py
+
+# A long run of the lifecycle simulation: about 100,000 steps.
+simulate: $(VENV)/.test
+	NEO_SIMULATED_LIVES=3000 python -m pytest -s tests/lifecycle/test_simulation.py
 
 golden: $(VENV)/.test
 	UPDATE_GOLDEN=1 python -m pytest tests/templates

@@ -59,19 +59,30 @@ class Request:
     @property
     def execution_name(self) -> str:
         """The name of the execution that serves this request: the same for a duplicate."""
-        return f"{digest(self.logical_id, 8)}-{self.request_id}"[:80]
+        return f"{self.execution_prefix}{self.request_id}"[:80]
+
+    @property
+    def execution_prefix(self) -> str:
+        """What the names of all executions for this resource start with."""
+        return f"{digest(self.logical_id, 8)}-"
+
+    @property
+    def signed(self) -> float | None:
+        """When CloudFormation signed the response URL, or None if it does not say."""
+        query = parse_qs(urlsplit(self.response_url).query)
+        try:
+            signed = datetime.strptime(query["X-Amz-Date"][0], "%Y%m%dT%H%M%SZ")
+        except (KeyError, ValueError):
+            return None
+        return signed.replace(tzinfo=UTC).timestamp()
 
     def deadline(self, started: float) -> float:
         """Return when an answer must have been given, in seconds since the epoch.
 
         The event has no timestamp; the time signed into the response URL comes nearest.
         """
-        query = parse_qs(urlsplit(self.response_url).query)
-        try:
-            signed = datetime.strptime(query["X-Amz-Date"][0], "%Y%m%dT%H%M%SZ")
-        except (KeyError, ValueError):
-            return started + DEADLINE_SECONDS
-        return min(started, signed.replace(tzinfo=UTC).timestamp()) + DEADLINE_SECONDS
+        signed = self.signed
+        return (started if signed is None else min(started, signed)) + DEADLINE_SECONDS
 
 
 def stack_prefix(stack_id: str) -> str:

@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 from neo_jobs import reconcile as core
 from neo_jobs import storage
 from neo_jobs.cloudformation import Request
+from neo_jobs.fence import DeleteOtherJobs, OtherJob, StopOtherJobs
 
 Client: TypeAlias = Any
 
@@ -85,6 +86,29 @@ class CompilationJobs:
             if storage.error_code(error) not in {"ValidationException", "ResourceNotFound"}:
                 raise
 
+    def others(self, request: Request) -> list[OtherJob]:
+        """Return the resource's jobs, but for the one the request is about."""
+        pages = self._sagemaker.get_paginator("list_compilation_jobs").paginate(
+            NameContains=f"{request.resource_prefix}-"
+        )
+        own = core.job_name(request)
+        return [
+            OtherJob(job["CompilationJobName"], job["CompilationJobStatus"])
+            for page in pages
+            for job in page["CompilationJobSummaries"]
+            # The filter finds the text anywhere in a name.
+            if job["CompilationJobName"].startswith(f"{request.resource_prefix}-")
+            and job["CompilationJobName"] != own
+        ]
+
+    def end_others(self, action: StopOtherJobs | DeleteOtherJobs) -> None:
+        """Stop jobs, or remove the records of jobs that have ended."""
+        for name in action.names:
+            if isinstance(action, StopOtherJobs):
+                self.stop(name)
+            else:
+                self._sagemaker.delete_compilation_job(CompilationJobName=name)
+
     def abandon(self, request: Request) -> None:
         """Leave nothing running when a request is given up."""
         if request.type != "Delete":
@@ -97,11 +121,15 @@ class CompilationJobs:
             return core.Observed(job=job)
         if request.type == "Delete":
             return core.Observed(job=job) if job else self._observe_leftovers(request)
+        has_input = storage.head(self._s3, bucket, f"{name}/{INPUT_KEY}") is not None
+        if job is None:
+            result = self._result(request, bucket)
+            return core.Observed(has_input=has_input, result=result)
         return core.Observed(
             job=job,
-            has_input=storage.head(self._s3, bucket, f"{name}/{INPUT_KEY}") is not None,
-            has_artifact=bool(job) and self._exists(job.artifact if job else ""),
-            result=self._result(request, bucket),
+            has_input=has_input,
+            has_artifact=self._exists(job.artifact),
+            has_record=storage.head(self._s3, bucket, f"{name}/{RESULT_KEY}") is not None,
         )
 
     def _observe_leftovers(self, request: Request) -> core.Observed:

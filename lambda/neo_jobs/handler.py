@@ -19,14 +19,16 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from neo_jobs import compilation, serving_archive, storage
+from neo_jobs import compilation, fence, serving_archive, storage
 from neo_jobs import reconcile as core
 from neo_jobs.cloudformation import Request, redacted, response_body, send
 
 Client: TypeAlias = Any
 State: TypeAlias = Mapping[str, Any]
+Resource: TypeAlias = compilation.CompilationJobs | serving_archive.ServingArchives
 
 STATE_VERSION = 1
+MACHINE_SECONDS = 3_400  # how long an execution can last: engine/job_engine.py
 COPYING = "s3 for copies"  # an S3 client that waits longer
 log = logging.getLogger("neo_jobs")
 log.setLevel(logging.INFO)
@@ -84,7 +86,7 @@ class Engine:
             missing=int(state.get("Missing", 0)),
             why=str(state.get("Why", "")),
         )
-        action = self._act(request, clock, started)
+        is_fenced, action = self._act(request, clock, started, bool(state.get("Fenced")))
         log.info("%s %s: %s", request.type, request.logical_id, action)
         if isinstance(action, core.Succeed | core.Fail):
             self._answer(request, action)
@@ -95,6 +97,7 @@ class Engine:
             "Polls": clock.polls + 1,
             "Missing": clock.missing + wait.is_missing_artifact,
             "Why": wait.why,
+            "Fenced": is_fenced,
             "Done": isinstance(action, core.Succeed | core.Fail),
             "WaitSeconds": wait.seconds,
         }
@@ -112,21 +115,75 @@ class Engine:
         self._answer(request, core.Fail(reason))
         return {"Version": STATE_VERSION, "Done": True}
 
-    def _act(self, request: Request, clock: core.Clock, started: float) -> core.Action:
+    def _act(
+        self, request: Request, clock: core.Clock, started: float, is_fenced: bool
+    ) -> tuple[bool, core.Action]:
+        """Take one action; return whether older requests are out of the way, and what was done."""
         try:
             resource = self._resource(request)
+            if not is_fenced:
+                before = self._fence(request, resource, clock)
+                if before is not None:
+                    return False, before
+                is_fenced = True
             action = resource.next_action(request, clock)
             resource.perform(request, action)
         except storage.Refused as refusal:
-            return core.Fail(str(refusal))
+            return is_fenced, core.Fail(str(refusal))
         except ClientError as error:
             fault = error.response.get("Error", {})
             message = f"{error.operation_name}: {fault.get('Message', error)}"
             in_grace = clock.now < started + self._grace_seconds
-            return core.on_error(storage.error_code(error), message, clock, in_grace=in_grace)
+            code = storage.error_code(error)
+            return is_fenced, core.on_error(code, message, clock, in_grace=in_grace)
         except BotoCoreError as error:
-            return core.on_error("ConnectionError", str(error), clock, in_grace=False)
+            passing = core.on_error("ConnectionError", str(error), clock, in_grace=False)
+            return is_fenced, passing
+        return is_fenced, action
+
+    def _fence(
+        self, request: Request, resource: Resource, clock: core.Clock
+    ) -> core.Wait | core.Fail | None:
+        """End what older requests of the resource still do; None if that is done."""
+        action = fence.fence_executions(request, self._other_executions(request), clock)
+        if action is None:
+            action = fence.fence_jobs(resource.others(request))
+        if clock.is_late and action is not None and not isinstance(action, core.Fail):
+            return core.Fail("Older requests of this resource could not be ended in time.")
+        match action:
+            case fence.StopExecutions(arns):
+                for arn in arns:
+                    self._states.stop_execution(
+                        executionArn=arn, cause="A newer request for the same resource has come."
+                    )
+                return core.Wait(fence.STEP_SECONDS, "older requests are being ended")
+            case fence.StopOtherJobs():
+                resource.end_others(action)
+                return core.Wait(fence.STOPPING_SECONDS, "jobs of older requests are being stopped")
+            case fence.DeleteOtherJobs():
+                resource.end_others(action)
+                return core.Wait(core.SOON, "records of older requests are being removed")
         return action
+
+    def _other_executions(self, request: Request) -> list[fence.Execution]:
+        """Return the resource's other executions that run, or may be newer than this request."""
+        machine = request.properties["StateMachineArn"]
+        # What began before this request was signed, and has ended, has nothing more to say.
+        since = request.signed if request.signed is not None else float("inf")
+        found = []
+        pages = self._states.get_paginator("list_executions").paginate(stateMachineArn=machine)
+        for execution in (e for page in pages for e in page["executions"]):
+            name, began = execution["name"], execution["startDate"].timestamp()
+            if began < self._now() - MACHINE_SECONDS:
+                break  # the newest come first, and none runs longer
+            is_running = execution["status"] == "RUNNING"
+            is_other = name.startswith(request.execution_prefix) and name != request.execution_name
+            if is_other and (is_running or began >= since):
+                arn = execution["executionArn"]
+                text = self._states.describe_execution(executionArn=arn)["input"]
+                event = Request.parse(json.loads(text)["Event"])
+                found.append(fence.Execution(arn, is_running, event.signed))
+        return found
 
     def _answer(self, request: Request, action: core.Succeed | core.Fail) -> None:
         if isinstance(action, core.Succeed):
@@ -170,9 +227,7 @@ class Engine:
             else:
                 return
 
-    def _resource(
-        self, request: Request
-    ) -> compilation.CompilationJobs | serving_archive.ServingArchives:
+    def _resource(self, request: Request) -> Resource:
         if request.resource_type == compilation.RESOURCE_TYPE:
             return compilation.CompilationJobs(self._sagemaker, self._s3, self._copier)
         if request.resource_type == serving_archive.RESOURCE_TYPE:

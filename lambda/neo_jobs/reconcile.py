@@ -96,6 +96,8 @@ class Observed:
         Whether the job's copy of the model lies in the artifact bucket.
     has_artifact
         Whether the artifact that the job names exists.
+    has_record
+        Whether the job's own result.json is written.
     has_leftovers
         Whether anything lies under the job's prefix.
     """
@@ -104,6 +106,7 @@ class Observed:
     result: Result | None = None
     has_input: bool = False
     has_artifact: bool = False
+    has_record: bool = False
     has_leftovers: bool = False
 
 
@@ -308,11 +311,12 @@ def _complete(request: Request, job: Job, seen: Observed, clock: Clock) -> Actio
         if clock.missing < CONSISTENCY_POLLS and not clock.is_late:
             return Wait(FAULT_SECONDS, "the artifact is not there yet", is_missing_artifact=True)
         return Fail(f"Neo reports COMPLETED but left no artifact at {job.artifact!r}; job {name}.")
-    result = Result(name, job.artifact, job.image, job.digest, job.arn)
-    if seen.result is None or seen.result.job_name != name:
-        return RecordResult(result)
+    # In this order: a result on record may be reused, and nobody would look for the input then.
     if seen.has_input:
         return DiscardInput()
+    result = Result(name, job.artifact, job.image, job.digest, job.arn)
+    if not seen.has_record:
+        return RecordResult(result)
     return Succeed(name, attributes(request, result))
 
 

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 from neo_jobs import reconcile as core
 from neo_jobs import storage
 from neo_jobs.cloudformation import Request, digest
+from neo_jobs.fence import DeleteOtherJobs, OtherJob, StopOtherJobs
 
 Client: TypeAlias = Any
 
@@ -72,6 +73,14 @@ class ServingArchives:
                 )
             case core.DestroyArtifacts():
                 storage.destroy(self._s3, bucket, f"{request.physical_id}/")
+
+    def others(self, request: Request) -> list[OtherJob]:
+        """Return nothing: this resource has no jobs."""
+        del request
+        return []
+
+    def end_others(self, action: StopOtherJobs | DeleteOtherJobs) -> None:
+        """Nothing of this resource runs on its own."""
 
     def abandon(self, request: Request) -> None:
         """Nothing of this resource runs on its own."""

@@ -8,6 +8,7 @@ from typing import Any, Final
 from aws_cdk import (
     Arn,
     ArnComponents,
+    ArnFormat,
     Aws,
     CfnResource,
     Fn,
@@ -87,8 +88,24 @@ class JobEngine(Construct):
         self._role.add_to_policy(
             iam.PolicyStatement(
                 sid="StartExecutions",
-                actions=["states:StartExecution"],
+                actions=["states:StartExecution", "states:ListExecutions"],
                 resources=[self._machine.ref],
+            )
+        )
+        executions = Arn.format(
+            ArnComponents(
+                service="states",
+                resource="execution",
+                resource_name=f"{self._machine.attr_name}:*",
+                arn_format=ArnFormat.COLON_RESOURCE_NAME,
+            ),
+            Stack.of(self),
+        )
+        self._role.add_to_policy(
+            iam.PolicyStatement(
+                sid="EndOlderExecutions",
+                actions=["states:DescribeExecution", "states:StopExecution"],
+                resources=[executions],
             )
         )
         self._known: set[str] = set()
@@ -253,6 +270,10 @@ class JobEngine(Construct):
                 resources=[jobs],
             ),
             pass_role_statement(self.compile_role),
+            # The API has no resource level: it lists by name.
+            iam.PolicyStatement(
+                sid="FindJobs", actions=["sagemaker:ListCompilationJobs"], resources=["*"]
+            ),
             iam.PolicyStatement(
                 sid="WriteLogs",
                 actions=["logs:CreateLogStream", "logs:PutLogEvents"],

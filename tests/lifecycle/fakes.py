@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +25,7 @@ STACK_ID = (
 PREFIX = "neo-0a1b2c3d445566778899"
 BUCKET = "artifacts"
 SOURCE = "s3://staging/0123.gz"
+STRAGGLER_SECONDS = 140  # within the function's timeout
 
 
 class Clock:
@@ -201,6 +202,18 @@ class FakeSageMaker:
         del self.jobs[parameters["CompilationJobName"]]
         return {}
 
+    def get_paginator(self, operation: str) -> FakeSageMaker:
+        assert operation == "list_compilation_jobs"
+        return self
+
+    def paginate(self, **parameters: Any) -> Iterator[Json]:
+        self._meet("ListCompilationJobs", parameters)
+        for name in sorted(self.jobs):
+            if parameters["NameContains"] in name:
+                status = self._job("ListCompilationJobs", {"CompilationJobName": name})["status"]
+                job = {"CompilationJobName": name, "CompilationJobStatus": status}
+                yield {"CompilationJobSummaries": [job]}
+
     def running(self) -> list[str]:
         """Return the jobs that have not ended."""
         return [n for n, j in self.jobs.items() if j["status"] not in _TERMINAL]
@@ -231,12 +244,44 @@ _TERMINAL = {"COMPLETED", "FAILED", "STOPPED"}
 
 
 class FakeStates:
-    """Step Functions, which only takes note."""
+    """Step Functions: takes note of executions, which ``World`` runs."""
 
-    def __init__(self, calls: Calls) -> None:
+    def __init__(self, calls: Calls, clock: Clock) -> None:
         self._calls = calls
+        self._clock = clock
         self.names: set[str] = set()
         self.waiting: list[Json] = []
+        self.all: dict[str, Json] = {}
+
+    def get_paginator(self, operation: str) -> FakeStates:
+        assert operation == "list_executions"
+        return self
+
+    def paginate(self, *, stateMachineArn: str) -> Iterator[Json]:
+        self._calls.meet("ListExecutions", {"arn": stateMachineArn})
+        for name, execution in sorted(
+            self.all.items(), key=lambda item: item[1]["began"], reverse=True
+        ):
+            began = datetime.datetime.fromtimestamp(execution["began"], datetime.UTC)
+            yield {
+                "executions": [
+                    {
+                        "name": name,
+                        "executionArn": f"arn:{name}",
+                        "status": execution["status"],
+                        "startDate": began,
+                    }
+                ]
+            }
+
+    def describe_execution(self, *, executionArn: str) -> Json:
+        self._calls.meet("DescribeExecution", {"arn": executionArn})
+        return {"input": json.dumps(self.all[executionArn.removeprefix("arn:")]["input"])}
+
+    def stop_execution(self, *, executionArn: str, cause: str) -> Json:
+        self._calls.meet("StopExecution", {"arn": executionArn, "cause": cause})
+        self.all[executionArn.removeprefix("arn:")]["status"] = "ABORTED"
+        return {}
 
     def start_execution(self, *, stateMachineArn: str, name: str, input: str) -> Json:
         self._calls.meet("StartExecution", {"arn": stateMachineArn, "name": name})
@@ -245,7 +290,22 @@ class FakeStates:
             raise refused("StartExecution", "ExecutionAlreadyExists")
         self.names.add(name)
         self.waiting.append(json.loads(input))
+        self.all[name] = {
+            "status": "RUNNING",
+            "began": self._clock(),
+            "input": json.loads(input),
+        }
         return {}
+
+
+@dataclass
+class Running:
+    """An execution under way."""
+
+    wake: float
+    began: str
+    state: Json
+    work: Iterator[float] = field(default_factory=lambda: iter(()))
 
 
 @dataclass
@@ -255,11 +315,14 @@ class World:
     clock: Clock = field(default_factory=Clock)
     calls: Calls = field(default_factory=Calls)
     answers: list[Json] = field(default_factory=list)
+    running: dict[str, Running] = field(default_factory=dict)
+    stragglers: list[Running] = field(default_factory=list)
+    has_stragglers: bool = False
 
     def __post_init__(self) -> None:
         self.s3 = FakeS3(self.calls, self.clock)
         self.sagemaker = FakeSageMaker(self.calls, self.clock, self.s3)
-        self.states = FakeStates(self.calls)
+        self.states = FakeStates(self.calls, self.clock)
         self.s3.put(SOURCE)
         clients = {
             "s3": self.s3,
@@ -281,54 +344,96 @@ class World:
         self.answers.append(answer)
 
     def serve(self, event: Json, *, until: Callable[[], bool] | None = None) -> Json:
-        """Deliver an event, run its execution to the end, and return the answer."""
-        before = len(self.answers)
-        self.engine.open(event)
-        while self.states.waiting:
-            self._execute(self.states.waiting.pop(0), until)
-        if len(self.answers) == before:
-            return {}
-        return self.answers[before]
+        """Deliver an event, run its execution to the end, and return the answer.
 
-    def _execute(self, state: Json, until: Callable[[], bool] | None) -> None:
-        """Run the state machine's definition on virtual time."""
+        Other executions that are under way run on meanwhile.
+        """
+        request = Request.parse(event)
+        before = len(self.answers)
+        self.deliver(event)
+        while request.execution_name in self.running and not (until and until()):
+            self.tick()
+        mine = [a for a in self.answers[before:] if a["RequestId"] == request.request_id]
+        return mine[0] if mine else {}
+
+    def deliver(self, event: Json) -> None:
+        """Deliver an event: the function starts an execution, or answers that it cannot."""
+        self.engine.open(event)
+        for input_ in self.states.waiting:
+            name = Request.parse(input_["Event"]).execution_name
+            running = Running(self.clock(), self.clock.iso(), input_)
+            running.work = self._machine(running)
+            self.running[name] = running
+        self.states.waiting.clear()
+
+    def tick(self) -> bool:
+        """Go on to whatever comes next; False if nothing is under way."""
+        for name in [n for n in self.running if self.states.all[n]["status"] != "RUNNING"]:
+            aborted = self.running.pop(name)
+            if self.has_stragglers:
+                # Stopping an execution does not end a step that is running: it may still act.
+                aborted.wake = self.clock() + STRAGGLER_SECONDS
+                self.stragglers.append(aborted)
+        first = min((r.wake for r in self.running.values()), default=float("inf"))
+        if self.stragglers and self.stragglers[0].wake <= first:
+            late = self.stragglers.pop(0)
+            self.clock.now = max(self.clock.now, late.wake)
+            self.engine.step(late.state, late.began)
+            return True
+        if not self.running:
+            return False
+        name, running = min(self.running.items(), key=lambda item: item[1].wake)
+        self.clock.now = max(self.clock.now, running.wake)
+        seconds = next(running.work, None)
+        if seconds is None:
+            self.states.all[name]["status"] = "SUCCEEDED"
+            del self.running[name]
+        else:
+            running.wake = self.clock() + seconds
+        return True
+
+    def _machine(self, running: Running) -> Iterator[float]:
+        """Run the state machine's definition, and yield how long it waits each time."""
         machine = definition("function")
-        started, begin = self.clock.iso(), self.clock()
-        name = machine["StartAt"]
-        while name != "Done" and not (until and until()):
+        begin, name = self.clock(), machine["StartAt"]
+        while name != "Done":
             assert self.clock() - begin < machine["TimeoutSeconds"], "the machine timed out"
             here = machine["States"][name]
             if here["Type"] == "Wait":
-                seconds = state["WaitSeconds"]
+                seconds = running.state["WaitSeconds"]
                 assert type(seconds) is int
                 assert seconds >= 1
-                self.clock.sleep(seconds)
+                yield seconds
             elif here["Type"] == "Choice":
-                name = "Done" if state["Done"] is True else here["Default"]
+                name = "Done" if running.state["Done"] is True else here["Default"]
                 continue
             else:
-                door = self.engine.abort if name == "Abort" else self._step(started)
-                failure = self._task(here, door, state)
-                if isinstance(failure, Exception):
+                failure = yield from self._task(here, name, running)
+                if failure is not None:
                     cause = json.dumps({"errorMessage": str(failure)})
-                    state = {**state, "Error": {"Error": type(failure).__name__, "Cause": cause}}
+                    error = {"Error": type(failure).__name__, "Cause": cause}
+                    running.state = {**running.state, "Error": error}
                     name = here["Catch"][0]["Next"]
                     continue
-                state = failure
+                yield 0.2  # a transition takes its time, also after the answer
             name = here["Next"]
 
-    def _step(self, started: str) -> Callable[[Json], Json]:
-        return lambda state: dict(json.loads(json.dumps(self.engine.step(state, started))))
-
-    def _task(self, here: Json, door: Callable[[Json], Json], state: Json) -> Json | Exception:
+    def _task(self, here: Json, name: str, running: Running) -> Generator[float, None, Any]:
         """Run a task with its retries; only the rule that matches everything can be met here."""
         (rule,) = [r for r in here["Retry"] if r["ErrorEquals"] == ["States.ALL"]]
+        last = None
         for attempt in range(rule["MaxAttempts"] + 1):
             try:
-                return door(state)
+                if name == "Abort":
+                    self.engine.abort(running.state)
+                else:
+                    made = self.engine.step(running.state, running.began)
+                    running.state = json.loads(json.dumps(made))
             except Exception as error:
                 last = error
-            self.clock.sleep(rule["IntervalSeconds"] * rule["BackoffRate"] ** attempt)
+            else:
+                return None
+            yield rule["IntervalSeconds"] * rule["BackoffRate"] ** attempt
         return last
 
 

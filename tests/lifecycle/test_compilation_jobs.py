@@ -379,10 +379,17 @@ def test_a_delete_stops_a_running_job_and_waits_for_it(world: World) -> None:
 @pytest.mark.parametrize(
     "foreign", ["Stack-Job-1ABC", "neo-anothertack00000000-aaaaaaaa-bbbbbbbbbb-cccccccc"]
 )
-def test_an_id_the_engine_never_gave_is_deleted_without_a_call(world: World, foreign: str) -> None:
+def test_an_id_the_engine_never_gave_touches_nothing_that_lives(world: World, foreign: str) -> None:
+    name = created(world)["PhysicalResourceId"]
+    world.calls.made.clear()
     answer = world.serve(event("Delete", physical_id=foreign))
     assert answer["Status"] == "SUCCESS"
-    assert [name for name, _ in world.calls.made] == ["StartExecution"]
+    assert {name for name, _ in world.calls.made} == {
+        "StartExecution",
+        "ListExecutions",
+        "ListCompilationJobs",
+    }
+    assert list(world.sagemaker.jobs) == [name]
 
 
 def test_a_record_that_is_gone_already_is_no_fault(world: World) -> None:

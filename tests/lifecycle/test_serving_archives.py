@@ -53,7 +53,7 @@ def test_an_id_the_engine_never_gave_is_deleted_without_a_call() -> None:
     world = World()
     event = archive_event("Delete", physical_id="S-Archive-1", ArtifactRemovalPolicy="DESTROY")
     assert world.serve(event)["Status"] == "SUCCESS"
-    assert [name for name, _ in world.calls.made] == ["StartExecution"]
+    assert [name for name, _ in world.calls.made] == ["StartExecution", "ListExecutions"]
 
 
 def test_a_missing_script_is_named() -> None:

@@ -279,8 +279,12 @@ def test_no_right_is_wider_than_it_must_be(digits: Json) -> None:
             if statement["Resource"] == "*":
                 unbounded.update(actions(statement))
         assert "ManagedPolicyArns" not in resource["Properties"]
-    # Neither has a resource level in the API.
-    assert unbounded == {"cloudwatch:PutMetricData", "ecr:GetAuthorizationToken"}
+    # None of them has a resource level in the API.
+    assert unbounded == {
+        "cloudwatch:PutMetricData",
+        "ecr:GetAuthorizationToken",
+        "sagemaker:ListCompilationJobs",
+    }
 
 
 def test_sagemaker_is_trusted_for_this_account_only(digits: Json) -> None:
@@ -335,12 +339,12 @@ def test_the_machine_may_call_the_function_and_the_function_start_the_machine(
             "Resource": {"Fn::GetAtt": [function, "Arn"]},
         }
     ]
-    assert {
-        "Action": "states:StartExecution",
-        "Effect": "Allow",
-        "Resource": {"Ref": machine},
-        "Sid": "StartExecutions",
-    } in statements(digits, "NeoJobEngineRole")
+    for action in ("states:StartExecution", "states:ListExecutions"):
+        (grant,) = granting(digits, "NeoJobEngineRole", action)
+        assert grant["Resource"] == {"Ref": machine}
+    (grant,) = granting(digits, "NeoJobEngineRole", "states:StopExecution")
+    parts = grant["Resource"]["Fn::Join"][1]
+    assert parts[-3:] == [":execution:", {"Fn::GetAtt": [machine, "Name"]}, ":*"]
 
 
 def test_the_grace_for_young_rights_is_a_setting() -> None:
