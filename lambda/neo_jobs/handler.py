@@ -181,8 +181,7 @@ class Engine:
             if is_other and (is_running or began >= since):
                 arn = execution["executionArn"]
                 text = self._states.describe_execution(executionArn=arn)["input"]
-                event = Request.parse(json.loads(text)["Event"])
-                found.append(fence.Execution(arn, is_running, event.signed))
+                found.append(fence.Execution(arn, is_running, _signed(text)))
         return found
 
     def _answer(self, request: Request, action: core.Succeed | core.Fail) -> None:
@@ -278,6 +277,14 @@ def _engine() -> Engine:
         client=client,
         grace_seconds=float(os.environ.get("IAM_GRACE_SECONDS", "90")),
     )
+
+
+def _signed(execution_input: str) -> float | None:
+    """Return when the request of an execution was signed; None for one started by hand."""
+    try:
+        return Request.parse(json.loads(execution_input)["Event"]).signed
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def _seconds(timestamp: str) -> float:

@@ -106,6 +106,15 @@ def test_a_new_event_is_not_held_up_by_an_old_one_that_came_late(world: World) -
     assert not world.sagemaker.jobs
 
 
+def test_an_execution_started_by_hand_is_ended_like_any_other(world: World) -> None:
+    create = compiling(world)
+    (execution,) = world.states.all.values()
+    execution["input"] = {"by": "hand"}
+    assert create
+    assert world.serve(event("Delete", physical_id=INVENTED))["Status"] == "SUCCESS"
+    assert not world.sagemaker.jobs
+
+
 def test_other_resources_are_let_alone(world: World) -> None:
     compiling(world)
     other = {**event(), "LogicalResourceId": "Other"}
