@@ -60,5 +60,11 @@ def listed(values: Iterable[str]) -> str:
 def suggestion(value: str, allowed: Iterable[str]) -> str:
     """Return ``Did you mean 'x'?`` for the nearest allowed value, or nothing."""
     by_lower = {name.lower(): name for name in allowed}
-    near = difflib.get_close_matches(value.lower(), list(by_lower), n=1, cutoff=0.6)
-    return f"Did you mean {by_lower[near[0]]!r}?" if near else ""
+    given = value.lower()
+    # Slips are rarely in the first letters, and comparing with every name takes its time.
+    alike = [name for name in by_lower if name[:2] == given[:2]]
+    for names in (alike, by_lower):
+        near = difflib.get_close_matches(given, list(names), n=1, cutoff=0.6)
+        if near:
+            return f"Did you mean {by_lower[near[0]]!r}?"
+    return ""
