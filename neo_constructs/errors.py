@@ -38,10 +38,15 @@ def raise_errors(findings: Iterable[Finding], *, subject: str = "") -> tuple[Fin
         With all the errors among the findings.
     """
     found = tuple(findings)
-    errors = [finding for finding in found if finding.level is Level.ERROR]
+    errors = errors_among(found)
     if errors:
         raise ValidationError(errors, subject=subject)
     return found
+
+
+def errors_among(findings: Iterable[Finding]) -> list[Finding]:
+    """Return the findings that are errors."""
+    return [finding for finding in findings if finding.level is Level.ERROR]
 
 
 def _count(number: int) -> str:

@@ -43,7 +43,7 @@ from neo_constructs.compilation.inference_image import InferenceImage
 from neo_constructs.compilation.model_data import ModelData
 from neo_constructs.engine.job_engine import JobEngine
 from neo_constructs.engine.rights import compile_statements, extend_role, warn
-from neo_constructs.errors import ValidationError, raise_errors
+from neo_constructs.errors import ValidationError, errors_among, raise_errors
 from neo_constructs.findings import Finding, Level
 
 RESOURCE_TYPE: Final = "Custom::NeoCompilationJob"
@@ -235,14 +235,12 @@ class CompilationJob(Resource):
         found += late
         if model:
             found += check_model(model, is_checked=is_checked)
-        if any(f.level is Level.ERROR for f in [*model_data.findings, *contradicted]):
+        unreadable = errors_among(model_data.findings)
+        if known is None or unreadable or errors_among(contradicted):
             # Of a model that cannot be read, or is of another framework, there is no more to say.
-            readable = not any(f.level is Level.ERROR for f in model_data.findings)
-            raise_errors([*found, *(contradicted if readable else [])], subject=self.node.path)
+            found += [*target.check(), *([] if unreadable else contradicted)]
+            raise ValidationError(errors_among(found), subject=self.node.path)
         found += contradicted
-        if known is None:
-            raise_errors([*found, *target.check()], subject=self.node.path)
-            raise AssertionError("check_framework has an error where there is no framework")
         region = Stack.of(self).region
         settings = JobSettings(
             framework=known,

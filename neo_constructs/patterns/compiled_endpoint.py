@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final, TypeVar
+from typing import Final
 
 from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_iam as iam
@@ -18,8 +17,7 @@ from neo_constructs.compilation.arguments import known_at_synth, wrong_type
 from neo_constructs.compilation.compilation_job import CompilationJob
 from neo_constructs.compilation.inference_image import InferenceImage
 from neo_constructs.compilation.model_data import ModelData
-from neo_constructs.errors import ValidationError, raise_errors
-from neo_constructs.findings import Finding
+from neo_constructs.errors import ValidationError, errors_among, raise_errors
 from neo_constructs.hosting.endpoint import Endpoint, check_name
 from neo_constructs.hosting.endpoint_config import (
     EndpointConfig,
@@ -28,8 +26,6 @@ from neo_constructs.hosting.endpoint_config import (
 )
 from neo_constructs.hosting.inference_code import InferenceCode
 from neo_constructs.hosting.model import Model
-
-Part = TypeVar("Part")
 
 
 class CompiledEndpoint(Construct):
@@ -105,38 +101,32 @@ class CompiledEndpoint(Construct):
         super().__init__(scope, construct_id)
         # A target of the wrong kind is said by the job, and says nothing about instances.
         is_known = not [*wrong_type(target, TargetDevice, "", ""), *known_at_synth(target, "")]
-        known = target if is_known else None
-        found = Gathered(
-            self.node.path,
+        own = errors_among(
             [
-                *check_variant(known, instance_type, initial_instance_count),
+                *check_variant(target if is_known else None, instance_type, initial_instance_count),
                 *check_name(endpoint_name),
-            ],
+            ]
         )
-        job = found.made(
-            CompilationJob,
-            self,
-            "CompilationJob",
-            model_data=model_data,
-            target=target,
-            framework=framework,
-            data_input_config=data_input_config,
-            compiler_options=compiler_options,
-            artifact_bucket=artifact_bucket,
-            max_runtime=max_runtime,
-            artifact_removal_policy=artifact_removal_policy,
-        )
-        model = job and found.made(
-            Model,
-            self,
-            "Model",
-            compilation_job=job,
-            inference_code=inference_code,
-            image=image,
-        )
-        found.raise_together()
-        assert job  # noqa: S101 - or its errors have been raised
-        assert model  # noqa: S101 - the same
+        try:
+            job = CompilationJob(
+                self,
+                "CompilationJob",
+                model_data=model_data,
+                target=target,
+                framework=framework,
+                data_input_config=data_input_config,
+                compiler_options=compiler_options,
+                artifact_bucket=artifact_bucket,
+                max_runtime=max_runtime,
+                artifact_removal_policy=artifact_removal_policy,
+            )
+            model = Model(
+                self, "Model", compilation_job=job, inference_code=inference_code, image=image
+            )
+        except ValidationError as error:
+            found = [*error.findings, *own]
+            raise ValidationError(found, subject=self.node.path) from None
+        raise_errors(own, subject=self.node.path)
         self.compilation_jobs: Final = (job,)
         self.models: Final = (model,)
         self.endpoint_config: Final = EndpointConfig(
@@ -157,37 +147,3 @@ class CompiledEndpoint(Construct):
     def grant_invoke(self, grantee: iam.IGrantable) -> iam.Grant:
         """Let ``grantee`` send requests to the endpoint."""
         return self.endpoint.grant_invoke(grantee)
-
-
-class Gathered:
-    """What is wrong with a construct's parts, kept until all of it can be said together.
-
-    Parameters
-    ----------
-    path
-        The construct.
-    findings
-        What is known to be wrong already.
-    """
-
-    def __init__(self, path: str, findings: list[Finding]) -> None:
-        self._path = path
-        self._findings = list(findings)
-
-    def made(self, make: Callable[..., Part], *args: object, **kwargs: object) -> Part | None:
-        """Return a part, or None if something is wrong with it."""
-        try:
-            return make(*args, **kwargs)
-        except ValidationError as error:
-            self._findings += error.findings
-            return None
-
-    def raise_together(self) -> None:
-        """Raise if anything is wrong.
-
-        Raises
-        ------
-        ValidationError
-            With all of it.
-        """
-        raise_errors(self._findings, subject=self._path)

@@ -311,26 +311,30 @@ IMAGES = [
          fails=False),
 ]  # fmt: skip
 
-INSTANCE_TYPES = [
-    Case(
-        about="instance-type-target",
+
+def instance(title: str, target: TargetDevice, name: str, *says: str, level: str = "") -> Case:
+    """Return a case about serving a target on an instance type."""
+    code = ("instance-type-target",)
+    return Case(
+        about=code[0],
         title=title,
-        run=lambda _folder, t=target, i=instance: t.check_instance_type(i),  # type: ignore[misc]
-        errors=("instance-type-target",) if level == "error" else (),
-        warnings=("instance-type-target",) if level == "warning" else (),
+        run=lambda _folder: target.check_instance_type(name),
+        errors=code if level == "error" else (),
+        warnings=code if level == "warning" else (),
         says=says,
     )
-    for title, target, instance, level, says in (
-        ("another family", C5, "ml.m5.large", "error", ("'ml.m5.large'", "ml.c5.xlarge")),
-        ("a slip", C5, "ml.c5.lrage", "error", ("'ml.c5.large'?",)),
-        ("a kindred family", C5, "ml.c5d.large", "error", ()),
-        ("not an endpoint's", C5, "c5.large", "error", ()),
-        ("no such size", C5, "ml.c5.metal", "error", ("ml.c5.18xlarge",)),
-        ("a target", C5, "ml_c5", "error", ()),
-        ("let through", TargetDevice.of("ml_c5"), "ml.m5.large", "warning", ()),
-        ("a large one", C5, "ml.c5.18xlarge", "", ()),
-        ("Inferentia2", INF2, "ml.inf2.48xlarge", "", ()),
-    )
+
+
+INSTANCE_TYPES = [
+    instance("another family", C5, "ml.m5.large", "'ml.m5.large'", "ml.c5.xlarge", level="error"),
+    instance("a slip", C5, "ml.c5.lrage", "'ml.c5.large'?", level="error"),
+    instance("a kindred family", C5, "ml.c5d.large", level="error"),
+    instance("not an endpoint's", C5, "c5.large", level="error"),
+    instance("no such size", C5, "ml.c5.metal", "ml.c5.18xlarge", level="error"),
+    instance("a target", C5, "ml_c5", level="error"),
+    instance("let through", TargetDevice.of("ml_c5"), "ml.m5.large", level="warning"),
+    instance("a large one", C5, "ml.c5.18xlarge"),
+    instance("Inferentia2", INF2, "ml.inf2.48xlarge"),
 ]
 
 MANY = [

@@ -158,6 +158,8 @@ class FakeSageMaker:
         self.reason = ""
         self.leaves_artifact = True
         self.ignores_stops = False
+        self.created: list[str] = []
+        self.needless: list[str] = []
         self.image = "785573368785.dkr.ecr.eu-west-1.amazonaws.com/sagemaker-neo-onnx:1.5.0-cpu-py3"
 
     def create_compilation_job(self, **parameters: Any) -> Json:
@@ -166,6 +168,10 @@ class FakeSageMaker:
         if name in self.jobs:
             raise refused("CreateCompilationJob", "ResourceInUse")
         self.jobs[name] = {**parameters, "status": "STARTING", "since": self._clock()}
+        self.created.append(name)
+        # The name without its last part is the same for the same compile inputs.
+        if any(key.endswith("/result.json") for key in self._s3.under(name[:-8])):
+            self.needless.append(name)
         return {}
 
     def describe_compilation_job(self, **parameters: Any) -> Json:

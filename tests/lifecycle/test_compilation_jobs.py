@@ -410,16 +410,18 @@ def test_a_duplicate_event_compiles_once(world: World) -> None:
     assert len(world.calls.of("StartExecution")) == 2
 
 
-def test_a_job_that_exists_already_is_taken_over(world: World) -> None:
+def test_a_job_that_exists_already_is_taken_over(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As after a step that died between its call and its answer."""
     original = world.sagemaker.create_compilation_job
 
     def create_and_die(**parameters: Any) -> Json:
         original(**parameters)
-        world.sagemaker.create_compilation_job = original  # type: ignore[method-assign]
+        monkeypatch.undo()
         raise RuntimeError("killed")
 
-    world.sagemaker.create_compilation_job = create_and_die  # type: ignore[method-assign]
+    monkeypatch.setattr(world.sagemaker, "create_compilation_job", create_and_die)
     created(world)
     assert compiles(world) == 1
     world = World()
@@ -443,7 +445,9 @@ def test_a_young_right_to_start_is_waited_for(world: World) -> None:
     created(world)
 
 
-def test_a_step_that_breaks_ends_in_an_answer_and_leaves_nothing_running(world: World) -> None:
+def test_a_step_that_breaks_ends_in_an_answer_and_leaves_nothing_running(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def break_later(**_parameters: Any) -> Json:
         raise TypeError("a bug")
 
@@ -454,7 +458,7 @@ def test_a_step_that_breaks_ends_in_an_answer_and_leaves_nothing_running(world: 
     def describe(**parameters: Any) -> Json:
         return (original if next(calls) < 4 else break_later)(**parameters)
 
-    world.sagemaker.describe_compilation_job = describe  # type: ignore[method-assign]
+    monkeypatch.setattr(world.sagemaker, "describe_compilation_job", describe)
     answer = world.serve(event())
     assert answer["Status"] == "FAILED"
     assert "TypeError: a bug" in answer["Reason"]

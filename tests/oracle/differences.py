@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from neo_constructs.catalog.compiler_options import CompilerOptions
 from neo_constructs.catalog.data_input import DataInputConfig
@@ -42,15 +43,22 @@ class Difference:
     reason: str
 
 
-def request(framework: Framework, target: TargetDevice, **settings: object) -> dict[str, object]:
-    made = JobSettings(framework=framework, target=target, **settings)  # type: ignore[arg-type]
+def request(framework: Framework, target: TargetDevice, **settings: Any) -> dict[str, object]:
+    made = JobSettings(framework=framework, target=target, **settings)
     return {k: v for k, v in {**made.input_config(), **made.output_config()}.items() if v}
 
 
-def sdk_request(**arguments: object) -> dict[str, object]:
-    given = {"target": "ml_c5", "inputs": None, "framework": "pytorch", "version": None,
-             "options": None, "seconds": 900, **arguments}  # fmt: skip
-    made = sdk.compilation_job(**given)  # type: ignore[arg-type]
+def sdk_request(**arguments: Any) -> dict[str, object]:
+    given: dict[str, Any] = {
+        "target": "ml_c5",
+        "inputs": None,
+        "framework": "pytorch",
+        "version": None,
+        "options": None,
+        "seconds": 900,
+        **arguments,
+    }
+    made = sdk.compilation_job(**given)
     return {**made["InputConfig"], **made["OutputConfig"]}
 
 

@@ -21,6 +21,9 @@ PARTITIONS = {
     "aws-us-gov": cdk.Environment(account="123456789012", region="us-gov-west-1"),
 }
 
+JOB = "Custom::NeoCompilationJob"
+ARCHIVE = "Custom::NeoServingArchive"
+
 Json = dict[str, Any]
 
 

@@ -1,0 +1,189 @@
+"""The engine: one for a stack, with ids that stay and rights that suffice."""
+
+from __future__ import annotations
+
+import json
+
+import aws_cdk as cdk
+
+import neo_constructs as neo
+from neo_constructs.engine.job_engine import JobEngine
+from tests.templates.stacks import (
+    DIGITS,
+    JOB,
+    Json,
+    actions,
+    granting,
+    of_type,
+    stack,
+    statements,
+    template,
+    the,
+)
+
+
+def test_the_engines_logical_ids_never_change(digits: Json) -> None:
+    """A custom resource's service token cannot change, so neither can the function's id."""
+    assert set(of_type(digits, "AWS::Lambda::Function")) == {"NeoJobEngineFunction7790F7DC"}
+    assert set(of_type(digits, "AWS::StepFunctions::StateMachine")) == {
+        "NeoJobEngineMachineE2FCF793"
+    }
+    assert {i for i in of_type(digits, "AWS::IAM::Role") if i.startswith("NeoJobEngine")} == {
+        "NeoJobEngineRoleB15B0B5E",
+        "NeoJobEngineCompileRoleCBF29E4F",
+        "NeoJobEngineMachineRole086385C8",
+    }
+
+
+def test_nothing_that_may_be_replaced_has_a_name_of_its_own(digits: Json) -> None:
+    named = {
+        "AWS::Lambda::Function": "FunctionName",
+        "AWS::StepFunctions::StateMachine": "StateMachineName",
+        "AWS::IAM::Role": "RoleName",
+        "AWS::SageMaker::Model": "ModelName",
+        "AWS::SageMaker::EndpointConfig": "EndpointConfigName",
+        "AWS::SageMaker::Endpoint": "EndpointName",
+        "AWS::S3::Bucket": "BucketName",
+    }
+    for kind, name in named.items():
+        found = of_type(digits, kind)
+        assert found
+        assert not any(name in resource["Properties"] for resource in found.values())
+
+
+def test_a_stack_has_one_engine_and_one_bucket_however_many_jobs() -> None:
+    scope = stack()
+    for number in range(3):
+        neo.CompilationJob(
+            scope,
+            f"Job{number}",
+            model_data=neo.ModelData.from_asset(DIGITS / "digits.onnx"),
+            target=neo.TargetDevice.ML_C5,
+        )
+    found = template(scope)
+    assert len(of_type(found, JOB)) == 3
+    assert len(of_type(found, "AWS::Lambda::Function")) == 1
+    assert len(of_type(found, "AWS::S3::Bucket")) == 1
+    one = stack()
+    neo.CompilationJob(
+        one,
+        "Job0",
+        model_data=neo.ModelData.from_asset(DIGITS / "digits.onnx"),
+        target=neo.TargetDevice.ML_C5,
+    )
+    assert len(found["Resources"]) == len(template(one)["Resources"]) + 2
+
+
+def test_what_a_delete_needs_does_not_depend_on_the_jobs_there_are() -> None:
+    """CloudFormation takes a shared policy back before it deletes what was removed."""
+
+    def constant(jobs: int) -> list[Json]:
+        scope = stack()
+        for number in range(jobs):
+            neo.CompilationJob(
+                scope,
+                f"Job{number}",
+                model_data=neo.ModelData.from_s3_uri(f"s3://models/{number}/model.tar.gz"),
+                framework=neo.Framework.xgboost(),
+                target=neo.TargetDevice.ML_C5,
+            )
+        found = statements(template(scope), "NeoJobEngineRole")
+        return [s for s in found if "/model.tar.gz" not in json.dumps(s)]
+
+    few, many = constant(1), constant(3)
+    assert few == many
+    granted = {a for s in few for a in actions(s)}
+    assert {
+        "sagemaker:DescribeCompilationJob",
+        "sagemaker:StopCompilationJob",
+        "sagemaker:DeleteCompilationJob",
+        "s3:DeleteObject",
+    } <= granted
+
+
+def test_no_right_is_wider_than_it_must_be(digits: Json) -> None:
+    unbounded = set()
+    for resource in digits["Resources"].values():
+        if resource["Type"] not in {"AWS::IAM::Policy", "AWS::IAM::Role"}:
+            continue
+        documents = [resource["Properties"].get("PolicyDocument", {"Statement": []})]
+        documents += [p["PolicyDocument"] for p in resource["Properties"].get("Policies", [])]
+        for statement in (s for d in documents for s in d["Statement"]):
+            assert not any("*" in action.split(":")[1] for action in actions(statement))
+            if statement["Resource"] == "*":
+                unbounded.update(actions(statement))
+        assert "ManagedPolicyArns" not in resource["Properties"]
+    # None of them has a resource level in the API.
+    assert unbounded == {
+        "cloudwatch:PutMetricData",
+        "ecr:GetAuthorizationToken",
+        "sagemaker:ListCompilationJobs",
+    }
+
+
+def test_sagemaker_is_trusted_for_this_account_only(digits: Json) -> None:
+    for role, source in (
+        ("NeoJobEngineCompileRole", ":compilation-job/*"),
+        ("DigitsModelRole", ":*"),
+    ):
+        (found,) = [r for i, r in of_type(digits, "AWS::IAM::Role").items() if i.startswith(role)]
+        (statement,) = found["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+        assert statement["Principal"] == {"Service": "sagemaker.amazonaws.com"}
+        assert statement["Condition"]["StringEquals"] == {
+            "aws:SourceAccount": {"Ref": "AWS::AccountId"}
+        }
+        arn = statement["Condition"]["ArnLike"]["aws:SourceArn"]["Fn::Join"][1]
+        assert "".join(p for p in arn if isinstance(p, str)).endswith(source)
+
+
+def test_the_state_machine_is_what_aws_would_take(digits: Json) -> None:
+    machine = the(digits, "AWS::StepFunctions::StateMachine")["Properties"]["Definition"]
+    states = machine["States"]
+    reachable, todo = set(), [machine["StartAt"]]
+    while todo:
+        name = todo.pop()
+        if name not in reachable:
+            reachable.add(name)
+            state = states[name]
+            todo += [state[k] for k in ("Next", "Default") if k in state]
+            todo += [c["Next"] for c in state.get("Choices", []) + state.get("Catch", [])]
+    assert reachable == set(states)
+    assert all(
+        error.startswith("Lambda.") or error == "States.ALL"
+        for state in states.values()
+        for rule in state.get("Retry", []) + state.get("Catch", [])
+        for error in rule["ErrorEquals"]
+    )
+    assert machine["TimeoutSeconds"] < 3600
+
+
+def test_the_machine_may_call_the_function_and_the_function_start_the_machine(
+    digits: Json,
+) -> None:
+    function, machine = (
+        next(iter(of_type(digits, kind)))
+        for kind in ("AWS::Lambda::Function", "AWS::StepFunctions::StateMachine")
+    )
+    (role,) = [r for i, r in of_type(digits, "AWS::IAM::Role").items() if "MachineRole" in i]
+    (policy,) = role["Properties"]["Policies"]
+    assert policy["PolicyDocument"]["Statement"] == [
+        {
+            "Action": "lambda:InvokeFunction",
+            "Effect": "Allow",
+            "Resource": {"Fn::GetAtt": [function, "Arn"]},
+        }
+    ]
+    for action in ("states:StartExecution", "states:ListExecutions"):
+        (grant,) = granting(digits, "NeoJobEngineRole", action)
+        assert grant["Resource"] == {"Ref": machine}
+    (grant,) = granting(digits, "NeoJobEngineRole", "states:StopExecution")
+    parts = grant["Resource"]["Fn::Join"][1]
+    assert parts[-3:] == [":execution:", {"Fn::GetAtt": [machine, "Name"]}, ":*"]
+
+
+def test_the_grace_for_young_rights_is_a_setting() -> None:
+    app = cdk.App(context={"neo_constructs:iam_grace_seconds": 0})
+    scope = cdk.Stack(app, "Stack")
+    JobEngine.of(scope)
+    variables = the(template(scope), "AWS::Lambda::Function")["Properties"]["Environment"]
+    assert variables["Variables"] == {"IAM_GRACE_SECONDS": "0"}

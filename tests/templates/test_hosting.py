@@ -1,0 +1,185 @@
+"""Model, configuration, endpoint, and the image they serve with."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import aws_cdk as cdk
+import pytest
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_s3 as s3
+from aws_cdk.assertions import Annotations, Match
+
+import neo_constructs as neo
+from tests.templates.stacks import (
+    ARCHIVE,
+    DIGITS,
+    JOB,
+    Json,
+    actions,
+    digits_endpoint,
+    granting,
+    of_type,
+    stack,
+    statements,
+    template,
+    the,
+)
+
+
+def test_the_model_takes_image_and_artifact_from_the_job(digits: Json) -> None:
+    job, archive = next(iter(of_type(digits, JOB))), next(iter(of_type(digits, ARCHIVE)))
+    properties = the(digits, "AWS::SageMaker::Model")["Properties"]
+    container = properties["PrimaryContainer"]
+    assert container["Image"] == {"Fn::GetAtt": [job, "InferenceImage"]}
+    assert container["ModelDataUrl"] == {"Fn::GetAtt": [archive, "ModelDataUrl"]}
+    assert container["Environment"]["SAGEMAKER_SUBMIT_DIRECTORY"] == {
+        "Fn::GetAtt": [archive, "SubmitDirectory"]
+    }
+    assert properties["EnableNetworkIsolation"] is False
+    assert (
+        "fetches its script" in the(digits, "AWS::SageMaker::Model")["Metadata"]["NetworkIsolation"]
+    )
+
+
+def test_a_model_without_a_script_is_isolated() -> None:
+    scope = stack()
+    neo.CompiledEndpoint(
+        scope,
+        "E",
+        model_data=neo.ModelData.from_s3_uri("s3://models/model.tar.gz"),
+        framework=neo.Framework.xgboost(),
+        target=neo.TargetDevice.ML_C5,
+        instance_type="ml.c5.large",
+    )
+    found = template(scope)
+    assert the(found, "AWS::SageMaker::Model")["Properties"]["EnableNetworkIsolation"] is True
+    assert not of_type(found, ARCHIVE)
+
+
+def test_a_recompile_leaves_the_models_rights_as_they_are() -> None:
+    def rights(target: neo.TargetDevice, instance_type: str) -> list[Json]:
+        scope = stack()
+        digits_endpoint(scope, target=target, instance_type=instance_type)
+        return statements(template(scope), "DigitsModelRole")
+
+    assert rights(neo.TargetDevice.ML_C5, "ml.c5.large") == rights(
+        neo.TargetDevice.ML_M5, "ml.m5.large"
+    )
+
+
+def test_an_edited_script_changes_the_serving_archive_only(tmp_path: Path) -> None:
+    def resources(code: Path) -> Json:
+        scope = stack()
+        digits_endpoint(scope, inference_code=neo.InferenceCode.from_asset(code))
+        return dict(template(scope)["Resources"])
+
+    edited = tmp_path / "inference.py"
+    edited.write_text((DIGITS / "code" / "inference.py").read_text() + "\n# edited\n")
+    before, after = resources(DIGITS / "code"), resources(edited)
+    assert set(before) == set(after)
+    changed = {before[i]["Type"] for i in before if before[i] != after[i]}
+    assert changed == {ARCHIVE, "AWS::IAM::Policy"}
+
+
+def test_a_new_target_changes_the_job_and_the_instances_only() -> None:
+    def resources(target: neo.TargetDevice, instance_type: str) -> Json:
+        scope = stack()
+        digits_endpoint(scope, target=target, instance_type=instance_type)
+        return dict(template(scope)["Resources"])
+
+    before = resources(neo.TargetDevice.ML_C5, "ml.c5.large")
+    after = resources(neo.TargetDevice.ML_M5, "ml.m5.large")
+    assert set(before) == set(after)
+    changed = {before[i]["Type"] for i in before if before[i] != after[i]}
+    assert changed == {JOB, "AWS::SageMaker::EndpointConfig"}
+
+
+def test_invoking_is_granted_on_the_endpoints_own_arn() -> None:
+    scope = stack()
+    role = iam.Role(scope, "Caller", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+    digits_endpoint(scope).grant_invoke(role)
+    found = template(scope)
+    assert statements(found, "Caller") == [
+        {
+            "Action": "sagemaker:InvokeEndpoint",
+            "Effect": "Allow",
+            "Resource": {"Ref": next(iter(of_type(found, "AWS::SageMaker::Endpoint")))},
+        }
+    ]
+
+
+def test_an_artifact_of_ones_own_is_served() -> None:
+    scope = stack()
+    bucket = s3.Bucket.from_bucket_name(scope, "Artifacts", "elsewhere")
+    model = neo.Model(
+        scope,
+        "Model",
+        model_data_url="s3://elsewhere/model.tar.gz",
+        artifact_bucket=bucket,
+        image=neo.InferenceImage.for_target(neo.Framework.pytorch("2.0"), neo.TargetDevice.ML_C5),
+    )
+    neo.EndpointConfig(
+        scope,
+        "Config",
+        production_variants=[neo.ProductionVariant(model=model, instance_type="ml.c5.large")],
+    )
+    found = template(scope)
+    container = the(found, "AWS::SageMaker::Model")["Properties"]["PrimaryContainer"]
+    assert "sagemaker-inference-pytorch:2.0-cpu-py3" in json.dumps(container["Image"])
+    (read,) = granting(found, "ModelRole", "s3:GetObject")
+    assert ":s3:::elsewhere/*" in json.dumps(read["Resource"])
+    pulls = granting(found, "ModelRole", "ecr:BatchGetImage")
+    assert "repository/sagemaker-inference-pytorch" in json.dumps(pulls)
+    assert not of_type(found, "AWS::Lambda::Function")
+
+
+@pytest.mark.parametrize(
+    ("uri", "granted"),
+    [
+        ("123456789012.dkr.ecr.eu-west-1.amazonaws.com/mine:1", True),
+        ("123456789012.dkr.ecr.eu-west-1.amazonaws.com/mine@sha256:0", True),
+        ("docker.io/library/mine:1", False),
+    ],
+)
+def test_a_pinned_image_can_be_pulled(uri: str, granted: bool) -> None:
+    scope = stack()
+    digits_endpoint(scope, image=neo.InferenceImage.from_uri(uri))
+    pulls = [
+        s
+        for s in statements(template(scope), "DigitsModelRole")
+        if "ecr:BatchGetImage" in actions(s)
+    ]
+    assert bool(pulls) is granted
+    if granted:
+        assert json.dumps(pulls[0]["Resource"]).count(':123456789012:repository/mine"') == 1
+
+
+def test_a_known_region_folds_the_mapping_away() -> None:
+    scope = stack(cdk.Environment(account="123456789012", region="eu-west-1"))
+    digits_endpoint(scope)
+    found = template(scope)
+    assert "Mappings" not in found
+    expected = the(found, JOB)["Properties"]["ExpectedInferenceImage"]
+    assert (
+        expected == "802834080501.dkr.ecr.eu-west-1.amazonaws.com/sagemaker-neo-onnx:1.5.0-cpu-py3"
+    )
+
+
+def test_the_bucket_is_safe_by_default(digits: Json) -> None:
+    bucket = the(digits, "AWS::S3::Bucket")
+    assert bucket["DeletionPolicy"] == "Retain"
+    assert bucket["Properties"]["VersioningConfiguration"] == {"Status": "Enabled"}
+    assert set(bucket["Properties"]["PublicAccessBlockConfiguration"].values()) == {True}
+    assert bucket["Properties"]["BucketEncryption"]
+    assert "aws:SecureTransport" in json.dumps(the(digits, "AWS::S3::BucketPolicy"))
+
+
+def test_an_ecr_uri_of_the_deploys_account_and_region_can_be_pulled() -> None:
+    scope = stack()
+    registry = f"{cdk.Aws.ACCOUNT_ID}.dkr.ecr.{cdk.Aws.REGION}.{cdk.Aws.URL_SUFFIX}"
+    digits_endpoint(scope, image=neo.InferenceImage.from_uri(f"{registry}/mine:1"))
+    (pull,) = granting(template(scope), "DigitsModelRole", "ecr:BatchGetImage")
+    assert json.dumps(pull["Resource"]).count('":repository/mine"') == 1
+    Annotations.from_stack(scope).has_no_warning("*", Match.any_value())

@@ -1,0 +1,197 @@
+"""The compilation job: what it says in the template, and what it may."""
+
+from __future__ import annotations
+
+import json
+
+import aws_cdk as cdk
+import pytest
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_s3 as s3
+from aws_cdk.assertions import Annotations, Match
+
+import neo_constructs as neo
+from neo_constructs.engine.job_engine import PROPERTIES_VERSION
+from tests.templates.stacks import (
+    ARCHIVE,
+    DIGITS,
+    JOB,
+    Json,
+    actions,
+    digits_endpoint,
+    granting,
+    of_type,
+    stack,
+    statements,
+    template,
+    the,
+)
+
+
+def test_a_job_reads_as_the_api_names_it(digits: Json) -> None:
+    properties = the(digits, JOB)["Properties"]
+    assert properties["InputConfig"]["Framework"] == "ONNX"
+    assert json.loads(properties["InputConfig"]["DataInputConfig"]) == {"pixels": [1, 1, 8, 8]}
+    assert "FrameworkVersion" not in properties["InputConfig"]
+    assert properties["OutputConfig"]["TargetDevice"] == "ml_c5"
+    assert properties["StoppingCondition"] == {"MaxRuntimeInSeconds": 900}
+    assert properties["ServiceTimeout"] == 3600
+    assert properties["PropertiesVersion"] == PROPERTIES_VERSION
+    assert "sagemaker-neo-onnx:1.5.0-cpu-py3" in json.dumps(properties["ExpectedInferenceImage"])
+
+
+def test_a_job_waits_for_the_rights_it_needs(digits: Json) -> None:
+    policies = set(of_type(digits, "AWS::IAM::Policy"))
+    engine_policy = {p for p in policies if p.startswith("NeoJobEngineRole")}
+    compile_policy = {p for p in policies if p.startswith("NeoJobEngineCompilePolicy")}
+    assert engine_policy
+    assert compile_policy
+    assert engine_policy | compile_policy <= set(the(digits, JOB)["DependsOn"])
+    assert engine_policy <= set(the(digits, ARCHIVE)["DependsOn"])
+    model_policy = {p for p in policies if p.startswith("DigitsModelRole")}
+    assert model_policy <= set(the(digits, "AWS::SageMaker::Model")["DependsOn"])
+
+
+def test_a_pytorch_job_sends_its_version() -> None:
+    scope = stack()
+    job = neo.CompilationJob(
+        scope,
+        "Job",
+        model_data=neo.ModelData.from_s3_uri("s3://models/resnet/model.tar.gz"),
+        framework=neo.Framework.pytorch("2.0.1"),
+        target=neo.TargetDevice.ML_G4DN,
+        compiler_options=neo.CompilerOptions.pytorch(dtype="int64"),
+        max_runtime=cdk.Duration.minutes(45),
+    )
+    properties = the(template(scope), JOB)["Properties"]
+    assert properties["InputConfig"]["FrameworkVersion"] == "2.0"
+    assert "DataInputConfig" not in properties["InputConfig"]
+    assert properties["InputConfig"]["S3Uri"] == "s3://models/resnet/model.tar.gz"
+    assert "InputFingerprint" not in properties
+    assert properties["OutputConfig"]["CompilerOptions"] == '{"dtype": "int64"}'
+    assert properties["StoppingCondition"] == {"MaxRuntimeInSeconds": 2700}
+    assert job.expected_image
+    Annotations.from_stack(scope).has_warning(
+        "*", Match.string_like_regexp("does not notice that it was replaced")
+    )
+
+
+def test_an_object_version_is_compiled_as_given() -> None:
+    scope = stack()
+    bucket = s3.Bucket(scope, "Models")
+    neo.CompilationJob(
+        scope,
+        "Job",
+        model_data=neo.ModelData.from_bucket(bucket, "m/model.tar.gz", object_version="v1"),
+        framework=neo.Framework.xgboost(),
+        target=neo.TargetDevice.ML_M5,
+    )
+    found = template(scope)
+    assert the(found, JOB)["Properties"]["InputObjectVersion"] == "v1"
+    reads = [
+        s for s in statements(found, "NeoJobEngineRole") if "s3:GetObjectVersion" in actions(s)
+    ]
+    assert any("m/model.tar.gz" in json.dumps(s["Resource"]) for s in reads)
+    Annotations.from_stack(scope).has_no_warning("*", Match.any_value())
+
+
+def test_a_role_of_ones_own_gets_what_the_job_needs() -> None:
+    scope = stack()
+    role = iam.Role(scope, "Own", assumed_by=iam.ServicePrincipal("sagemaker.amazonaws.com"))
+    neo.CompilationJob(
+        scope,
+        "Job",
+        model_data=neo.ModelData.from_asset(DIGITS / "digits.onnx"),
+        target=neo.TargetDevice.ML_C5,
+        role=role,
+    )
+    found = template(scope)
+    granted = {a for s in statements(found, "Own") for a in actions(s)}
+    assert {"s3:GetObject", "s3:PutObject", "logs:PutLogEvents"} <= granted
+    passed = granting(found, "NeoJobEngineRole", "iam:PassRole")
+    assert "Own" in json.dumps(passed)
+    own_policy = {p for p in of_type(found, "AWS::IAM::Policy") if p.startswith("Own")}
+    assert own_policy <= set(the(found, JOB)["DependsOn"])
+
+
+def test_a_role_that_cannot_be_extended_is_told_what_it_needs() -> None:
+    scope = stack()
+    role = iam.Role.from_role_arn(scope, "Own", "arn:aws:iam::123456789012:role/neo", mutable=False)
+    neo.CompilationJob(
+        scope,
+        "Job",
+        model_data=neo.ModelData.from_asset(DIGITS / "digits.onnx"),
+        target=neo.TargetDevice.ML_C5,
+        role=role,
+    )
+    Annotations.from_stack(scope).has_warning(
+        "*", Match.string_like_regexp("It must allow: .*s3:PutObject")
+    )
+
+
+@pytest.mark.parametrize("own_role", [False, True])
+def test_a_key_encrypts_the_result_and_can_be_used(own_role: bool) -> None:
+    scope = stack()
+    key = kms.Key(scope, "Key")
+    sagemaker = iam.ServicePrincipal("sagemaker.amazonaws.com")
+    job = neo.CompilationJob(
+        scope,
+        "Job",
+        model_data=neo.ModelData.from_asset(DIGITS / "digits.onnx"),
+        target=neo.TargetDevice.ML_C5,
+        encryption_key=key,
+        role=iam.Role(scope, "Own", assumed_by=sagemaker) if own_role else None,
+    )
+    neo.Model(
+        scope,
+        "Model",
+        compilation_job=job,
+        inference_code=neo.InferenceCode.from_asset(DIGITS / "code"),
+    )
+    found = template(scope)
+    assert the(found, JOB)["Properties"]["OutputConfig"]["KmsKeyId"] == {
+        "Fn::GetAtt": [next(iter(of_type(found, "AWS::KMS::Key"))), "Arn"]
+    }
+    compiler = "Own" if own_role else "NeoJobEngineCompileRole"
+    for role in ("NeoJobEngineRole", compiler, "ModelRole"):
+        assert granting(found, role, "kms:Decrypt"), role
+    assert granting(found, compiler, "kms:GenerateDataKey")
+
+
+def test_tags_reach_the_job() -> None:
+    scope = stack()
+    digits_endpoint(scope)
+    cdk.Tags.of(scope).add("team", "vision")
+    assert the(template(scope), JOB)["Properties"]["Tags"] == [{"Key": "team", "Value": "vision"}]
+
+
+def test_a_removal_policy_would_leak_the_job() -> None:
+    scope = stack()
+    (job,) = digits_endpoint(scope).compilation_jobs
+    with pytest.raises(neo.ValidationError, match="artifact_removal_policy"):
+        job.apply_removal_policy(cdk.RemovalPolicy.RETAIN)
+
+
+def test_a_region_locked_target_fails_at_once_elsewhere() -> None:
+    """An environment-agnostic template finds no account in its mapping there."""
+    scope = stack()
+    neo.CompilationJob(
+        scope,
+        "Job",
+        model_data=neo.ModelData.from_s3_uri("s3://models/model.tar.gz"),
+        framework=neo.Framework.pytorch("1.13"),
+        data_input_config={"x": [1, 3, 224, 224]},
+        target=neo.TargetDevice.ML_INF2,
+    )
+    found = template(scope)
+    (mapping,) = found["Mappings"].values()
+    assert mapping == {"us-east-2": {"account": "763104351884"}}
+    assert "Fn::FindInMap" in json.dumps(the(found, JOB)["Properties"]["ExpectedInferenceImage"])
+
+
+def test_half_a_second_of_runtime_is_rounded_up() -> None:
+    scope = stack()
+    digits_endpoint(scope, max_runtime=cdk.Duration.millis(90_500))
+    condition = the(template(scope), JOB)["Properties"]["StoppingCondition"]
+    assert condition == {"MaxRuntimeInSeconds": 91}
