@@ -105,8 +105,8 @@ def _import(script: Path) -> Any:
 # --- the containers with SageMaker's handler toolkit ----------------------------------------
 
 
-class _Metrics:
-    """The model server's request and metrics, as far as the toolkit looks at them."""
+class _Request:
+    """The model server's request, as far as the toolkit looks at them."""
 
     def __init__(self, content_type: str, accept: str) -> None:
         self._headers = {"Content-Type": content_type, "Accept": accept}
@@ -118,14 +118,6 @@ class _Metrics:
     def get_request_property(self, key: str) -> str | None:
         return self._headers.get(key)
 
-    def report_status(self, code: int, reason_phrase: str | None = None) -> None:
-        del reason_phrase
-        self.status = code
-
-    def add_response_property(self, key: str, value: str) -> None:
-        if key == "Content-Type":
-            self.reply_type = value
-
 
 class _Context:
     """The model server's context, as far as the toolkit looks at it."""
@@ -133,7 +125,7 @@ class _Context:
     def __init__(self, model_dir: Path) -> None:
         self.system_properties = {"model_dir": str(model_dir), "gpu_id": None}
         self.model_name = "model"
-        self.request_processor: list[_Metrics] = []
+        self.request_processor: list[_Request] = []
 
     def set_response_status(self, code: int = 200, phrase: str | None = None, idx: int = 0) -> None:
         del phrase, idx
@@ -156,7 +148,7 @@ def _load_toolkit(model_dir: Path, _script: Path) -> Handler:
     service.initialize(context)
 
     def handle(payload: bytes, content_type: str, accept: str) -> Reply:
-        request = _Metrics(content_type, accept)
+        request = _Request(content_type, accept)
         context.request_processor = [request]
         (body,) = service.handle([{"body": payload}], context)
         encoded = body if isinstance(body, (bytes, bytearray)) else str(body).encode()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import aws_cdk as cdk
 import pytest
+from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
 from aws_cdk.assertions import Annotations, Match
@@ -154,6 +155,18 @@ def test_a_pinned_image_can_be_pulled(uri: str, granted: bool) -> None:
     assert bool(pulls) is granted
     if granted:
         assert json.dumps(pulls[0]["Resource"]).count(':123456789012:repository/mine"') == 1
+
+
+def test_an_image_of_ones_own_repository_can_be_pulled() -> None:
+    scope = stack()
+    repository = ecr.Repository(scope, "Images")
+    digits_endpoint(scope, image=neo.InferenceImage.from_ecr_repository(repository, "7"))
+    found = template(scope)
+    (pull,) = granting(found, "DigitsModelRole", "ecr:BatchGetImage")
+    (logical_id,) = of_type(found, "AWS::ECR::Repository")
+    assert pull["Resource"] == {"Fn::GetAtt": [logical_id, "Arn"]}
+    image = the(found, "AWS::SageMaker::Model")["Properties"]["PrimaryContainer"]["Image"]
+    assert json.dumps(image).endswith('":7"]]}')
 
 
 def test_a_known_region_folds_the_mapping_away() -> None:
