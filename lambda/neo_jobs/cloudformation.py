@@ -22,6 +22,7 @@ DEADLINE_SECONDS = 3_300  # inside ServiceTimeout, which CloudFormation caps at 
 MAX_RESPONSE_BYTES = 4_096  # AWS CloudFormation user guide, custom resource response objects
 MAX_REASON_BYTES = 1_200
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
+_QUERY = re.compile(r"(https?://[^\s\"'?]+)\?[^\s\"'\\]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +37,20 @@ class Request:
     response_url: str
     physical_id: str | None
     properties: Mapping[str, Any]
+    old_properties: Mapping[str, Any]
+    attempt: int = 0
 
     @classmethod
-    def parse(cls, event: Mapping[str, Any]) -> Request:
-        """Read an event. Scalars among the properties arrive as text."""
+    def parse(cls, event: Mapping[str, Any], attempt: int = 0) -> Request:
+        """Read an event. Scalars among the properties arrive as text.
+
+        Parameters
+        ----------
+        event
+            As CloudFormation sends it.
+        attempt
+            How often the engine has started over.
+        """
         return cls(
             type=event["RequestType"],
             resource_type=event.get("ResourceType", ""),
@@ -49,6 +60,8 @@ class Request:
             response_url=event["ResponseURL"],
             physical_id=event.get("PhysicalResourceId"),
             properties=event.get("ResourceProperties") or {},
+            old_properties=event.get("OldResourceProperties") or {},
+            attempt=attempt,
         )
 
     @property
@@ -129,7 +142,7 @@ def response_body(
 
 def clean(text: str, limit: int) -> str:
     """Return text without control characters, cut on a character boundary to ``limit`` bytes."""
-    flat = _CONTROL.sub(" ", text).strip()
+    flat = _CONTROL.sub(" ", without_secrets(text)).strip()
     encoded = flat.encode()
     if len(encoded) <= limit:
         return flat
@@ -168,6 +181,11 @@ def send(
             if attempt == attempts:
                 raise
         sleep(2.0**attempt)
+
+
+def without_secrets(text: str) -> str:
+    """Return text without the queries of URLs: whoever has a presigned one may use it."""
+    return _QUERY.sub(r"\1?(redacted)", text)
 
 
 def redacted(event: Mapping[str, Any]) -> dict[str, Any]:

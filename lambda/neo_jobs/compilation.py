@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, TypeAlias
 
 from botocore.exceptions import ClientError
 
+from neo_jobs import fence, storage
 from neo_jobs import reconcile as core
-from neo_jobs import storage
 from neo_jobs.cloudformation import Request
-from neo_jobs.fence import DeleteOtherJobs, OtherJob, StopOtherJobs
 
 Client: TypeAlias = Any
 
 RESOURCE_TYPE = "Custom::NeoCompilationJob"
-INPUT_KEY = "input/model.tar.gz"  # the API asks for this suffix; CDK assets lose it
+INPUT_KEY = core.INPUT_KEY
 RESULT_KEY = "result.json"
 
 
@@ -50,7 +50,7 @@ class CompilationJobs:
 
     def perform(self, request: Request, action: core.Action) -> None:
         """Do the one thing that was decided."""
-        name, bucket = core.job_name(request), _bucket(request)
+        name, bucket = core.job_name(request), core.bucket(request)
         match action:
             case core.CopyInput():
                 storage.copy(
@@ -61,11 +61,13 @@ class CompilationJobs:
                     key=f"{name}/{INPUT_KEY}",
                 )
             case core.CreateJob():
-                self._sagemaker.create_compilation_job(**create_request(request))
+                self._sagemaker.create_compilation_job(**core.create_request(request))
             case core.StopJob():
                 self.stop(name)
             case core.DeleteJob():
                 self._sagemaker.delete_compilation_job(CompilationJobName=name)
+            case core.TagJob(arn, add, remove):
+                self._tag(arn, add, remove)
             case core.RecordResult(result):
                 self._s3.put_object(
                     Bucket=bucket,
@@ -86,28 +88,64 @@ class CompilationJobs:
             if storage.error_code(error) not in {"ValidationException", "ResourceNotFound"}:
                 raise
 
-    def others(self, request: Request) -> list[OtherJob]:
+    def end_older(
+        self, request: Request, executions: Sequence[fence.Execution]
+    ) -> core.Wait | None:
+        """End what older requests of the resource have left; None if that is done."""
+        unheard = fence.unheard_jobs(request, executions)
+        action = fence.fence_jobs(request, self._others(request), self._folders(request), unheard)
+        match action:
+            case fence.StopOtherJobs(names):
+                for name in names:
+                    self.stop(name)
+                return core.Wait(fence.STOPPING_SECONDS, "jobs of older requests are being stopped")
+            case fence.DeleteOtherJobs(names):
+                for name in names:
+                    self._sagemaker.delete_compilation_job(CompilationJobName=name)
+            case fence.DiscardInputs(names):
+                for name in names:
+                    storage.delete(self._s3, core.bucket(request), f"{name}/{INPUT_KEY}")
+            case fence.DestroyFolders(names):
+                for name in names:
+                    storage.destroy(self._s3, core.bucket(request), f"{name}/")
+            case _:
+                return action
+        return core.Wait(core.SOON, "what older requests have left is being removed")
+
+    def _others(self, request: Request) -> list[fence.OtherJob]:
         """Return the resource's jobs, but for the one the request is about."""
         pages = self._sagemaker.get_paginator("list_compilation_jobs").paginate(
             NameContains=f"{request.resource_prefix}-"
         )
         own = core.job_name(request)
         return [
-            OtherJob(job["CompilationJobName"], job["CompilationJobStatus"])
+            fence.OtherJob(job["CompilationJobName"], job["CompilationJobStatus"])
             for page in pages
             for job in page["CompilationJobSummaries"]
             # The filter finds the text anywhere in a name.
-            if job["CompilationJobName"].startswith(f"{request.resource_prefix}-")
+            if core.is_job_name(request, job["CompilationJobName"])
             and job["CompilationJobName"] != own
         ]
 
-    def end_others(self, action: StopOtherJobs | DeleteOtherJobs) -> None:
-        """Stop jobs, or remove the records of jobs that have ended."""
-        for name in action.names:
-            if isinstance(action, StopOtherJobs):
-                self.stop(name)
-            else:
-                self._sagemaker.delete_compilation_job(CompilationJobName=name)
+    def _folders(self, request: Request) -> list[fence.Folder]:
+        """Return what lies in the bucket of the resource's other jobs."""
+        bucket, own = core.bucket(request), core.job_name(request)
+        found: dict[str, set[str]] = {}
+        if not bucket:
+            return []
+        try:
+            for key, _ in storage.keys(self._s3, bucket, f"{request.resource_prefix}-"):
+                name, _, rest = key.partition("/")
+                found.setdefault(name, set()).add(rest)
+        except ClientError as error:
+            if _needs_no_bucket(request, error):
+                return []
+            raise
+        return [
+            fence.Folder(name, has_input=INPUT_KEY in keys, has_result=RESULT_KEY in keys)
+            for name, keys in found.items()
+            if core.is_job_name(request, name) and name != own
+        ]
 
     def abandon(self, request: Request) -> None:
         """Leave nothing running when a request is given up."""
@@ -115,7 +153,7 @@ class CompilationJobs:
             self.stop(core.job_name(request))
 
     def _observe(self, request: Request) -> core.Observed:
-        name, bucket = core.job_name(request), _bucket(request)
+        name, bucket = core.job_name(request), core.bucket(request)
         job = self._describe(name)
         if job and job.status not in core.TERMINAL:
             return core.Observed(job=job)
@@ -124,7 +162,8 @@ class CompilationJobs:
         has_input = storage.head(self._s3, bucket, f"{name}/{INPUT_KEY}") is not None
         if job is None:
             result = self._result(request, bucket)
-            return core.Observed(has_input=has_input, result=result)
+            tags = self._tags(result.arn) if result and _may_retag(request) else None
+            return core.Observed(has_input=has_input, result=result, tags=tags)
         return core.Observed(
             job=job,
             has_input=has_input,
@@ -134,14 +173,15 @@ class CompilationJobs:
 
     def _observe_leftovers(self, request: Request) -> core.Observed:
         """Look for what a job whose record is gone has left in the bucket."""
-        name, bucket = core.job_name(request), _bucket(request)
-        destroys = request.properties.get("ArtifactRemovalPolicy") == "DESTROY"
+        name, bucket = core.job_name(request), core.bucket(request)
+        if not bucket:
+            return core.Observed()
+        destroys = core.destroys(request)
         try:
             has_input = storage.head(self._s3, bucket, f"{name}/{INPUT_KEY}") is not None
             leftovers = destroys and any(storage.versions(self._s3, bucket, f"{name}/"))
         except ClientError as error:
-            # The rights on a bucket go with the last job that uses it; what is kept needs none.
-            if storage.error_code(error) == "AccessDenied" and not destroys:
+            if _needs_no_bucket(request, error):
                 return core.Observed()
             raise
         return core.Observed(has_input=has_input, has_leftovers=leftovers)
@@ -150,11 +190,7 @@ class CompilationJobs:
         try:
             reply = self._sagemaker.describe_compilation_job(CompilationJobName=name)
         except ClientError as error:
-            # The API documents the first; the service is known to answer with the second.
-            code, message = storage.error_code(error), str(error)
-            if code == "ResourceNotFound" or (
-                code == "ValidationException" and "Could not find" in message
-            ):
+            if _is_missing(error):
                 return None
             raise
         return core.Job(
@@ -164,7 +200,26 @@ class CompilationJobs:
             image=reply.get("InferenceImage") or "",
             digest=(reply.get("ModelDigests") or {}).get("ArtifactDigest") or "",
             arn=reply.get("CompilationJobArn") or "",
+            spec=core.identity(reply),
+            created=_seconds(reply.get("CreationTime")),
         )
+
+    def _tags(self, arn: str) -> dict[str, str] | None:
+        """Return the tags on a job's record; None if someone has removed it."""
+        try:
+            pages = list(self._sagemaker.get_paginator("list_tags").paginate(ResourceArn=arn))
+        except ClientError as error:
+            if _is_missing(error):
+                return None
+            raise
+        return core.as_mapping([tag for page in pages for tag in page["Tags"]])
+
+    def _tag(self, arn: str, add: Mapping[str, str], remove: Sequence[str]) -> None:
+        if add:
+            tags = [{"Key": key, "Value": value} for key, value in add.items()]
+            self._sagemaker.add_tags(ResourceArn=arn, Tags=tags)
+        if remove:
+            self._sagemaker.delete_tags(ResourceArn=arn, TagKeys=list(remove))
 
     def _result(self, request: Request, bucket: str) -> core.Result | None:
         """Return a finished compile of the same inputs; the one in use first, then the newest."""
@@ -185,29 +240,27 @@ class CompilationJobs:
         return bool(key) and storage.head(self._s3, bucket, key) is not None
 
 
-def create_request(request: Request) -> dict[str, Any]:
-    """Return the CreateCompilationJob call for a request, its numbers as numbers."""
-    properties, name = request.properties, core.job_name(request)
-    bucket = _bucket(request)
-    model, output = properties["InputConfig"], properties["OutputConfig"]
-    call: dict[str, Any] = {
-        "CompilationJobName": name,
-        "RoleArn": properties["RoleArn"],
-        "InputConfig": {**_filled(model), "S3Uri": f"s3://{bucket}/{name}/{INPUT_KEY}"},
-        "OutputConfig": {**_filled(output), "S3OutputLocation": f"s3://{bucket}/{name}/"},
-        "StoppingCondition": {
-            "MaxRuntimeInSeconds": int(properties["StoppingCondition"]["MaxRuntimeInSeconds"])
-        },
-    }
-    for optional in ("VpcConfig", "Tags"):
-        if properties.get(optional):
-            call[optional] = properties[optional]
-    return call
+def _is_missing(error: ClientError) -> bool:
+    """Whether there is no such job: the API documents one form, the service also uses another."""
+    code = storage.error_code(error)
+    return code == "ResourceNotFound" or (
+        code == "ValidationException" and "Could not find" in str(error)
+    )
 
 
-def _bucket(request: Request) -> str:
-    return storage.split_uri(request.properties["OutputConfig"]["S3OutputLocation"])[0]
+def _needs_no_bucket(request: Request, error: ClientError) -> bool:
+    """Whether a Delete may go on without a look into the bucket.
+
+    The rights on a bucket go with the last job that uses it; what is kept needs none.
+    """
+    is_denied = storage.error_code(error) == "AccessDenied"
+    return is_denied and request.type == "Delete" and not core.destroys(request)
 
 
-def _filled(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in fields.items() if value}
+def _may_retag(request: Request) -> bool:
+    """Whether tags are, or were, asked for."""
+    return bool(request.properties.get("Tags") or request.old_properties.get("Tags"))
+
+
+def _seconds(moment: datetime | None) -> float | None:
+    return None if moment is None else moment.timestamp()

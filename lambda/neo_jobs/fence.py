@@ -9,11 +9,20 @@ resource, waits until what they were doing is done, and ends the jobs they have 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from neo_jobs.cloudformation import Request
-from neo_jobs.reconcile import RUNNING, TERMINAL, Clock, Fail, Wait
+from neo_jobs.reconcile import (
+    RUNNING,
+    TERMINAL,
+    Clock,
+    Fail,
+    Wait,
+    destroys,
+    is_ours,
+    job_name,
+)
 
 SETTLE_SECONDS = 2  # an execution that has just given its answer ends by itself
 STEP_SECONDS = 160  # stopping an execution does not end a step that is running
@@ -30,13 +39,16 @@ class Execution:
         What to stop.
     is_running
         Whether it has not ended.
-    signed
-        When CloudFormation signed its request; None if the request does not say.
+    was_heard
+        Whether it gave its answer, and before CloudFormation asked for something else.
+    request
+        What it serves; None for one that was started by hand.
     """
 
     arn: str
     is_running: bool
-    signed: float | None
+    was_heard: bool
+    request: Request | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +57,25 @@ class OtherJob:
 
     name: str
     status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """What lies in the artifact bucket of such a job.
+
+    Parameters
+    ----------
+    name
+        The job's.
+    has_input
+        Whether its copy of the model is there.
+    has_result
+        Whether its result is on record. One without was never reported to CloudFormation.
+    """
+
+    name: str
+    has_input: bool
+    has_result: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,38 +94,101 @@ class StopOtherJobs:
 
 @dataclass(frozen=True, slots=True)
 class DeleteOtherJobs:
-    """Remove the records of what has ended without a result."""
+    """Remove the records of what has ended and was not reported."""
 
     names: tuple[str, ...]
 
 
-FenceAction: TypeAlias = StopExecutions | StopOtherJobs | DeleteOtherJobs | Wait | Fail
+@dataclass(frozen=True, slots=True)
+class DiscardInputs:
+    """Remove the models that were copied for jobs nobody will make any more."""
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DestroyFolders:
+    """Remove all that jobs have left which nobody will delete by their names."""
+
+    names: tuple[str, ...]
+
+
+JobsAction: TypeAlias = StopOtherJobs | DeleteOtherJobs | DiscardInputs | DestroyFolders | Wait
 
 
 def fence_executions(
     request: Request, executions: Sequence[Execution], clock: Clock
-) -> FenceAction | None:
+) -> StopExecutions | Wait | Fail | None:
     """Return what to do about the other executions; None if nothing."""
-    newer = [e for e in executions if request.signed and e.signed and e.signed > request.signed]
-    if newer:
+    if any(e.request and _is_newer(e.request, request) for e in executions):
         return Fail("Superseded: CloudFormation has sent a newer request for this resource.")
     running = tuple(e.arn for e in executions if e.is_running)
     if not running:
         return None
-    if clock.polls == 0:
+    # By an id that it made up, CloudFormation deletes what it has never heard of.
+    if clock.polls == 0 and (request.type != "Delete" or is_ours(request)):
         return Wait(SETTLE_SECONDS, "an older request of this resource is being ended")
     return StopExecutions(running)
 
 
-def fence_jobs(jobs: Sequence[OtherJob]) -> FenceAction | None:
+def _is_newer(other: Request, request: Request) -> bool:
+    """Whether CloudFormation sent the other request later. In one second, a Delete comes last."""
+    if other.signed is None or request.signed is None:
+        return False
+    return (other.signed, other.type == "Delete") > (request.signed, request.type == "Delete")
+
+
+def unheard_jobs(request: Request, executions: Sequence[Execution]) -> frozenset[str]:
+    """Return the jobs of executions that reported nothing, or nothing that was heard.
+
+    Nobody will delete those by their names. A Delete of an id that was reported finds none: what
+    comes right before it is the update that has replaced the id, and that one was heard.
+    """
+    if request.type == "Delete" and is_ours(request):
+        return frozenset()
+    return frozenset(
+        job_name(replace(execution.request, attempt=attempt))
+        for execution in executions
+        if execution.request and not execution.was_heard and execution.request.type != "Delete"
+        for attempt in (0, 1)
+    )
+
+
+def fence_jobs(
+    request: Request,
+    jobs: Sequence[OtherJob],
+    folders: Sequence[Folder],
+    unheard: frozenset[str] = frozenset(),
+) -> JobsAction | None:
     """Return what to do about the resource's other jobs; None if nothing.
 
-    A completed one may be what an endpoint serves: its own Delete comes for it.
+    A job whose result is on record may be what an endpoint serves: its own Delete comes for it.
+    One without was never reported, so no Delete will ever name it.
+
+    Parameters
+    ----------
+    request
+        What is being served.
+    jobs, folders
+        What there is of other jobs.
+    unheard
+        Jobs that were not reported, although their results may be on record.
     """
     active = tuple(job.name for job in jobs if job.status in RUNNING)
     if active:
         return StopOtherJobs(active)
     if any(job.status not in TERMINAL for job in jobs):
         return Wait(STOPPING_SECONDS, "a job of an older request is being stopped")
-    ended = tuple(job.name for job in jobs if job.status in {"FAILED", "STOPPED"})
-    return DeleteOtherJobs(ended) if ended else None
+    names = {f.name for f in folders if not f.has_result or f.name in unheard}
+    unreported = names - {request.physical_id}
+    ended = tuple(
+        job.name for job in jobs if job.status in {"FAILED", "STOPPED"} or job.name in unreported
+    )
+    if ended:
+        return DeleteOtherJobs(ended)
+    inputs = tuple(folder.name for folder in folders if folder.has_input)
+    if inputs:
+        return DiscardInputs(inputs)
+    if unreported and destroys(request):
+        return DestroyFolders(tuple(sorted(unreported)))
+    return None

@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import time
+import traceback
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import cache, cached_property
@@ -17,11 +18,17 @@ from typing import Any, TypeAlias
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
 from neo_jobs import compilation, fence, serving_archive, storage
 from neo_jobs import reconcile as core
-from neo_jobs.cloudformation import Request, redacted, response_body, send
+from neo_jobs.cloudformation import (
+    Request,
+    redacted,
+    response_body,
+    send,
+    without_secrets,
+)
 
 Client: TypeAlias = Any
 State: TypeAlias = Mapping[str, Any]
@@ -64,6 +71,15 @@ class Engine:
         self._respond = respond
         self._grace_seconds = grace_seconds
 
+    def handle(self, event: Mapping[str, Any]) -> dict[str, Any]:
+        """Open the door an event asks for."""
+        door = event.get("Door")
+        if door == "step":
+            return self.step(event["State"], event["StartedAt"])
+        if door == "abort":
+            return self.abort(event["State"])
+        return self.open(event)
+
     def open(self, event: Mapping[str, Any]) -> dict[str, Any]:
         """Start the execution that will serve CloudFormation's request."""
         request = Request.parse(event)
@@ -71,29 +87,33 @@ class Engine:
         try:
             self._start_execution(request, event)
         except Exception as error:
-            log.exception("the request could not be started")
+            _log_failure("the request could not be started")
             self._answer(request, core.Fail(f"The job engine could not start: {error}"))
         return {}
 
     def step(self, state: State, started_at: str) -> dict[str, Any]:
         """Take one action for a request, and say whether and when to come back."""
-        request = Request.parse(state["Event"])
+        request = _request(state)
         started = _seconds(started_at)
         clock = core.Clock(
             now=self._now(),
             deadline=request.deadline(started),
+            started=started,
             polls=int(state.get("Polls", 0)),
             missing=int(state.get("Missing", 0)),
             why=str(state.get("Why", "")),
         )
-        is_fenced, action = self._act(request, clock, started, bool(state.get("Fenced")))
+        is_fenced, action = self._act(request, clock, bool(state.get("Fenced")))
         log.info("%s %s: %s", request.type, request.logical_id, action)
         if isinstance(action, core.Succeed | core.Fail):
             self._answer(request, action)
         wait = action if isinstance(action, core.Wait) else core.Wait(core.SOON, "")
+        if isinstance(action, core.StartOver):
+            wait = core.Wait(action.seconds, action.why)
         return {
             "Version": STATE_VERSION,
             "Event": state["Event"],
+            "Attempt": request.attempt + isinstance(action, core.StartOver),
             "Polls": clock.polls + 1,
             "Missing": clock.missing + wait.is_missing_artifact,
             "Why": wait.why,
@@ -104,21 +124,24 @@ class Engine:
 
     def abort(self, state: State) -> dict[str, Any]:
         """Answer for a step that failed in a way it could not handle itself."""
-        request = Request.parse(state["Event"])
-        log.error("a step failed: %s", state.get("Error"))
+        request = _request(state)
+        log.error("a step failed: %s", without_secrets(str(state.get("Error"))))
         reason = f"The job engine failed: {_cause(state.get('Error') or {})}"
         try:
             self._resource(request).abandon(request)
         except Exception as error:  # whatever it is, CloudFormation must get its answer
-            log.exception("the job could not be stopped")
+            _log_failure("the job could not be stopped")
             reason = f"{reason}. Stopping the job failed too: {error}"
         self._answer(request, core.Fail(reason))
         return {"Version": STATE_VERSION, "Done": True}
 
     def _act(
-        self, request: Request, clock: core.Clock, started: float, is_fenced: bool
+        self, request: Request, clock: core.Clock, is_fenced: bool
     ) -> tuple[bool, core.Action]:
         """Take one action; return whether older requests are out of the way, and what was done."""
+        unknown = core.check_version(request)
+        if unknown:
+            return is_fenced, unknown
         try:
             resource = self._resource(request)
             if not is_fenced:
@@ -128,60 +151,63 @@ class Engine:
                 is_fenced = True
             action = resource.next_action(request, clock)
             resource.perform(request, action)
-        except storage.Refused as refusal:
-            return is_fenced, core.Fail(str(refusal))
-        except ClientError as error:
+        except (storage.Refused, ClientError, BotoCoreError) as error:
+            action = self._met(error, clock)
+        return is_fenced, action
+
+    def _met(self, error: Exception, clock: core.Clock) -> core.Wait | core.Fail:
+        """Return what a call that was refused, or got no reply, means."""
+        if isinstance(error, storage.Refused):
+            return core.Fail(str(error))
+        if isinstance(error, ClientError):
             fault = error.response.get("Error", {})
             message = f"{error.operation_name}: {fault.get('Message', error)}"
-            in_grace = clock.now < started + self._grace_seconds
-            code = storage.error_code(error)
-            return is_fenced, core.on_error(code, message, clock, in_grace=in_grace)
-        except BotoCoreError as error:
-            passing = core.on_error("ConnectionError", str(error), clock, in_grace=False)
-            return is_fenced, passing
-        return is_fenced, action
+            in_grace = clock.now < clock.started + self._grace_seconds
+            return core.on_error(_code(error), message, clock, in_grace=in_grace)
+        return core.on_error(_code(error), str(error), clock, in_grace=False)
 
     def _fence(
         self, request: Request, resource: Resource, clock: core.Clock
     ) -> core.Wait | core.Fail | None:
         """End what older requests of the resource still do; None if that is done."""
-        action = fence.fence_executions(request, self._other_executions(request), clock)
-        if action is None:
-            action = fence.fence_jobs(resource.others(request))
-        if clock.is_late and action is not None and not isinstance(action, core.Fail):
+        executions = self._other_executions(request)
+        action = fence.fence_executions(request, executions, clock)
+        if isinstance(action, core.Fail):
+            return action
+        if isinstance(action, fence.StopExecutions):
+            for arn in action.arns:
+                self._states.stop_execution(
+                    executionArn=arn, cause="A newer request for the same resource has come."
+                )
+            action = core.Wait(fence.STEP_SECONDS, "older requests are being ended")
+        action = action or resource.end_older(request, executions)
+        if action and clock.is_late:
             return core.Fail("Older requests of this resource could not be ended in time.")
-        match action:
-            case fence.StopExecutions(arns):
-                for arn in arns:
-                    self._states.stop_execution(
-                        executionArn=arn, cause="A newer request for the same resource has come."
-                    )
-                return core.Wait(fence.STEP_SECONDS, "older requests are being ended")
-            case fence.StopOtherJobs():
-                resource.end_others(action)
-                return core.Wait(fence.STOPPING_SECONDS, "jobs of older requests are being stopped")
-            case fence.DeleteOtherJobs():
-                resource.end_others(action)
-                return core.Wait(core.SOON, "records of older requests are being removed")
         return action
 
     def _other_executions(self, request: Request) -> list[fence.Execution]:
-        """Return the resource's other executions that run, or may be newer than this request."""
+        """Return the resource's other executions that matter to a request.
+
+        Those that run, that may be newer, or whose answers CloudFormation has not waited for.
+        """
         machine = request.properties["StateMachineArn"]
-        # What began before this request was signed, and has ended, has nothing more to say.
-        since = request.signed if request.signed is not None else float("inf")
+        signed = float("inf") if request.signed is None else request.signed
         found = []
         pages = self._states.get_paginator("list_executions").paginate(stateMachineArn=machine)
         for execution in (e for page in pages for e in page["executions"]):
             name, began = execution["name"], execution["startDate"].timestamp()
             if began < self._now() - MACHINE_SECONDS:
                 break  # the newest come first, and none runs longer
-            is_running = execution["status"] == "RUNNING"
             is_other = name.startswith(request.execution_prefix) and name != request.execution_name
-            if is_other and (is_running or began >= since):
+            # The time that is signed has no fractions of a second.
+            was_heard = execution["status"] == "SUCCEEDED" and (
+                execution["stopDate"].timestamp() <= signed + 1
+            )
+            if is_other and not (was_heard and began < signed):
                 arn = execution["executionArn"]
                 text = self._states.describe_execution(executionArn=arn)["input"]
-                found.append(fence.Execution(arn, is_running, _signed(text)))
+                is_running = execution["status"] == "RUNNING"
+                found.append(fence.Execution(arn, is_running, was_heard, _served(text)))
         return found
 
     def _answer(self, request: Request, action: core.Succeed | core.Fail) -> None:
@@ -203,7 +229,7 @@ class Engine:
         try:
             return self._resource(request).physical_id(request)
         except Exception:  # an event too odd to be named must still be answered
-            log.exception("no name for this request")
+            _log_failure("no name for this request")
             return request.physical_id or f"failed-{request.request_id}"
 
     def _start_execution(self, request: Request, event: Mapping[str, Any]) -> None:
@@ -216,15 +242,16 @@ class Engine:
                     name=request.execution_name,
                     input=json.dumps({"Version": STATE_VERSION, "Event": event}),
                 )
-            except ClientError as error:
-                code = storage.error_code(error)
+            except (ClientError, BotoCoreError) as error:
+                code = _code(error)
                 if code == "ExecutionAlreadyExists":
                     return  # a duplicate of an event that is being served
-                if code != "AccessDeniedException" or self._now() >= give_up:
+                is_passing = core.is_passing(code) or code == "AccessDeniedException"
+                if not is_passing or self._now() >= give_up:
                     raise
-                self._sleep(core.IAM_SECONDS)
             else:
                 return
+            self._sleep(core.IAM_SECONDS)
 
     def _resource(self, request: Request) -> Resource:
         if request.resource_type == compilation.RESOURCE_TYPE:
@@ -251,13 +278,8 @@ class Engine:
 
 
 def handler(event: Mapping[str, Any], _context: object) -> dict[str, Any]:
-    """Open the door an event asks for."""
-    door = event.get("Door")
-    if door == "step":
-        return _engine().step(event["State"], event["StartedAt"])
-    if door == "abort":
-        return _engine().abort(event["State"])
-    return _engine().open(event)
+    """Serve one invocation of the function."""
+    return _engine().handle(event)
 
 
 @cache
@@ -279,10 +301,27 @@ def _engine() -> Engine:
     )
 
 
-def _signed(execution_input: str) -> float | None:
-    """Return when the request of an execution was signed; None for one started by hand."""
+def _request(state: State) -> Request:
+    return Request.parse(state["Event"], attempt=int(state.get("Attempt", 0)))
+
+
+def _log_failure(what: str) -> None:
+    """Log the exception that is being handled; a service may quote a request in its message."""
+    log.error("%s: %s", what, without_secrets(traceback.format_exc()))
+
+
+def _code(error: Exception) -> str:
+    """Return the service's error code; what got no reply is a matter of the connection."""
+    if isinstance(error, ClientError):
+        return storage.error_code(error)
+    is_passing = isinstance(error, BotoCoreError) and not isinstance(error, ParamValidationError)
+    return "ConnectionError" if is_passing else type(error).__name__
+
+
+def _served(execution_input: str) -> Request | None:
+    """Return the request an execution serves; None for one that was started by hand."""
     try:
-        return Request.parse(json.loads(execution_input)["Event"]).signed
+        return Request.parse(json.loads(execution_input)["Event"])
     except (ValueError, KeyError, TypeError):
         return None
 

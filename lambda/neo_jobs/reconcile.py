@@ -7,8 +7,9 @@ was repeated, or which step died half-way: the same observation gives the same a
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from neo_jobs.cloudformation import Request, digest
@@ -20,6 +21,7 @@ TERMINAL = frozenset({"COMPLETED", "FAILED", "STOPPED"})
 PASSING = frozenset(
     {
         "ConnectionError",
+        "PreconditionFailed",  # the source was replaced between the look and the copy
         "RequestTimeout",
         "ServiceUnavailable",
         "SlowDown",
@@ -28,9 +30,16 @@ PASSING = frozenset(
         "TooManyRequestsException",
     }
 )
+PROPERTIES_VERSION = 1  # the newest shape of the properties that is known here
+ABOUT_RIGHTS = ("assumerole", "assume role", "accessdenied", "access denied", "not authorized")
 CONSISTENCY_POLLS = 3  # how often a completed job may still lack its artifact
 STOP_GRACE_SECONDS = 60  # how long past the deadline a stopped job may still take to end
-SOON, QUOTA_SECONDS, IAM_SECONDS, FAULT_SECONDS = 1, 45, 5, 10
+YOUNG_SECONDS = 180  # how long after a request began a role may be too new for Neo
+SOON, QUOTA_SECONDS, IAM_SECONDS, FAULT_SECONDS, RETRY_SECONDS = 1, 45, 5, 10, 30
+INPUT_KEY = "input/model.tar.gz"  # the API asks for this suffix; CDK assets lose it
+
+
+_REST = re.compile(r"[a-z2-7]{10}-[a-z2-7]{8}")
 
 
 # --- what the engine sees -------------------------------------------------------------------
@@ -38,7 +47,15 @@ SOON, QUOTA_SECONDS, IAM_SECONDS, FAULT_SECONDS = 1, 45, 5, 10
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A compilation job as DescribeCompilationJob shows it."""
+    """A compilation job as DescribeCompilationJob shows it.
+
+    Parameters
+    ----------
+    spec
+        What it was created with, as far as the service says: see ``identity``.
+    created
+        Seconds since the epoch; None if the service does not say.
+    """
 
     status: str
     reason: str = ""
@@ -46,6 +63,8 @@ class Job:
     image: str = ""
     digest: str = ""
     arn: str = ""
+    spec: Mapping[str, str] = field(default_factory=dict)
+    created: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +111,8 @@ class Observed:
         The job of the name in question, if there is one.
     result
         A finished compile of the same inputs whose artifact exists.
+    tags
+        The tags on the record of that compile; None if they need not be looked at.
     has_input
         Whether the job's copy of the model lies in the artifact bucket.
     has_artifact
@@ -104,6 +125,7 @@ class Observed:
 
     job: Job | None = None
     result: Result | None = None
+    tags: Mapping[str, str] | None = None
     has_input: bool = False
     has_artifact: bool = False
     has_record: bool = False
@@ -116,8 +138,8 @@ class Clock:
 
     Parameters
     ----------
-    now, deadline
-        Seconds since the epoch.
+    now, deadline, started
+        Seconds since the epoch: this moment, when the answer is due, when the request began.
     polls
         How many steps this request has had.
     missing
@@ -128,6 +150,7 @@ class Clock:
 
     now: float
     deadline: float
+    started: float = 0
     polls: int = 0
     missing: int = 0
     why: str = ""
@@ -168,6 +191,27 @@ class StopJob:
 @dataclass(frozen=True, slots=True)
 class DeleteJob:
     """Remove the record of the ended job."""
+
+
+@dataclass(frozen=True, slots=True)
+class StartOver:
+    """Make a job of a new name: the one there is has failed for a reason that passes.
+
+    Its record goes with the next request of the resource. To remove it here would be a second
+    thing to do, and after a death between the two the old name would be used again.
+    """
+
+    seconds: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class TagJob:
+    """Bring the tags of a job that is reused up to date."""
+
+    arn: str
+    add: Mapping[str, str]
+    remove: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +260,8 @@ Action: TypeAlias = (
     | CreateJob
     | StopJob
     | DeleteJob
+    | StartOver
+    | TagJob
     | RecordResult
     | DiscardInput
     | DestroyArtifacts
@@ -260,12 +306,63 @@ def job_name(request: Request) -> str:
     """
     if request.type == "Delete":
         return request.physical_id or ""
-    return inputs_prefix(request) + digest(request.request_id, 8)
+    attempt = f"/{request.attempt}" if request.attempt else ""
+    return inputs_prefix(request) + digest(request.request_id + attempt, 8)
 
 
 def is_ours(request: Request) -> bool:
     """Whether the physical id of a request was given by this engine to this resource."""
     return (request.physical_id or "").startswith(f"{request.resource_prefix}-")
+
+
+def is_job_name(request: Request, name: str) -> bool:
+    """Whether this engine may have given a job or a folder its name, for this resource."""
+    prefix = f"{request.resource_prefix}-"
+    return name.startswith(prefix) and bool(_REST.fullmatch(name.removeprefix(prefix)))
+
+
+def bucket(request: Request) -> str:
+    """Return the artifact bucket; empty if properties of a newer release have none here."""
+    output = request.properties.get("OutputConfig") or {}
+    return str(output.get("S3OutputLocation") or "").removeprefix("s3://").partition("/")[0]
+
+
+def destroys(request: Request) -> bool:
+    """Whether a Delete takes the artifacts too."""
+    return request.properties.get("ArtifactRemovalPolicy") == "DESTROY"
+
+
+def create_request(request: Request) -> dict[str, Any]:
+    """Return the CreateCompilationJob call for a request, its numbers as numbers."""
+    properties, folder = request.properties, f"s3://{bucket(request)}/{job_name(request)}/"
+    runtime = int(properties["StoppingCondition"]["MaxRuntimeInSeconds"])
+    call: dict[str, Any] = {
+        "CompilationJobName": job_name(request),
+        "RoleArn": properties["RoleArn"],
+        "InputConfig": {**_filled(properties["InputConfig"]), "S3Uri": f"{folder}{INPUT_KEY}"},
+        "OutputConfig": {**_filled(properties["OutputConfig"]), "S3OutputLocation": folder},
+        "StoppingCondition": {"MaxRuntimeInSeconds": runtime},
+    }
+    for optional in ("VpcConfig", "Tags"):
+        if properties.get(optional):
+            call[optional] = properties[optional]
+    return call
+
+
+def identity(call: Mapping[str, Any]) -> dict[str, str]:
+    """Return by what a job is known to be ours, of a call or of what the service says of a job.
+
+    Only what the service returns as it was given: it may write JSON or versions in its own way.
+    """
+    model, output = call.get("InputConfig") or {}, call.get("OutputConfig") or {}
+    fields = {
+        "S3Uri": model.get("S3Uri"),
+        "Framework": model.get("Framework"),
+        "S3OutputLocation": (output.get("S3OutputLocation") or "").rstrip("/"),
+        "TargetDevice": output.get("TargetDevice"),
+        "RoleArn": call.get("RoleArn"),
+    }
+    return {key: value for key, value in fields.items() if value}
 
 
 # --- decisions ------------------------------------------------------------------------------
@@ -277,17 +374,60 @@ def reconcile(request: Request, seen: Observed, clock: Clock) -> Action:
         return _delete(request, seen, clock)
     if seen.job is None:
         return _start(request, seen, clock)
-    return _follow(request, seen.job, seen, clock)
+    return _differing(request, seen.job) or _follow(request, seen.job, seen, clock)
+
+
+def check_version(request: Request) -> Fail | None:
+    """Return why a request cannot be served; a Delete needs no more than the id it names."""
+    version = int(request.properties.get("PropertiesVersion") or 1)
+    if request.type == "Delete" or version <= PROPERTIES_VERSION:
+        return None
+    return Fail(
+        f"The template has version {version} of the job engine's properties; this engine knows up "
+        f"to {PROPERTIES_VERSION}. Deploy with the release of neo_constructs that wrote it."
+    )
 
 
 def _start(request: Request, seen: Observed, clock: Clock) -> Action:
     if seen.result:
         # Tags or a role changed, or an update is rolled back: what was compiled still serves.
-        return Succeed(seen.result.job_name, attributes(request, seen.result))
+        return _retag(request, seen.result, seen.tags) or Succeed(
+            seen.result.job_name, attributes(request, seen.result)
+        )
     if clock.is_late:
         cause = f": {clock.why}" if clock.why else ""
         return Fail(f"No compilation job could be started in time{cause}.")
     return CreateJob() if seen.has_input else CopyInput()
+
+
+def _retag(request: Request, result: Result, tags: Mapping[str, str] | None) -> TagJob | None:
+    """Return how the tags of a reused job change; those that others have given it stay."""
+    if tags is None:
+        return None
+    wanted = as_mapping(request.properties.get("Tags"))
+    add = {key: value for key, value in wanted.items() if tags.get(key) != value}
+    former = as_mapping(request.old_properties.get("Tags"))
+    remove = tuple(sorted(key for key in former if key not in wanted and key in tags))
+    return TagJob(result.arn, add, remove) if add or remove else None
+
+
+def as_mapping(tags: Sequence[Mapping[str, str]] | None) -> dict[str, str]:
+    """Return a list of tags as a mapping."""
+    return {tag["Key"]: tag["Value"] for tag in tags or ()}
+
+
+def _differing(request: Request, job: Job) -> Fail | None:
+    """Return why a job that bears our name is not the one that was asked for."""
+    wanted = identity(create_request(request))
+    differences = [
+        f"its {key} is {value!r}, not {wanted.get(key)!r}"
+        for key, value in job.spec.items()
+        if value != wanted.get(key)
+    ]
+    if not differences:
+        return None
+    name = job_name(request)
+    return Fail(f"A job named {name} exists, but {'; '.join(differences)}. Delete it, and retry.")
 
 
 def _follow(request: Request, job: Job, seen: Observed, clock: Clock) -> Action:
@@ -297,12 +437,22 @@ def _follow(request: Request, job: Job, seen: Observed, clock: Clock) -> Action:
     if job.status in TERMINAL and seen.has_input:
         return DiscardInput()
     if job.status == "FAILED" or (job.status == "STOPPED" and not clock.is_late):
-        return Fail(_reason(job, name))
+        is_passing = _is_role_too_young(request, job, clock)
+        return StartOver(RETRY_SECONDS, job.reason) if is_passing else Fail(_reason(job, name))
     if not clock.is_late:
         return Wait(clock.poll_seconds(), f"the job is {job.status}")
     if job.status in RUNNING and not clock.is_overdue:
         return StopJob()
     return Fail(f"The compilation did not end in time and was stopped; job {name} {job.status}.")
+
+
+def _is_role_too_young(request: Request, job: Job, clock: Clock) -> bool:
+    """Whether Neo took a job, and failed it because IAM did not know the role everywhere yet."""
+    if job.status != "FAILED" or request.attempt or clock.is_late:
+        return False
+    created = clock.now if job.created is None else job.created
+    is_about_rights = any(text in job.reason.lower() for text in ABOUT_RIGHTS)
+    return is_about_rights and created < clock.started + YOUNG_SECONDS
 
 
 def _complete(request: Request, job: Job, seen: Observed, clock: Clock) -> Action:
@@ -329,7 +479,7 @@ def _delete(request: Request, seen: Observed, clock: Clock) -> Action:
         return DeleteJob()
     if seen.has_input:
         return DiscardInput()
-    if seen.has_leftovers and request.properties.get("ArtifactRemovalPolicy") == "DESTROY":
+    if seen.has_leftovers and destroys(request):
         return DestroyArtifacts()
     return Succeed(request.physical_id or "none", {})
 
@@ -364,23 +514,29 @@ def on_error(code: str, message: str, clock: Clock, *, in_grace: bool) -> Wait |
         Whether IAM's rights may still be on their way, as on a first deploy.
     """
     text = f"{message} ({code})"
-    if clock.is_late:
-        return Fail(text)
+    seconds = _pause(code, message, in_grace=in_grace)
+    # Past the deadline a job must still be stopped, so what passes gets another minute.
+    if seconds and not (clock.is_overdue if is_passing(code) else clock.is_late):
+        return Wait(seconds, text)
+    return Fail(f"{text}; there is no time left to try again." if seconds else text)
+
+
+def _pause(code: str, message: str, *, in_grace: bool) -> int:
+    """Return when to try a refused call again; 0 for never."""
     if code == "ResourceInUse":
-        return Wait(SOON, "the job exists already")
+        return SOON  # the job exists already
     if code == "ResourceLimitExceeded":
-        return Wait(QUOTA_SECONDS, text)
-    if _is_passing(code):
-        return Wait(FAULT_SECONDS, text)
+        return QUOTA_SECONDS
+    if is_passing(code):
+        return FAULT_SECONDS
     about_rights = code in {"AccessDenied", "AccessDeniedException", "403"} or (
         code == "ValidationException" and "role" in message.lower()
     )
-    if about_rights and in_grace:
-        return Wait(IAM_SECONDS, text)
-    return Fail(text)
+    return IAM_SECONDS if about_rights and in_grace else 0
 
 
-def _is_passing(code: str) -> bool:
+def is_passing(code: str) -> bool:
+    """Whether a service's error goes away by itself."""
     return code in PASSING or code.startswith(("5", "Internal"))
 
 
@@ -392,6 +548,10 @@ def _reason(job: Job, name: str) -> str:
     hint = hint_for(cause)
     advice = f" Hint: {hint}." if hint else ""
     return f"{cause}{advice} Job {name} {job.status}; log group {LOG_GROUP}."
+
+
+def _filled(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in fields.items() if value}
 
 
 def _parsed(text: str) -> Any:

@@ -6,12 +6,13 @@ The containers that take a script by SAGEMAKER_SUBMIT_DIRECTORY want an archive 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 from neo_jobs import reconcile as core
 from neo_jobs import storage
 from neo_jobs.cloudformation import Request, digest
-from neo_jobs.fence import DeleteOtherJobs, OtherJob, StopOtherJobs
+from neo_jobs.fence import Execution
 
 Client: TypeAlias = Any
 
@@ -74,13 +75,10 @@ class ServingArchives:
             case core.DestroyArtifacts():
                 storage.destroy(self._s3, bucket, f"{request.physical_id}/")
 
-    def others(self, request: Request) -> list[OtherJob]:
-        """Return nothing: this resource has no jobs."""
-        del request
-        return []
-
-    def end_others(self, action: StopOtherJobs | DeleteOtherJobs) -> None:
-        """Nothing of this resource runs on its own."""
+    def end_older(self, request: Request, executions: Sequence[Execution]) -> core.Wait | None:
+        """Return None: nothing of this resource runs on its own."""
+        del request, executions
+        return None
 
     def abandon(self, request: Request) -> None:
         """Nothing of this resource runs on its own."""

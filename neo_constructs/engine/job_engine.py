@@ -266,6 +266,8 @@ class JobEngine(Construct):
                     "sagemaker:StopCompilationJob",
                     "sagemaker:DeleteCompilationJob",
                     "sagemaker:AddTags",
+                    "sagemaker:DeleteTags",
+                    "sagemaker:ListTags",
                 ],
                 resources=[jobs],
             ),

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import datetime
-
 import pytest
 
-from tests.lifecycle.fakes import Json, World, event
+from tests.lifecycle.events import INVENTED, event, signed
+from tests.lifecycle.fakes import Json
+from tests.lifecycle.world import World
 
 
 @pytest.fixture
 def world() -> World:
     return World()
-
-
-def signed(given: Json, seconds: float) -> Json:
-    """Return an event with a time signed into its response URL."""
-    stamp = datetime.datetime.fromtimestamp(seconds, datetime.UTC).strftime("%Y%m%dT%H%M%SZ")
-    return {**given, "ResponseURL": f"https://bucket.s3.amazonaws.com/x?X-Amz-Date={stamp}"}
 
 
 def compiling(world: World, **changes: str) -> Json:
@@ -27,9 +21,6 @@ def compiling(world: World, **changes: str) -> Json:
     world.serve(create, until=lambda: bool(world.sagemaker.running()))
     assert world.running
     return create
-
-
-INVENTED = "Stack-Job-1ABCDEF"
 
 
 def test_a_delete_by_an_invented_id_ends_what_runs(world: World) -> None:

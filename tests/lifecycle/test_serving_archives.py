@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.lifecycle.fakes import BUCKET, PREFIX, SOURCE, World, archive_event
+from tests.lifecycle.events import BUCKET, PREFIX, SOURCE, archive_event
+from tests.lifecycle.world import World
 
 
 def test_the_script_is_copied_to_a_key_of_its_own() -> None:
@@ -53,7 +54,11 @@ def test_an_id_the_engine_never_gave_is_deleted_without_a_call() -> None:
     world = World()
     event = archive_event("Delete", physical_id="S-Archive-1", ArtifactRemovalPolicy="DESTROY")
     assert world.serve(event)["Status"] == "SUCCESS"
-    assert [name for name, _ in world.calls.made] == ["StartExecution", "ListExecutions"]
+    assert [name for name, _ in world.calls.made] == [
+        "StartExecution",
+        "ListExecutions",
+        "PutResponse",
+    ]
 
 
 def test_a_missing_script_is_named() -> None:

@@ -1,0 +1,85 @@
+"""Events, as CloudFormation sends them."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+from tests.lifecycle.fakes import MACHINE
+
+Json = dict[str, Any]
+
+STACK_ID = (
+    "arn:aws:cloudformation:eu-west-1:123456789012:stack/S/0a1b2c3d-1111-2222-3333-445566778899"
+)
+PREFIX = "neo-0a1b2c3d445566778899"
+BUCKET = "artifacts"
+SOURCE = "s3://staging/0123.gz"
+INVENTED = "Stack-Job-1ABCDEF"  # what CloudFormation makes up while no id was reported
+
+_requests = iter(range(10**9))
+
+
+def event(kind: str = "Create", *, physical_id: str | None = None, **changes: Any) -> Json:
+    """Return an event for a compilation job, with scalars as texts, as CloudFormation sends it."""
+    properties = {
+        "ServiceToken": "arn:aws:lambda:eu-west-1:123456789012:function:engine",
+        "ServiceTimeout": "3600",
+        "StateMachineArn": MACHINE,
+        "PropertiesVersion": "1",
+        "InputConfig": {
+            "S3Uri": SOURCE,
+            "DataInputConfig": '{"pixels":[1,1,8,8]}',
+            "Framework": "ONNX",
+        },
+        "InputFingerprint": "f" * 64,
+        "OutputConfig": {"S3OutputLocation": f"s3://{BUCKET}/", "TargetDevice": "ml_c5"},
+        "RoleArn": "arn:aws:iam::123456789012:role/compile",
+        "StoppingCondition": {"MaxRuntimeInSeconds": "900"},
+        "ExpectedInferenceImage": "expected/image:1",
+        "ArtifactRemovalPolicy": "RETAIN",
+    }
+    properties.update(changes)
+    return request_event(kind, "Custom::NeoCompilationJob", "Job", properties, physical_id)
+
+
+def archive_event(
+    kind: str = "Create",
+    *,
+    physical_id: str | None = None,
+    fingerprint: str = "a" * 64,
+    **more: Any,
+) -> Json:
+    """Return an event for a serving archive."""
+    properties = {
+        "StateMachineArn": MACHINE,
+        "ModelDataUrl": f"s3://{BUCKET}/job/model-ml_c5.tar.gz",
+        "Script": {"S3Uri": SOURCE, "Fingerprint": fingerprint},
+        "OutputLocation": f"s3://{BUCKET}/",
+        "ArtifactRemovalPolicy": "RETAIN",
+        **more,
+    }
+    return request_event(kind, "Custom::NeoServingArchive", "Archive", properties, physical_id)
+
+
+def request_event(
+    kind: str, resource_type: str, logical_id: str, properties: Json, physical_id: str | None
+) -> Json:
+    """Return an event with a request id of its own."""
+    number = next(_requests)
+    return {
+        "RequestType": kind,
+        "RequestId": f"00000000-0000-0000-0000-{number:012d}",
+        "ResponseURL": "https://cloudformation-custom-resource-response.s3.amazonaws.com/x?sig=y",
+        "StackId": STACK_ID,
+        "ResourceType": resource_type,
+        "LogicalResourceId": logical_id,
+        "ResourceProperties": properties,
+        **({"PhysicalResourceId": physical_id} if physical_id else {}),
+    }
+
+
+def signed(given: Json, seconds: float) -> Json:
+    """Return an event with a time signed into its response URL."""
+    stamp = datetime.datetime.fromtimestamp(seconds, datetime.UTC).strftime("%Y%m%dT%H%M%SZ")
+    return {**given, "ResponseURL": f"https://bucket.s3.amazonaws.com/x?X-Amz-Date={stamp}"}

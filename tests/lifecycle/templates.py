@@ -1,0 +1,125 @@
+"""Stacks of the simulation: synthesized templates, their rights, and their custom resources."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aws_cdk as cdk
+from aws_cdk import aws_s3 as s3
+from aws_cdk.assertions import Template
+
+import neo_constructs as neo
+from tests.lifecycle.events import BUCKET, STACK_ID
+from tests.lifecycle.fakes import MACHINE
+from tests.lifecycle.rights import ACCOUNT, REGION, Rights, as_text, resolver, rights_of
+
+Json = dict[str, Any]
+
+SCRIPTS = Path(__file__).parent.parent.parent / "examples" / "digits" / "code"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a deploy asks for.
+
+    Parameters
+    ----------
+    jobs
+        Construct id and version of the model, for each job.
+    has_archive
+        Whether there is a serving archive.
+    tag
+        A tag on the stack: it compiles nothing.
+    destroys
+        Whether artifacts go with their jobs.
+    """
+
+    jobs: tuple[tuple[str, int], ...]
+    has_archive: bool = False
+    tag: str = ""
+    destroys: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Deployed:
+    """A template as CloudFormation has it.
+
+    Parameters
+    ----------
+    resources
+        Type and properties of each custom resource, by logical id.
+    rights, compile_rights
+        What the engine and the compile role may do.
+    machine
+        The state machine's definition.
+    """
+
+    resources: Mapping[str, tuple[str, Json]]
+    rights: Rights
+    compile_rights: Rights
+    machine: Json
+
+
+def source(job: str, model: int) -> str:
+    """Return where a job's model lies."""
+    return f"s3://models/{job}/{model}.tar.gz"
+
+
+@functools.cache
+def deployed(wanted: Wanted) -> Deployed:
+    """Return the template of a stack, resolved."""
+    os.environ["CDK_VALIDATION"] = "false"
+    template = _synthesize(wanted)
+    machine = next(
+        name
+        for name, resource in template["Resources"].items()
+        if resource["Type"] == "AWS::StepFunctions::StateMachine"
+    )
+    buckets = [n for n, r in template["Resources"].items() if r["Type"] == "AWS::S3::Bucket"]
+    names = {machine: MACHINE.rsplit(":", 1)[-1], **dict.fromkeys(buckets, BUCKET)}
+    resolve = resolver(template, STACK_ID, names)
+    resources = {
+        name: (resource["Type"], as_text(resolve(resource["Properties"])))
+        for name, resource in template["Resources"].items()
+        if resource["Type"].startswith("Custom::Neo")
+    }
+    return Deployed(
+        resources,
+        rights_of(template, "NeoJobEngineRole", resolve),
+        rights_of(template, "NeoJobEngineCompileRole", resolve),
+        resolve(template["Resources"][machine]["Properties"]["Definition"]),
+    )
+
+
+def _synthesize(wanted: Wanted) -> Json:
+    environment = cdk.Environment(account=ACCOUNT, region=REGION)
+    stack = cdk.Stack(cdk.App(), "Stack", env=environment)
+    if wanted.tag:
+        cdk.Tags.of(stack).add("release", wanted.tag)
+    models = s3.Bucket.from_bucket_name(stack, "Models", "models")
+    policy = cdk.RemovalPolicy.DESTROY if wanted.destroys else cdk.RemovalPolicy.RETAIN
+    for job, model in wanted.jobs:
+        neo.CompilationJob(
+            stack,
+            job,
+            model_data=neo.ModelData.from_bucket(
+                models, f"{job}/{model}.tar.gz", object_version=f"v{model}"
+            ),
+            framework=neo.Framework.xgboost(),
+            target=neo.TargetDevice.ML_C5,
+            artifact_removal_policy=policy,
+        )
+    if wanted.has_archive:
+        neo.ServingArchive(
+            stack,
+            "Archive",
+            model_data_url=f"s3://{BUCKET}/compiled.tar.gz",
+            inference_code=neo.InferenceCode.from_asset(SCRIPTS),
+            artifact_removal_policy=policy,
+        )
+    return dict(Template.from_stack(stack).to_json())

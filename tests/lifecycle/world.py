@@ -1,0 +1,225 @@
+"""The engine among the fakes: events are delivered, executions run, virtual time goes by."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from neo_jobs.cloudformation import Request, send
+from neo_jobs.handler import COPYING, Engine
+
+from neo_constructs.engine.job_engine import definition
+from tests.lifecycle.events import SOURCE
+from tests.lifecycle.fakes import Calls, Client, Clock, FakeS3, FakeSageMaker, FakeStates, Killed
+from tests.lifecycle.states_language import Ended, Run, TaskFailed, execute
+
+Json = dict[str, Any]
+
+STRAGGLER_SECONDS = 140  # within the function's timeout
+REDELIVERIES = (60, 120)  # Lambda tries an asynchronous event again, twice
+
+
+@dataclass
+class Running:
+    """An execution under way, and the payload of its next step."""
+
+    wake: float
+    run: Run | None = None
+    payload: Json | None = None
+
+
+@dataclass
+class Mail:
+    """An event on its way to the function."""
+
+    due: float
+    event: Json
+    tries: int
+
+
+class World:
+    """The engine, and all it talks to.
+
+    Parameters
+    ----------
+    machine
+        The state machine's definition. Default: the one that is synthesized.
+    """
+
+    def __init__(self, machine: Json | None = None) -> None:
+        self.clock = Clock()
+        self.calls = Calls()
+        self.answers: list[Json] = []
+        self.running: dict[str, Running] = {}
+        self.ended: dict[str, Ended] = {}
+        self.stragglers: list[tuple[float, Json]] = []
+        self.mail: list[Mail] = []
+        self.has_stragglers = False
+        self.is_gone = False
+        self.task_faults: list[tuple[str, bool]] = []
+        self.visited: Counter[str] = Counter()
+        self.s3 = FakeS3(self.clock)
+        self.sagemaker = FakeSageMaker(self.clock, self.s3)
+        self.states = FakeStates(self.clock)
+        self.s3.put(SOURCE)
+        self._machine = machine or definition("function")
+        s3 = Client("s3", self.s3, self.calls)
+        clients = {
+            "s3": s3,
+            COPYING: s3,
+            "sagemaker": Client("sagemaker", self.sagemaker, self.calls),
+            "stepfunctions": Client("stepfunctions", self.states, self.calls),
+        }
+        self.engine = Engine(
+            client=clients.__getitem__,
+            now=self.clock,
+            sleep=self.clock.sleep,
+            respond=partial(send, opener=self._put, sleep=self.clock.sleep),
+        )
+
+    # --- CloudFormation's side ---------------------------------------------------------------
+
+    def serve(self, event: Json, *, until: Callable[[], bool] | None = None) -> Json:
+        """Deliver an event, run its execution to the end, and return the answer.
+
+        Other executions that are under way run on meanwhile.
+        """
+        request = Request.parse(event)
+        before = len(self.answers)
+        self.deliver(event)
+        while request.execution_name in self.running and not (until and until()):
+            self.tick()
+        mine = [a for a in self.answers[before:] if a["RequestId"] == request.request_id]
+        return mine[0] if mine else {}
+
+    def deliver(self, event: Json, tries: int = 0) -> None:
+        """Deliver an event: the function starts an execution, or answers that it cannot."""
+        if self.is_gone:
+            return
+        self.calls.serving = event["RequestId"]
+        try:
+            self.engine.handle(copy.deepcopy(event))
+        except (Exception, Killed):
+            if tries < len(REDELIVERIES):
+                self.mail.append(Mail(self.clock() + REDELIVERIES[tries], event, tries + 1))
+        for name in self.states.waiting:
+            self._start(name)
+        self.states.waiting.clear()
+
+    def post_later(self, event: Json, seconds: float) -> None:
+        """Deliver an event after a while."""
+        self.mail.append(Mail(self.clock() + seconds, event, 0))
+
+    def _put(self, put: Any, timeout: float) -> Any:
+        """Take an answer, as CloudFormation's bucket does."""
+        del timeout
+
+        def take() -> Iterator[None]:
+            assert len(put.data) <= 4096
+            self.answers.append({**json.loads(put.data), "at": self.clock()})
+            return iter(())
+
+        self.calls.through("PutResponse", {}, take)
+        return _Closing()
+
+    # --- Step Functions' side ----------------------------------------------------------------
+
+    def _start(self, name: str) -> None:
+        given = self.states.all[name]["input"]
+        running = Running(self.clock())
+        running.run = execute(
+            self._machine,
+            given,
+            call=partial(self._task, running),
+            now=self.clock,
+            started=self.clock.iso(),
+            visited=self.visited,
+        )
+        self.running[name] = running
+
+    def _task(self, running: Running, resource: str, payload: Json) -> Any:
+        """Invoke the function for a task."""
+        del resource
+        running.payload = copy.deepcopy(payload)
+        fault, is_before = self.task_faults.pop(0) if self.task_faults else ("", False)
+        if fault and is_before:
+            raise TaskFailed(fault, "the service could not invoke the function")
+        self.calls.serving = payload["State"]["Event"]["RequestId"]
+        try:
+            made = self.engine.handle(payload)
+        except Exception as error:
+            cause = {"errorMessage": str(error), "errorType": type(error).__name__}
+            raise TaskFailed(type(error).__name__, json.dumps(cause)) from error
+        except Killed:
+            cause = {"errorMessage": "Task timed out after 150.00 seconds"}
+            raise TaskFailed("Sandbox.Timedout", json.dumps(cause)) from None
+        if fault:
+            raise TaskFailed(fault, "the service lost the function's reply")
+        if not made["Done"]:
+            running.payload = copy.deepcopy({**payload, "State": made})
+        return made
+
+    def remove_engine(self) -> None:
+        """Delete the function and the machine: nothing goes on without them."""
+        self.is_gone = True
+        self.mail, self.stragglers = [], []
+        self.running.clear()
+
+    def tick(self) -> bool:
+        """Go on to whatever comes next; False if nothing is under way."""
+        self._abort_stopped()
+        due: list[tuple[float, Callable[[], None]]] = [
+            *((mail.due, partial(self._post, mail)) for mail in self.mail),
+            *((late[0], partial(self._straggle, late)) for late in self.stragglers),
+            *((run.wake, partial(self._go_on, name)) for name, run in self.running.items()),
+        ]
+        if not due:
+            return False
+        when, act = min(due, key=lambda item: item[0])
+        self.clock.now = max(self.clock.now, when)
+        act()
+        return True
+
+    def _post(self, mail: Mail) -> None:
+        self.mail.remove(mail)
+        self.deliver(mail.event, mail.tries)
+
+    def _straggle(self, straggler: tuple[float, Json]) -> None:
+        self.stragglers.remove(straggler)
+        self.calls.serving = "(a straggler)"
+        try:
+            self.engine.handle(straggler[1])
+        except (Exception, Killed):
+            return
+
+    def _go_on(self, name: str) -> None:
+        running = self.running[name]
+        assert running.run
+        try:
+            running.wake = self.clock() + next(running.run)
+        except StopIteration as stop:
+            self.ended[name] = stop.value
+            self.states.all[name].update(status=stop.value.status, ended=self.clock())
+            del self.running[name]
+
+    def _abort_stopped(self) -> None:
+        """Drop what has been stopped; its last step may still act, as on AWS."""
+        for name in [n for n in self.running if self.states.all[n]["status"] != "RUNNING"]:
+            aborted = self.running.pop(name)
+            if self.has_stragglers and aborted.payload:
+                self.stragglers.append((self.clock() + STRAGGLER_SECONDS, aborted.payload))
+
+
+class _Closing:
+    """What urlopen returns, as far as it is used."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *_: object) -> None:
+        return None
