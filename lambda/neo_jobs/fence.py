@@ -8,6 +8,7 @@ resource, waits until what they were doing is done, and ends the jobs they have 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
@@ -25,7 +26,7 @@ from neo_jobs.reconcile import (
 )
 
 SETTLE_SECONDS = 2  # an execution that has just given its answer ends by itself
-STEP_SECONDS = 160  # stopping an execution does not end a step that is running
+STEP_SECONDS = 160  # how long a step can run after its execution was stopped
 STOPPING_SECONDS = 10
 
 
@@ -37,18 +38,32 @@ class Execution:
     ----------
     arn
         What to stop.
-    is_running
-        Whether it has not ended.
-    was_heard
-        Whether it gave its answer, and before CloudFormation asked for something else.
+    status
+        As Step Functions names it.
+    began, ended
+        Seconds since the epoch; None if it runs.
     request
         What it serves; None for one that was started by hand.
     """
 
     arn: str
-    is_running: bool
-    was_heard: bool
-    request: Request | None
+    status: str
+    began: float
+    ended: float | None = None
+    request: Request | None = None
+
+    def was_heard_before(self, request: Request) -> bool:
+        """Whether it gave its answer before CloudFormation asked for something else.
+
+        The time that is signed into a request has no fractions of a second, so an answer of the
+        same second counts as unheard. What comes of one that was heard is in the request itself:
+        its id is the one to update, or to delete.
+        """
+        return (
+            self.status == "SUCCEEDED"
+            and self.ended is not None
+            and (request.signed is None or self.ended <= request.signed)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +95,7 @@ class Folder:
 
 @dataclass(frozen=True, slots=True)
 class StopExecutions:
-    """Stop older executions, and wait for their last steps."""
+    """Stop older executions."""
 
     arns: tuple[str, ...]
 
@@ -122,13 +137,16 @@ def fence_executions(
     """Return what to do about the other executions; None if nothing."""
     if any(e.request and _is_newer(e.request, request) for e in executions):
         return Fail("Superseded: CloudFormation has sent a newer request for this resource.")
-    running = tuple(e.arn for e in executions if e.is_running)
-    if not running:
-        return None
+    running = tuple(e.arn for e in executions if e.status == "RUNNING")
     # By an id that it made up, CloudFormation deletes what it has never heard of.
-    if clock.polls == 0 and (request.type != "Delete" or is_ours(request)):
+    if running and clock.polls == 0 and (request.type != "Delete" or is_ours(request)):
         return Wait(SETTLE_SECONDS, "an older request of this resource is being ended")
-    return StopExecutions(running)
+    if running:
+        return StopExecutions(running)
+    # Stopping an execution does not end a step that is running: it may still act.
+    quiet = [e.ended + STEP_SECONDS for e in executions if e.ended and e.status != "SUCCEEDED"]
+    left = math.ceil(max(quiet, default=clock.now) - clock.now)
+    return Wait(left, "the last step of an older request may still run") if left > 0 else None
 
 
 def _is_newer(other: Request, request: Request) -> bool:
@@ -149,7 +167,9 @@ def unheard_jobs(request: Request, executions: Sequence[Execution]) -> frozenset
     return frozenset(
         job_name(replace(execution.request, attempt=attempt))
         for execution in executions
-        if execution.request and not execution.was_heard and execution.request.type != "Delete"
+        if execution.request
+        and execution.request.type != "Delete"
+        and not execution.was_heard_before(request)
         for attempt in (0, 1)
     )
 

@@ -12,6 +12,7 @@ import os
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from functools import cache, cached_property
 from typing import Any, TypeAlias
@@ -179,7 +180,7 @@ class Engine:
                 self._states.stop_execution(
                     executionArn=arn, cause="A newer request for the same resource has come."
                 )
-            action = core.Wait(fence.STEP_SECONDS, "older requests are being ended")
+            action = core.Wait(core.SOON, "older requests are being ended")
         action = action or resource.end_older(request, executions)
         if action and clock.is_late:
             return core.Fail("Older requests of this resource could not be ended in time.")
@@ -191,23 +192,23 @@ class Engine:
         Those that run, that may be newer, or whose answers CloudFormation has not waited for.
         """
         machine = request.properties["StateMachineArn"]
-        signed = float("inf") if request.signed is None else request.signed
         found = []
         pages = self._states.get_paginator("list_executions").paginate(stateMachineArn=machine)
-        for execution in (e for page in pages for e in page["executions"]):
-            name, began = execution["name"], execution["startDate"].timestamp()
-            if began < self._now() - MACHINE_SECONDS:
-                break  # the newest come first, and none runs longer
-            is_other = name.startswith(request.execution_prefix) and name != request.execution_name
-            # The time that is signed has no fractions of a second.
-            was_heard = execution["status"] == "SUCCEEDED" and (
-                execution["stopDate"].timestamp() <= signed + 1
+        for listed in (e for page in pages for e in page["executions"]):
+            execution = fence.Execution(
+                listed["executionArn"],
+                listed["status"],
+                listed["startDate"].timestamp(),
+                listed["stopDate"].timestamp() if "stopDate" in listed else None,
             )
-            if is_other and not (was_heard and began < signed):
-                arn = execution["executionArn"]
-                text = self._states.describe_execution(executionArn=arn)["input"]
-                is_running = execution["status"] == "RUNNING"
-                found.append(fence.Execution(arn, is_running, was_heard, _served(text)))
+            if execution.began < self._now() - MACHINE_SECONDS:
+                break  # the newest come first, and none runs longer
+            name = listed["name"]
+            is_other = name.startswith(request.execution_prefix) and name != request.execution_name
+            may_be_newer = request.signed is not None and execution.began >= request.signed
+            if is_other and (may_be_newer or not execution.was_heard_before(request)):
+                text = self._states.describe_execution(executionArn=execution.arn)["input"]
+                found.append(replace(execution, request=_served(text)))
         return found
 
     def _answer(self, request: Request, action: core.Succeed | core.Fail) -> None:

@@ -234,6 +234,7 @@ class FakeSageMaker:
         self.young_roles = 0  # so many jobs fail because IAM does not know their role yet
         self.leaves_artifact = True
         self.ignores_stops = False
+        self.missing = ("ResourceNotFound", "there is none")  # how it says so: two ways are known
         self.rights: Rights | None = None  # the compile role's
         self.created: list[str] = []
         self.needless: list[str] = []
@@ -326,7 +327,7 @@ class FakeSageMaker:
 
     def _job(self, operation: str, name: str) -> Json:
         if name not in self.jobs:
-            raise refused(operation, "ResourceNotFound")
+            raise refused(operation, *self.missing)
         job = self.jobs[name]
         age = self._clock() - job["since"]
         if job["status"] == "STOPPING" and age > 20:
@@ -346,7 +347,9 @@ class FakeSageMaker:
             artifact = f"{job['OutputConfig']['S3OutputLocation']}model-ml_c5.tar.gz"
             self._check("s3:GetObject", job["InputConfig"]["S3Uri"])
             self._check("s3:PutObject", artifact)
-            self._s3.put(artifact)
+            bucket, _, key = job["InputConfig"]["S3Uri"].removeprefix("s3://").partition("/")
+            body, _ = self._s3.objects.get((bucket, key), (b"(the input is gone)", 0))
+            self._s3.put(artifact, body)
 
     def _check(self, action: str, uri: str) -> None:
         need = Need(action, f"arn:aws:s3:::{uri.removeprefix('s3://')}")

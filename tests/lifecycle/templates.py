@@ -16,7 +16,7 @@ from aws_cdk.assertions import Template
 import neo_constructs as neo
 from tests.lifecycle.events import BUCKET, STACK_ID
 from tests.lifecycle.fakes import MACHINE
-from tests.lifecycle.rights import ACCOUNT, REGION, Rights, as_text, resolver, rights_of
+from tests.lifecycle.rights import ACCOUNT, NONE, REGION, Rights, as_text, resolver, rights_of
 
 Json = dict[str, Any]
 
@@ -37,12 +37,15 @@ class Wanted:
         A tag on the stack: it compiles nothing.
     destroys
         Whether artifacts go with their jobs.
+    grace
+        How long the engine waits for young rights: a change of the engine itself.
     """
 
     jobs: tuple[tuple[str, int], ...]
     has_archive: bool = False
     tag: str = ""
     destroys: bool = False
+    grace: int = 90
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +77,8 @@ def source(job: str, model: int) -> str:
 def deployed(wanted: Wanted) -> Deployed:
     """Return the template of a stack, resolved."""
     os.environ["CDK_VALIDATION"] = "false"
+    if not (wanted.jobs or wanted.has_archive):
+        return Deployed({}, NONE, NONE, {})
     template = _synthesize(wanted)
     machine = next(
         name
@@ -98,7 +103,8 @@ def deployed(wanted: Wanted) -> Deployed:
 
 def _synthesize(wanted: Wanted) -> Json:
     environment = cdk.Environment(account=ACCOUNT, region=REGION)
-    stack = cdk.Stack(cdk.App(), "Stack", env=environment)
+    app = cdk.App(context={"neo_constructs:iam_grace_seconds": wanted.grace})
+    stack = cdk.Stack(app, "Stack", env=environment)
     if wanted.tag:
         cdk.Tags.of(stack).add("release", wanted.tag)
     models = s3.Bucket.from_bucket_name(stack, "Models", "models")

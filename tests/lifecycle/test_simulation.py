@@ -23,7 +23,6 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from neo_jobs.cloudformation import Request as Event
-from neo_jobs.reconcile import inputs_prefix
 
 from tests.lifecycle.cloudformation import CloudFormation, Request
 from tests.lifecycle.events import BUCKET, PREFIX
@@ -65,18 +64,28 @@ totals: Counter[str] = Counter()
 class Lifecycle(RuleBasedStateMachine):
     """One stack, from its first deploy to its end."""
 
-    @initialize(keeps_reported=st.booleans(), stragglers=st.booleans(), destroys=st.booleans())
-    def begin(self, keeps_reported: bool, stragglers: bool, destroys: bool) -> None:
+    @initialize(
+        keeps_reported=st.booleans(),
+        stragglers=st.booleans(),
+        destroys=st.booleans(),
+        says_could_not_find=st.booleans(),
+    )
+    def begin(
+        self, keeps_reported: bool, stragglers: bool, destroys: bool, says_could_not_find: bool
+    ) -> None:
         machine = deployed(Wanted((("A", 1),))).machine
         self.world = world = World(machine)
         world.has_stragglers = stragglers
         world.sagemaker.reason = BOOM
+        if says_could_not_find:
+            world.sagemaker.missing = ("ValidationException", "Could not find compilation job")
         for job, models in (("A", (1, 2)), ("B", (1,))):
             for model in models:
-                world.s3.put(source(job, model))
+                world.s3.put(source(job, model), body(source(job, model)))
         self.destroys = destroys
         self.stack = CloudFormation(world, keeps_reported=keeps_reported, check=self.check_answer)
         self.has_bad_luck = False
+        self.has_young_role = False
         self.removed: set[str] = set()
         for properties in _scripts():
             world.s3.put(properties["Script"]["S3Uri"])
@@ -169,11 +178,13 @@ class Lifecycle(RuleBasedStateMachine):
     @rule(
         outcome=st.sampled_from(["COMPLETED", "COMPLETED", "COMPLETED", "FAILED", "STOPPED"]),
         seconds=st.sampled_from([0, 60, 900, 100_000]),
-        young=st.integers(0, 1),
+        young=st.booleans(),
     )
-    def change_neo(self, outcome: str, seconds: float, young: int) -> None:
+    def change_neo(self, outcome: str, seconds: float, young: bool) -> None:
         neo = self.world.sagemaker
-        neo.outcome, neo.seconds, neo.young_roles = outcome, seconds, young
+        neo.outcome, neo.seconds = outcome, seconds
+        if young and not self.has_young_role:
+            self.has_young_role, neo.young_roles = True, 1
         self.has_bad_luck = self.has_bad_luck or outcome != "COMPLETED" or seconds > 2_000
 
     # --- what must hold ------------------------------------------------------------------------
@@ -259,11 +270,18 @@ def check_answer(world: World, stack: CloudFormation, request: Request, bad_luck
     else:
         assert has_artifact(world, event.resource_type, name)
         if event.resource_type == "Custom::NeoCompilationJob":
-            assert name.startswith(inputs_prefix(event)), "a compile of other inputs"
+            compiled, _ = world.s3.objects[BUCKET, f"{name}/model-ml_c5.tar.gz"]
+            wanted = body(event.properties["InputConfig"]["S3Uri"])
+            assert compiled == wanted, "a compile of another model"
             uri = f"s3://{BUCKET}/{name}/model-ml_c5.tar.gz"
             assert answer["Data"]["S3ModelArtifacts"] == uri
             assert answer["Data"]["InferenceImage"] == world.sagemaker.image
             check_tags(world, name, event)
+
+
+def body(uri: str) -> bytes:
+    """Return what lies at a source."""
+    return f"the model of {uri}".encode()
 
 
 def check_tags(world: World, name: str, event: Event) -> None:
@@ -282,13 +300,14 @@ def check_reason(stack: CloudFormation, request: Request, bad_luck: bool) -> Non
         r for r in stack.sent if r.logical_id == request.logical_id and r.sent > request.sent
     ]
     is_true = {
+        "The job engine failed": stack.world.broken[request.event["RequestId"]] >= 3,
+        "The job engine could not start": False,
         "Superseded": bool(sent_later),
         "no time left": took >= 3_300,
         "in time": took >= 3_200,
         "boom": bad_luck,
         "stopped outside": bad_luck,
-        "AssumeRole": bad_luck,
-        "The job engine": True,  # three faults in a row; a rare one, and always named
+        "AssumeRole": took > 180,  # later than that, the role is not young
     }
     known = [text for text in is_true if text in reason]
     assert known, f"a failure without a cause: {reason}"

@@ -63,6 +63,7 @@ class World:
         self.is_gone = False
         self.task_faults: list[tuple[str, bool]] = []
         self.visited: Counter[str] = Counter()
+        self.broken: Counter[str] = Counter()  # tasks that broke, by request
         self.s3 = FakeS3(self.clock)
         self.sagemaker = FakeSageMaker(self.clock, self.s3)
         self.states = FakeStates(self.clock)
@@ -92,10 +93,14 @@ class World:
         request = Request.parse(event)
         before = len(self.answers)
         self.deliver(event)
-        while request.execution_name in self.running and not (until and until()):
+        while self._is_under_way(request) and not (until and until()):
             self.tick()
         mine = [a for a in self.answers[before:] if a["RequestId"] == request.request_id]
         return mine[0] if mine else {}
+
+    def _is_under_way(self, request: Request) -> bool:
+        waiting = {mail.event["RequestId"] for mail in self.mail}
+        return request.execution_name in self.running or request.request_id in waiting
 
     def deliver(self, event: Json, tries: int = 0) -> None:
         """Deliver an event: the function starts an execution, or answers that it cannot."""
@@ -145,6 +150,13 @@ class World:
     def _task(self, running: Running, resource: str, payload: Json) -> Any:
         """Invoke the function for a task."""
         del resource
+        try:
+            return self._invoke(running, payload)
+        except TaskFailed:
+            self.broken[payload["State"]["Event"]["RequestId"]] += 1
+            raise
+
+    def _invoke(self, running: Running, payload: Json) -> Any:
         running.payload = copy.deepcopy(payload)
         fault, is_before = self.task_faults.pop(0) if self.task_faults else ("", False)
         if fault and is_before:

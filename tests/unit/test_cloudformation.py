@@ -22,7 +22,7 @@ from neo_jobs.cloudformation import (
     stack_prefix,
 )
 
-from tests.lifecycle.fakes import PREFIX, STACK_ID, event
+from tests.lifecycle.events import PREFIX, STACK_ID, event
 
 REQUEST = Request.parse(event())
 

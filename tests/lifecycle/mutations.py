@@ -1,0 +1,267 @@
+"""Named faults of the engine, one for each row of the table of cases, and who notices them.
+
+A test that cannot fail proves nothing. Each mutation below breaks one promise of the engine; the
+simulation is run on it, and where that sees nothing, the other tests of the engine are. ``make
+mutants`` runs them all and prints who caught what.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent.parent
+LIVES = "250"
+SIMULATION = "tests/lifecycle/test_simulation.py"
+OTHERS = ("tests/lifecycle", "tests/unit/test_cloudformation.py", f"--ignore={SIMULATION}",
+          "--ignore=tests/lifecycle/test_mutations.py")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """One fault.
+
+    Parameters
+    ----------
+    row
+        What it breaks.
+    file
+        Below ``lambda/neo_jobs``.
+    old, new
+        What is replaced; the old text stands there once.
+    """
+
+    row: str
+    file: str
+    old: str
+    new: str
+
+
+RECONCILE, FENCE, JOBS = "reconcile.py", "fence.py", "compilation.py"
+HANDLER, CFN, STORAGE = "handler.py", "cloudformation.py", "storage.py"
+
+MUTATIONS = (
+    Mutation("a Create ends with the artifact", RECONCILE,
+             "if not seen.has_artifact:", "if False:"),
+    Mutation("a completed job without an artifact fails after a few looks", RECONCILE,
+             "clock.missing < CONSISTENCY_POLLS", "clock.missing < 10_000"),
+    Mutation("an Update with the same inputs compiles nothing", RECONCILE,
+             "    if seen.result:\n", "    if False:\n"),
+    Mutation("an Update of tags reaches the job", RECONCILE,
+             "return _retag(request, seen.result, seen.tags) or Succeed(", "return Succeed("),
+    Mutation("a tag that is taken away goes", RECONCILE,
+             "TagJob(result.arn, add, remove) if", "TagJob(result.arn, add, ()) if"),
+    Mutation("an Update with another model compiles", RECONCILE,
+             'properties.get("InputObjectVersion") or ""]', '""]'),
+    Mutation("an Update with another target compiles", RECONCILE,
+             '"target": output["TargetDevice"],', '"target": "",'),
+    Mutation("the order of keys in JSON compiles nothing", RECONCILE,
+             '_parsed(model.get("DataInputConfig") or "")', 'model.get("DataInputConfig")'),
+    Mutation("a Delete stops the running job", RECONCILE,
+             "        return _end(job_name(request), seen.job, clock)",
+             "        return Succeed(request.physical_id or '', {})"),
+    Mutation("a Delete waits until the job has stopped", RECONCILE,
+             "    if seen.job and seen.job.status not in TERMINAL:\n        return _end",
+             "    if seen.job and seen.job.status in RUNNING:\n        return _end"),
+    Mutation("a Delete removes the record", RECONCILE,
+             "    if seen.job:\n        return DeleteJob()\n", ""),
+    Mutation("artifacts are kept unless they are to be destroyed", RECONCILE,
+             'return request.properties.get("ArtifactRemovalPolicy") == "DESTROY"', "return True"),
+    Mutation("DESTROY destroys", RECONCILE,
+             "if seen.has_leftovers and destroys(request):", "if False:"),
+    Mutation("DESTROY takes the job's own prefix only", JOBS,
+             'storage.destroy(self._s3, bucket, f"{name}/")',
+             'storage.destroy(self._s3, bucket, name[:33])'),
+    Mutation("a Delete by an invented id ends what runs", FENCE,
+             "    if active:\n        return StopOtherJobs(active)\n", ""),
+    Mutation("a stopped job is waited for before the next", FENCE,
+             "if any(job.status not in TERMINAL for job in jobs):", "if False:"),
+    Mutation("an id the engine never gave touches nothing", RECONCILE,
+             "    if not is_ours(request):\n        return Succeed",
+             "    if False:\n        return Succeed"),
+    Mutation("a failed Update reports the new id", JOBS,
+             'if request.type == "Delete":\n            return request.physical_id or "none"',
+             'if request.physical_id:\n            return request.physical_id'),
+    Mutation("of two results the one in use is taken", JOBS,
+             'key == f"{request.physical_id}/{RESULT_KEY}"', "False"),
+    Mutation("a rollback needs the artifact, not only the record of it", JOBS,
+             "            if self._exists(result.artifact):\n", "            if result:\n"),
+    Mutation("a duplicate event is served once", HANDLER,
+             'if code == "ExecutionAlreadyExists":', 'if code == "Nonsense":'),
+    Mutation("a duplicate has the same execution", CFN,
+             '{self.execution_prefix}{self.request_id}"', '{self.execution_prefix}{time.time()}"'),
+    Mutation("a job that exists already is taken over", RECONCILE,
+             "        return SOON  # the job exists already", "        return 0"),
+    Mutation("a job of other inputs is never taken over", RECONCILE,
+             "_differing(request, seen.job) or _follow", "_follow"),
+    Mutation("a redeploy after a failure starts afresh", RECONCILE,
+             "digest(request.request_id + attempt, 8)", "digest(attempt, 8)"),
+    Mutation("a full quota is waited for", RECONCILE,
+             "        return QUOTA_SECONDS", "        return 0"),
+    Mutation("throttling is waited for", RECONCILE,
+             'return code in PASSING or code.startswith(("5", "Internal"))', "return False"),
+    Mutation("a fault past the deadline leaves no job running", RECONCILE,
+             "clock.is_overdue if is_passing(code) else clock.is_late", "clock.is_late"),
+    Mutation("a lost reply is a passing fault", HANDLER,
+             'return "ConnectionError" if is_passing', 'return "Lost" if is_passing'),
+    Mutation("'Could not find' means that there is none", JOBS,
+             '"Could not find" in str(error)', "False"),
+    Mutation("a stop that comes too late is no fault", JOBS,
+             'not in {"ValidationException", "ResourceNotFound"}', "not in set()"),
+    Mutation("a newer request supersedes", FENCE,
+             "    if any(e.request and _is_newer(e.request, request) for e in executions):",
+             "    if False:"),
+    Mutation("in one second a Delete comes last", FENCE,
+             '(other.signed, other.type == "Delete") > (request.signed, request.type == "Delete")',
+             "other.signed > request.signed"),
+    Mutation("older executions are stopped", FENCE,
+             "    if running:\n        return StopExecutions(running)\n", ""),
+    Mutation("the last step of a stopped execution is waited for", FENCE,
+             "STEP_SECONDS = 160 ", "STEP_SECONDS = 0 "),
+    Mutation("a job that was never heard of is removed", FENCE,
+             "or f.name in unheard", "or f.name in ()"),
+    Mutation("what lives is not taken for unheard", FENCE,
+             "- {request.physical_id}", "- set()"),
+    Mutation("a failed job's record goes with the next request", FENCE,
+             'job.status in {"FAILED", "STOPPED"} or', "False or"),
+    Mutation("a completed job that may be live is kept", FENCE,
+             'job.status in {"FAILED", "STOPPED"} or', "True or"),
+    Mutation("an input copy of an older request goes", FENCE,
+             "    if inputs:\n        return DiscardInputs(inputs)\n", ""),
+    Mutation("what was never heard of is destroyed too", FENCE,
+             "    if unreported and destroys(request):", "    if False:"),
+    Mutation("the copy is of the bytes that were seen", STORAGE,
+             '        CopySourceIfMatch=found["ETag"],\n', ""),
+    Mutation("the copy is of the version that was asked for", STORAGE,
+             '        source["VersionId"] = version\n', "        pass\n"),
+    Mutation("a source replaced before the copy is looked at again", RECONCILE,
+             '        "PreconditionFailed",  # the', "        # the"),
+    Mutation("the input copy goes when the job has ended", RECONCILE,
+             "    if job.status in TERMINAL and seen.has_input:\n        return DiscardInput()\n",
+             ""),
+    Mutation("the input copy goes before the result is on record", RECONCILE,
+             "    if seen.has_input:\n        return DiscardInput()\n    result", "    result"),
+    Mutation("a failure comes with its cause first", RECONCILE,
+             'return f"{cause}{advice} Job {name} {job.status}; log group {LOG_GROUP}."',
+             'return f"Job {name} {job.status}; log group {LOG_GROUP}. {cause}{advice}"'),
+    Mutation("a failure names the log", RECONCILE, "; log group {LOG_GROUP}.", "."),
+    Mutation("a job stopped from outside is a failure", RECONCILE,
+             '(job.status == "STOPPED" and not clock.is_late)', "False"),
+    Mutation("a role that is too young gets a second try", RECONCILE,
+             "StartOver(RETRY_SECONDS, job.reason) if is_passing else Fail", "Fail"),
+    Mutation("only one second try", RECONCILE,
+             'job.status != "FAILED" or request.attempt or', 'job.status != "FAILED" or'),
+    Mutation("a job that takes for ever is stopped", RECONCILE,
+             "        return StopJob()\n    return Fail(f\"The compilation",
+             "        pass\n    return Fail(f\"The compilation"),
+    Mutation("there is an answer within the hour", RECONCILE,
+             "return self.now >= self.deadline\n", "return False\n"),
+    Mutation("a job that will not stop is answered for", RECONCILE,
+             "return self.now >= self.deadline + STOP_GRACE_SECONDS", "return False"),
+    Mutation("an unknown status is waited out", RECONCILE,
+             "    if not clock.is_late:\n        return Wait(clock",
+             "    if job.status == 'INPROGRESS':\n        return Wait(clock"),
+    Mutation("newer properties are refused with the reason", RECONCILE,
+             'if request.type == "Delete" or version <= PROPERTIES_VERSION:', "if True:"),
+    Mutation("a Delete needs only the id", RECONCILE,
+             'if request.type == "Delete" or version <= PROPERTIES_VERSION:',
+             "if version <= PROPERTIES_VERSION:"),
+    Mutation("no response URL reaches a log or a reason", CFN,
+             'return _QUERY.sub(r"\\1?(redacted)", text)', "return text"),
+    Mutation("an event is logged without its response URL", CFN,
+             '{**event, "ResponseURL": "(redacted)"}', "{**event}"),
+    Mutation("no response is over 4,096 bytes", CFN,
+             "if len(encoded) > MAX_RESPONSE_BYTES:", "if False:"),
+    Mutation("a reason is cut on a character", CFN,
+             'decode(errors="ignore") + "..."', 'decode() + "..."'),
+    Mutation("a reason has no control characters", CFN,
+             '_CONTROL.sub(" ", without_secrets(text))', "without_secrets(text)"),
+    Mutation("a dead response URL is no fault", CFN, "if error.code < 500:", "if False:"),
+    Mutation("an answer is sent again when it got lost", CFN,
+             "    attempts = 5", "    attempts = 1"),
+    Mutation("a young right to start is waited for", HANDLER,
+             'core.is_passing(code) or code == "AccessDeniedException"', "core.is_passing(code)"),
+    Mutation("a young right is waited for", RECONCILE,
+             "return IAM_SECONDS if about_rights and in_grace else 0", "return 0"),
+    Mutation("a right that never comes is not waited for", RECONCILE,
+             "return IAM_SECONDS if about_rights and in_grace else 0",
+             "return IAM_SECONDS if about_rights else 0"),
+    Mutation("an event past its deadline creates nothing", RECONCILE,
+             "    if clock.is_late:\n        cause", "    if False:\n        cause"),
+    Mutation("the deadline counts from the time that is signed", CFN,
+             "(started if signed is None else min(started, signed))", "started"),
+    Mutation("an engine that breaks stops the job", JOBS,
+             '        if request.type != "Delete":\n            self.stop(core.job_name(request))',
+             "        pass"),
+    Mutation("an engine that breaks answers", HANDLER,
+             "        self._answer(request, core.Fail(reason))\n", ""),
+    Mutation("names are in lower case, as IAM compares them", CFN,
+             "base64.b32encode(hashed).decode().lower()", "base64.b32encode(hashed).decode()"),
+    Mutation("names begin with the stack's prefix", CFN,
+             'f"neo-{groups[0]}{groups[-1]}"', 'f"neo-{groups[-1]}{groups[0]}"'),
+    Mutation("a Delete of what is kept needs no right on the bucket", JOBS,
+             'return is_denied and request.type == "Delete"', "return False"),
+)  # fmt: skip
+
+
+def mutated(mutation: Mutation, folder: Path) -> Path:
+    """Write the engine with a fault in it, and return where."""
+    copy = folder / "lambda"
+    shutil.copytree(ROOT / "lambda", copy, ignore=shutil.ignore_patterns("__pycache__"))
+    file = copy / "neo_jobs" / mutation.file
+    text = file.read_text()
+    assert text.count(mutation.old) == 1, f"{mutation.row}: not once in {mutation.file}"
+    file.write_text(text.replace(mutation.old, mutation.new))
+    return copy
+
+
+def fails(engine: Path, *arguments: str) -> bool:
+    """Whether tests fail on an engine."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider",
+         "-o", f"pythonpath={engine} {ROOT}", *arguments],
+        cwd=ROOT,
+        env={**os.environ, "NEO_SIMULATED_LIVES": LIVES, "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode in {0, 1}, done.stdout[-2000:] + done.stderr[-2000:]
+    return done.returncode == 1
+
+
+def caught_by(mutation: Mutation) -> str:
+    """Return who notices a fault; empty if nobody does."""
+    with tempfile.TemporaryDirectory() as folder:
+        engine = mutated(mutation, Path(folder))
+        found = [
+            name
+            for name, arguments in (("simulation", (SIMULATION,)), ("tests", OTHERS))
+            if fails(engine, *arguments)
+        ]
+    return " and ".join(found)
+
+
+def main() -> int:
+    """Run all, and print who caught what."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        results = list(pool.map(caught_by, MUTATIONS))
+    for mutation, who in zip(MUTATIONS, results, strict=True):
+        print(f"{who or 'NOBODY':22} {mutation.row}")
+    by_simulation = sum("simulation" in who for who in results)
+    print(
+        f"{len(MUTATIONS)} mutations, {sum(map(bool, results))} caught, "
+        f"{by_simulation} of them by the simulation ({LIVES} lives)"
+    )
+    return 0 if all(results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

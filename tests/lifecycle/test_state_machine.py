@@ -1,0 +1,135 @@
+"""The state machine of the synthesized template, on every path it can take."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from neo_jobs import fence
+
+from neo_constructs.engine.job_engine import STEP_SECONDS, definition
+from tests.lifecycle.events import event
+from tests.lifecycle.states_language import MAX_PAYLOAD_BYTES
+from tests.lifecycle.templates import Wanted, deployed
+from tests.lifecycle.world import World
+
+MACHINE = deployed(Wanted((("A", 1),))).machine
+STEP, ABORT = (MACHINE["States"][name] for name in ("Step", "Abort"))
+LAMBDA_FAULTS = STEP["Retry"][0]["ErrorEquals"]
+OTHER_FAULTS = ["States.Timeout", "States.TaskFailed", "Runtime.ExitError", "Lambda.Unknown"]
+
+
+def test_the_rest_of_the_tests_run_the_same_machine() -> None:
+    function = STEP["Resource"]
+    assert definition(function) == MACHINE
+
+
+@pytest.mark.parametrize("is_before", [True, False])
+@pytest.mark.parametrize("error", [*LAMBDA_FAULTS, *OTHER_FAULTS])
+def test_a_task_that_fails_is_tried_again(error: str, is_before: bool) -> None:
+    world = World(MACHINE)
+    tries = STEP["Retry"][0 if error in LAMBDA_FAULTS else 1]["MaxAttempts"]
+    world.task_faults = [(error, is_before)] * tries
+    answer = world.serve(event())
+    assert answer["Status"] == "SUCCESS"
+    assert len(world.answers) == 1
+    assert world.visited[f"Step: Retry {error}"] == tries
+    assert world.visited[f"Step: Catch {error}"] == 0
+
+
+@pytest.mark.parametrize("error", [*LAMBDA_FAULTS, *OTHER_FAULTS])
+def test_a_task_that_goes_on_failing_ends_in_an_answer(error: str) -> None:
+    world = World(MACHINE)
+    tries = STEP["Retry"][0 if error in LAMBDA_FAULTS else 1]["MaxAttempts"]
+    world.task_faults = [(error, True)] * (tries + 1)
+    answer = world.serve(event())
+    assert answer["Status"] == "FAILED"
+    assert answer["Reason"].startswith(f"The job engine failed: {error}")
+    assert world.visited[f"Step: Catch {error}"] == 1
+    assert [ended.status for ended in world.ended.values()] == ["SUCCEEDED"]
+
+
+@pytest.mark.parametrize("times", range(ABORT["Retry"][0]["MaxAttempts"] + 1))
+def test_an_abort_that_fails_is_tried_again(times: int) -> None:
+    world = World(MACHINE)
+    tries = STEP["Retry"][1]["MaxAttempts"]
+    world.task_faults = [("States.Timeout", True)] * (tries + 1 + times)
+    assert world.serve(event())["Status"] == "FAILED"
+    assert world.visited["Abort: Retry States.Timeout"] == times
+
+
+def test_an_abort_that_goes_on_failing_ends_the_execution() -> None:
+    """Nobody is left who could answer: CloudFormation's ServiceTimeout does, after an hour."""
+    world = World(MACHINE)
+    world.task_faults = [("States.Timeout", True)] * 100
+    assert world.serve(event()) == {}
+    (ended,) = world.ended.values()
+    assert ended.status == "FAILED"
+
+
+def test_every_retry_and_catch_is_known_to_the_tests_above() -> None:
+    rules = [
+        (name, kind, rule["ErrorEquals"])
+        for name, state in MACHINE["States"].items()
+        for kind in ("Retry", "Catch")
+        for rule in state.get(kind, [])
+    ]
+    assert rules == [
+        ("Step", "Retry", LAMBDA_FAULTS),
+        ("Step", "Retry", ["States.ALL"]),
+        ("Step", "Catch", ["States.ALL"]),
+        ("Abort", "Retry", ["States.ALL"]),
+    ]
+
+
+def test_the_machine_outlasts_the_engines_deadline_and_not_the_hour() -> None:
+    """A machine's own timeout is caught by nothing, so the engine must have answered before."""
+    world = World(MACHINE)
+    world.sagemaker.seconds = 100_000
+    world.sagemaker.ignores_stops = True
+    begin = world.clock()
+    assert world.serve(event())["Status"] == "FAILED"
+    assert [ended.status for ended in world.ended.values()] == ["SUCCEEDED"]
+    assert world.clock() - begin < MACHINE["TimeoutSeconds"] < 3_600
+
+
+def test_a_machine_that_runs_too_long_is_ended() -> None:
+    """The interpreter does what AWS does: without that, the test above would prove nothing."""
+    world = World({**MACHINE, "TimeoutSeconds": 200})
+    world.sagemaker.seconds = 100_000
+    assert world.serve(event()) == {}
+    assert [ended.status for ended in world.ended.values()] == ["TIMED_OUT"]
+
+
+def test_the_largest_request_fits_into_a_state() -> None:
+    """DataInputConfig and CompilerOptions at the API's limits, old properties beside the new."""
+    largest = event(
+        InputConfig={
+            "S3Uri": "s3://staging/0123.gz",
+            "DataInputConfig": json.dumps({f'"{n}"': [1] * 50 for n in range(85)})[:16_384],
+            "Framework": "ONNX",
+        },
+        Tags=[{"Key": f"{n:0128}", "Value": "ü" * 256} for n in range(50)],
+    )
+    largest["OldResourceProperties"] = largest["ResourceProperties"]
+    world = World(MACHINE)
+    answer = world.serve(largest)
+    cause_of_an_error = 32 * 1024
+    assert len(json.dumps(largest)) + cause_of_an_error < MAX_PAYLOAD_BYTES
+    assert answer["Status"] == "SUCCESS"
+
+
+def test_waits_and_names_are_what_aws_would_take() -> None:
+    """The interpreter asserts whole seconds and no path that leads nowhere; names are here."""
+    world = World(MACHINE)
+    world.serve(event())
+    (name,) = world.states.all
+    assert len(name) <= 80
+    assert name.replace("-", "").isalnum()
+
+
+def test_the_functions_timeout_is_shorter_than_the_tasks() -> None:
+    """A step that Step Functions has given up must have ended before it is tried again."""
+    assert STEP["TimeoutSeconds"] > STEP_SECONDS
+    assert ABORT["TimeoutSeconds"] > STEP_SECONDS
+    assert fence.STEP_SECONDS > STEP_SECONDS
