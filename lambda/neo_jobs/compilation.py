@@ -9,13 +9,14 @@ from typing import Any, TypeAlias
 from botocore.exceptions import ClientError
 
 from neo_jobs import fence, storage
+from neo_jobs import job_spec as spec
 from neo_jobs import reconcile as core
 from neo_jobs.cloudformation import Request
 
 Client: TypeAlias = Any
 
 RESOURCE_TYPE = "Custom::NeoCompilationJob"
-INPUT_KEY = core.INPUT_KEY
+INPUT_KEY = spec.INPUT_KEY
 RESULT_KEY = "result.json"
 
 
@@ -40,17 +41,17 @@ class CompilationJobs:
         """Return the id to report when a request fails."""
         if request.type == "Delete":
             return request.physical_id or "none"
-        return core.job_name(request)
+        return spec.job_name(request)
 
     def next_action(self, request: Request, clock: core.Clock) -> core.Action:
         """Look, and decide."""
-        if request.type == "Delete" and not core.is_ours(request):
+        if request.type == "Delete" and not spec.is_ours(request):
             return core.reconcile(request, core.Observed(), clock)
         return core.reconcile(request, self._observe(request), clock)
 
     def perform(self, request: Request, action: core.Action) -> None:
         """Do the one thing that was decided."""
-        name, bucket = core.job_name(request), core.bucket(request)
+        name, bucket = spec.job_name(request), spec.bucket(request)
         match action:
             case core.CopyInput():
                 storage.copy(
@@ -61,7 +62,7 @@ class CompilationJobs:
                     key=f"{name}/{INPUT_KEY}",
                 )
             case core.CreateJob():
-                self._sagemaker.create_compilation_job(**core.create_request(request))
+                self._sagemaker.create_compilation_job(**spec.create_request(request))
             case core.StopJob():
                 self.stop(name)
             case core.DeleteJob():
@@ -88,26 +89,30 @@ class CompilationJobs:
             if storage.error_code(error) not in {"ValidationException", "ResourceNotFound"}:
                 raise
 
-    def end_older(
+    def stop_older(self, request: Request) -> core.Wait | None:
+        """Stop the jobs of older requests of the resource; None if there are none to stop."""
+        active = fence.active_jobs(self._others(request))
+        for name in active:
+            self.stop(name)
+        why = "jobs of older requests are being stopped"
+        return core.Wait(fence.STOPPING_SECONDS, why) if active else None
+
+    def remove_older(
         self, request: Request, executions: Sequence[fence.Execution]
     ) -> core.Wait | None:
-        """End what older requests of the resource have left; None if that is done."""
+        """Remove what older requests of the resource have left; None if that is done."""
         unheard = fence.unheard_jobs(request, executions)
         action = fence.fence_jobs(request, self._others(request), self._folders(request), unheard)
         match action:
-            case fence.StopOtherJobs(names):
-                for name in names:
-                    self.stop(name)
-                return core.Wait(fence.STOPPING_SECONDS, "jobs of older requests are being stopped")
             case fence.DeleteOtherJobs(names):
                 for name in names:
                     self._sagemaker.delete_compilation_job(CompilationJobName=name)
             case fence.DiscardInputs(names):
                 for name in names:
-                    storage.delete(self._s3, core.bucket(request), f"{name}/{INPUT_KEY}")
+                    storage.delete(self._s3, spec.bucket(request), f"{name}/{INPUT_KEY}")
             case fence.DestroyFolders(names):
                 for name in names:
-                    storage.destroy(self._s3, core.bucket(request), f"{name}/")
+                    storage.destroy(self._s3, spec.bucket(request), f"{name}/")
             case _:
                 return action
         return core.Wait(core.SOON, "what older requests have left is being removed")
@@ -117,19 +122,19 @@ class CompilationJobs:
         pages = self._sagemaker.get_paginator("list_compilation_jobs").paginate(
             NameContains=f"{request.resource_prefix}-"
         )
-        own = core.job_name(request)
+        own = spec.job_name(request)
         return [
             fence.OtherJob(job["CompilationJobName"], job["CompilationJobStatus"])
             for page in pages
             for job in page["CompilationJobSummaries"]
             # The filter finds the text anywhere in a name.
-            if core.is_job_name(request, job["CompilationJobName"])
+            if spec.is_job_name(request, job["CompilationJobName"])
             and job["CompilationJobName"] != own
         ]
 
     def _folders(self, request: Request) -> list[fence.Folder]:
         """Return what lies in the bucket of the resource's other jobs."""
-        bucket, own = core.bucket(request), core.job_name(request)
+        bucket, own = spec.bucket(request), spec.job_name(request)
         found: dict[str, set[str]] = {}
         if not bucket:
             return []
@@ -144,16 +149,16 @@ class CompilationJobs:
         return [
             fence.Folder(name, has_input=INPUT_KEY in keys, has_result=RESULT_KEY in keys)
             for name, keys in found.items()
-            if core.is_job_name(request, name) and name != own
+            if spec.is_job_name(request, name) and name != own
         ]
 
     def abandon(self, request: Request) -> None:
         """Leave nothing running when a request is given up."""
         if request.type != "Delete":
-            self.stop(core.job_name(request))
+            self.stop(spec.job_name(request))
 
     def _observe(self, request: Request) -> core.Observed:
-        name, bucket = core.job_name(request), core.bucket(request)
+        name, bucket = spec.job_name(request), spec.bucket(request)
         job = self._describe(name)
         if job and job.status not in core.TERMINAL:
             return core.Observed(job=job)
@@ -173,10 +178,10 @@ class CompilationJobs:
 
     def _observe_leftovers(self, request: Request) -> core.Observed:
         """Look for what a job whose record is gone has left in the bucket."""
-        name, bucket = core.job_name(request), core.bucket(request)
+        name, bucket = spec.job_name(request), spec.bucket(request)
         if not bucket:
             return core.Observed()
-        destroys = core.destroys(request)
+        destroys = spec.destroys(request)
         try:
             has_input = storage.head(self._s3, bucket, f"{name}/{INPUT_KEY}") is not None
             leftovers = destroys and any(storage.versions(self._s3, bucket, f"{name}/"))
@@ -200,7 +205,7 @@ class CompilationJobs:
             image=reply.get("InferenceImage") or "",
             digest=(reply.get("ModelDigests") or {}).get("ArtifactDigest") or "",
             arn=reply.get("CompilationJobArn") or "",
-            spec=core.identity(reply),
+            spec=spec.identity(reply),
             created=_seconds(reply.get("CreationTime")),
         )
 
@@ -212,7 +217,7 @@ class CompilationJobs:
             if _is_missing(error):
                 return None
             raise
-        return core.as_mapping([tag for page in pages for tag in page["Tags"]])
+        return spec.as_mapping([tag for page in pages for tag in page["Tags"]])
 
     def _tag(self, arn: str, add: Mapping[str, str], remove: Sequence[str]) -> None:
         if add:
@@ -225,7 +230,7 @@ class CompilationJobs:
         """Return a finished compile of the same inputs; the one in use first, then the newest."""
         found = [
             (key == f"{request.physical_id}/{RESULT_KEY}", modified, key)
-            for key, modified in storage.keys(self._s3, bucket, core.inputs_prefix(request))
+            for key, modified in storage.keys(self._s3, bucket, spec.inputs_prefix(request))
             if key.endswith(f"/{RESULT_KEY}")
         ]
         for _, _, key in sorted(found, reverse=True):
@@ -254,7 +259,7 @@ def _needs_no_bucket(request: Request, error: ClientError) -> bool:
     The rights on a bucket go with the last job that uses it; what is kept needs none.
     """
     is_denied = storage.error_code(error) == "AccessDenied"
-    return is_denied and request.type == "Delete" and not core.destroys(request)
+    return is_denied and request.type == "Delete" and not spec.destroys(request)
 
 
 def _may_retag(request: Request) -> bool:

@@ -3,7 +3,7 @@
 CloudFormation sends a new request for a resource while an older one is still being served: when
 a deploy is cancelled, or rolled back after a sibling failed. It then deletes by an id that the
 engine may never have given. So each request, before it acts, stops the older executions of its
-resource, waits until what they were doing is done, and ends the jobs they have left.
+resource and their jobs, waits until what they were doing is done, and removes what they have left.
 """
 
 from __future__ import annotations
@@ -14,16 +14,8 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from neo_jobs.cloudformation import Request
-from neo_jobs.reconcile import (
-    RUNNING,
-    TERMINAL,
-    Clock,
-    Fail,
-    Wait,
-    destroys,
-    is_ours,
-    job_name,
-)
+from neo_jobs.job_spec import destroys, is_ours, job_name
+from neo_jobs.reconcile import RUNNING, TERMINAL, Clock, Fail, Wait
 
 SETTLE_SECONDS = 2  # an execution that has just given its answer ends by itself
 STEP_SECONDS = 160  # how long a step can run after its execution was stopped
@@ -101,13 +93,6 @@ class StopExecutions:
 
 
 @dataclass(frozen=True, slots=True)
-class StopOtherJobs:
-    """Stop what older executions have left running, and wait for it to end."""
-
-    names: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class DeleteOtherJobs:
     """Remove the records of what has ended and was not reported."""
 
@@ -128,7 +113,7 @@ class DestroyFolders:
     names: tuple[str, ...]
 
 
-JobsAction: TypeAlias = StopOtherJobs | DeleteOtherJobs | DiscardInputs | DestroyFolders | Wait
+JobsAction: TypeAlias = DeleteOtherJobs | DiscardInputs | DestroyFolders | Wait
 
 
 def fence_executions(
@@ -141,12 +126,17 @@ def fence_executions(
     # By an id that it made up, CloudFormation deletes what it has never heard of.
     if running and clock.polls == 0 and (request.type != "Delete" or is_ours(request)):
         return Wait(SETTLE_SECONDS, "an older request of this resource is being ended")
-    if running:
-        return StopExecutions(running)
-    # Stopping an execution does not end a step that is running: it may still act.
+    return StopExecutions(running) if running else None
+
+
+def settle(executions: Sequence[Execution], clock: Clock) -> Wait | None:
+    """Return how long the last step of an execution that was stopped may still act."""
+    if clock.has_settled:
+        return None
     quiet = [e.ended + STEP_SECONDS for e in executions if e.ended and e.status != "SUCCEEDED"]
     left = math.ceil(max(quiet, default=clock.now) - clock.now)
-    return Wait(left, "the last step of an older request may still run") if left > 0 else None
+    why = "the last step of an older request may still run"
+    return Wait(left, why, is_settling=True) if left > 0 else None
 
 
 def _is_newer(other: Request, request: Request) -> bool:
@@ -174,6 +164,11 @@ def unheard_jobs(request: Request, executions: Sequence[Execution]) -> frozenset
     )
 
 
+def active_jobs(jobs: Sequence[OtherJob]) -> tuple[str, ...]:
+    """Return the jobs that are to be stopped."""
+    return tuple(job.name for job in jobs if job.status in RUNNING)
+
+
 def fence_jobs(
     request: Request,
     jobs: Sequence[OtherJob],
@@ -194,9 +189,6 @@ def fence_jobs(
     unheard
         Jobs that were not reported, although their results may be on record.
     """
-    active = tuple(job.name for job in jobs if job.status in RUNNING)
-    if active:
-        return StopOtherJobs(active)
     if any(job.status not in TERMINAL for job in jobs):
         return Wait(STOPPING_SECONDS, "a job of an older request is being stopped")
     names = {f.name for f in folders if not f.has_result or f.name in unheard}

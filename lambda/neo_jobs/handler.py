@@ -11,7 +11,7 @@ import logging
 import os
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import cache, cached_property
@@ -103,6 +103,7 @@ class Engine:
             polls=int(state.get("Polls", 0)),
             missing=int(state.get("Missing", 0)),
             why=str(state.get("Why", "")),
+            has_settled=bool(state.get("Settled")),
         )
         is_fenced, action = self._act(request, clock, bool(state.get("Fenced")))
         log.info("%s %s: %s", request.type, request.logical_id, action)
@@ -118,6 +119,7 @@ class Engine:
             "Polls": clock.polls + 1,
             "Missing": clock.missing + wait.is_missing_artifact,
             "Why": wait.why,
+            "Settled": clock.has_settled or wait.is_settling,
             "Fenced": is_fenced,
             "Done": isinstance(action, core.Succeed | core.Fail),
             "WaitSeconds": wait.seconds,
@@ -176,15 +178,28 @@ class Engine:
         if isinstance(action, core.Fail):
             return action
         if isinstance(action, fence.StopExecutions):
-            for arn in action.arns:
-                self._states.stop_execution(
-                    executionArn=arn, cause="A newer request for the same resource has come."
-                )
+            self._stop_executions(action.arns)
             action = core.Wait(core.SOON, "older requests are being ended")
-        action = action or resource.end_older(request, executions)
+        action = (
+            action
+            or resource.stop_older(request)
+            or fence.settle(executions, clock)
+            or resource.remove_older(request, executions)
+        )
         if action and clock.is_late:
             return core.Fail("Older requests of this resource could not be ended in time.")
         return action
+
+    def _stop_executions(self, arns: Sequence[str]) -> None:
+        """Stop executions; one that has ended meanwhile is left as it is."""
+        for arn in arns:
+            try:
+                self._states.stop_execution(
+                    executionArn=arn, cause="A newer request for the same resource has come."
+                )
+            except ClientError as error:
+                if storage.error_code(error) != "ValidationException":
+                    raise
 
     def _other_executions(self, request: Request) -> list[fence.Execution]:
         """Return the resource's other executions that matter to a request.

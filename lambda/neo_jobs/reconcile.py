@@ -7,13 +7,13 @@ was repeated, or which step died half-way: the same observation gives the same a
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
-from neo_jobs.cloudformation import Request, digest
+from neo_jobs.cloudformation import Request
 from neo_jobs.hints import hint_for
+from neo_jobs.job_spec import as_mapping, create_request, destroys, identity, job_name
 
 LOG_GROUP = "/aws/sagemaker/CompilationJobs"
 RUNNING = frozenset({"STARTING", "INPROGRESS"})
@@ -36,10 +36,6 @@ CONSISTENCY_POLLS = 3  # how often a completed job may still lack its artifact
 STOP_GRACE_SECONDS = 60  # how long past the deadline a stopped job may still take to end
 YOUNG_SECONDS = 180  # how long after a request began a role may be too new for Neo
 SOON, QUOTA_SECONDS, IAM_SECONDS, FAULT_SECONDS, RETRY_SECONDS = 1, 45, 5, 10, 30
-INPUT_KEY = "input/model.tar.gz"  # the API asks for this suffix; CDK assets lose it
-
-
-_REST = re.compile(r"[a-z2-7]{10}-[a-z2-7]{8}")
 
 
 # --- what the engine sees -------------------------------------------------------------------
@@ -146,6 +142,8 @@ class Clock:
         How many of them found the job completed without its artifact.
     why
         What the last step waited for.
+    has_settled
+        Whether the last steps of older executions have been waited for.
     """
 
     now: float
@@ -154,6 +152,7 @@ class Clock:
     polls: int = 0
     missing: int = 0
     why: str = ""
+    has_settled: bool = False
 
     @property
     def is_late(self) -> bool:
@@ -238,6 +237,7 @@ class Wait:
     seconds: int
     why: str
     is_missing_artifact: bool = False
+    is_settling: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,100 +269,6 @@ Action: TypeAlias = (
     | Succeed
     | Fail
 )
-
-
-# --- names ----------------------------------------------------------------------------------
-
-
-def compile_inputs(properties: Mapping[str, Any]) -> dict[str, Any]:
-    """Return all that Neo's result depends on, in a canonical form.
-
-    Its hash is part of the job's name: what is not here (tags, role, timeout, engine) never
-    causes a compile, what is here always does. Never change it: old names must be found again.
-    """
-    model, output = properties["InputConfig"], properties["OutputConfig"]
-    return {
-        "model": properties.get("InputFingerprint")
-        or [model["S3Uri"], properties.get("InputObjectVersion") or ""],
-        "framework": [model["Framework"], model.get("FrameworkVersion") or ""],
-        "inputs": _parsed(model.get("DataInputConfig") or ""),
-        "target": output["TargetDevice"],
-        "options": _parsed(output.get("CompilerOptions") or ""),
-        "key": output.get("KmsKeyId") or "",
-        "output": output["S3OutputLocation"],
-    }
-
-
-def inputs_prefix(request: Request) -> str:
-    """Return what the names of all jobs with this request's compile inputs start with."""
-    return f"{request.resource_prefix}-{digest(compile_inputs(request.properties), 10)}-"
-
-
-def job_name(request: Request) -> str:
-    """Return the name of the job a request is about: 53 characters, in lower case.
-
-    A Delete is about the job it names; a Create or an Update about one of its own. Should
-    CloudFormation delete an id the engine never reported, there is nothing of that name.
-    """
-    if request.type == "Delete":
-        return request.physical_id or ""
-    attempt = f"/{request.attempt}" if request.attempt else ""
-    return inputs_prefix(request) + digest(request.request_id + attempt, 8)
-
-
-def is_ours(request: Request) -> bool:
-    """Whether the physical id of a request was given by this engine to this resource."""
-    return (request.physical_id or "").startswith(f"{request.resource_prefix}-")
-
-
-def is_job_name(request: Request, name: str) -> bool:
-    """Whether this engine may have given a job or a folder its name, for this resource."""
-    prefix = f"{request.resource_prefix}-"
-    return name.startswith(prefix) and bool(_REST.fullmatch(name.removeprefix(prefix)))
-
-
-def bucket(request: Request) -> str:
-    """Return the artifact bucket; empty if properties of a newer release have none here."""
-    output = request.properties.get("OutputConfig") or {}
-    return str(output.get("S3OutputLocation") or "").removeprefix("s3://").partition("/")[0]
-
-
-def destroys(request: Request) -> bool:
-    """Whether a Delete takes the artifacts too."""
-    return request.properties.get("ArtifactRemovalPolicy") == "DESTROY"
-
-
-def create_request(request: Request) -> dict[str, Any]:
-    """Return the CreateCompilationJob call for a request, its numbers as numbers."""
-    properties, folder = request.properties, f"s3://{bucket(request)}/{job_name(request)}/"
-    runtime = int(properties["StoppingCondition"]["MaxRuntimeInSeconds"])
-    call: dict[str, Any] = {
-        "CompilationJobName": job_name(request),
-        "RoleArn": properties["RoleArn"],
-        "InputConfig": {**_filled(properties["InputConfig"]), "S3Uri": f"{folder}{INPUT_KEY}"},
-        "OutputConfig": {**_filled(properties["OutputConfig"]), "S3OutputLocation": folder},
-        "StoppingCondition": {"MaxRuntimeInSeconds": runtime},
-    }
-    for optional in ("VpcConfig", "Tags"):
-        if properties.get(optional):
-            call[optional] = properties[optional]
-    return call
-
-
-def identity(call: Mapping[str, Any]) -> dict[str, str]:
-    """Return by what a job is known to be ours, of a call or of what the service says of a job.
-
-    Only what the service returns as it was given: it may write JSON or versions in its own way.
-    """
-    model, output = call.get("InputConfig") or {}, call.get("OutputConfig") or {}
-    fields = {
-        "S3Uri": model.get("S3Uri"),
-        "Framework": model.get("Framework"),
-        "S3OutputLocation": (output.get("S3OutputLocation") or "").rstrip("/"),
-        "TargetDevice": output.get("TargetDevice"),
-        "RoleArn": call.get("RoleArn"),
-    }
-    return {key: value for key, value in fields.items() if value}
 
 
 # --- decisions ------------------------------------------------------------------------------
@@ -409,11 +315,6 @@ def _retag(request: Request, result: Result, tags: Mapping[str, str] | None) -> 
     former = as_mapping(request.old_properties.get("Tags"))
     remove = tuple(sorted(key for key in former if key not in wanted and key in tags))
     return TagJob(result.arn, add, remove) if add or remove else None
-
-
-def as_mapping(tags: Sequence[Mapping[str, str]] | None) -> dict[str, str]:
-    """Return a list of tags as a mapping."""
-    return {tag["Key"]: tag["Value"] for tag in tags or ()}
 
 
 def _differing(request: Request, job: Job) -> Fail | None:
@@ -471,8 +372,6 @@ def _complete(request: Request, job: Job, seen: Observed, clock: Clock) -> Actio
 
 
 def _delete(request: Request, seen: Observed, clock: Clock) -> Action:
-    if not is_ours(request):
-        return Succeed(request.physical_id or "none", {})
     if seen.job and seen.job.status not in TERMINAL:
         return _end(job_name(request), seen.job, clock)
     if seen.job:
@@ -548,14 +447,3 @@ def _reason(job: Job, name: str) -> str:
     hint = hint_for(cause)
     advice = f" Hint: {hint}." if hint else ""
     return f"{cause}{advice} Job {name} {job.status}; log group {LOG_GROUP}."
-
-
-def _filled(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in fields.items() if value}
-
-
-def _parsed(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text

@@ -75,8 +75,13 @@ class ServingArchives:
             case core.DestroyArtifacts():
                 storage.destroy(self._s3, bucket, f"{request.physical_id}/")
 
-    def end_older(self, request: Request, executions: Sequence[Execution]) -> core.Wait | None:
+    def stop_older(self, request: Request) -> core.Wait | None:
         """Return None: nothing of this resource runs on its own."""
+        del request
+        return None
+
+    def remove_older(self, request: Request, executions: Sequence[Execution]) -> core.Wait | None:
+        """Return None: what a request that was given up has copied serves the next."""
         del request, executions
         return None
 

@@ -42,10 +42,20 @@ def head(s3: Client, bucket: str, key: str, version: str = "") -> dict[str, Any]
         code = error_code(error)
         if code in _NOT_FOUND:
             return None
-        if code in {"403", "AccessDenied"} and not any(k == key for k, _ in keys(s3, bucket, key)):
+        if code not in {"403", "AccessDenied"}:
+            raise
+        if not any(k == key for k, _ in keys(s3, bucket, key)):
             return None
-        raise
+        raise _denied(error, bucket, key, version) from error
     return reply
+
+
+def _denied(error: ClientError, bucket: str, key: str, version: str) -> ClientError:
+    """Return an error that says what is missing: the reply to HeadObject has no text."""
+    action = "s3:GetObjectVersion" if version else "s3:GetObject"
+    message = f"not authorized to perform: {action} on resource: arn:aws:s3:::{bucket}/{key}"
+    fault = {"Error": {"Code": "AccessDenied", "Message": message}}
+    return ClientError(fault, error.operation_name)
 
 
 def copy(s3: Client, *, source_uri: str, version: str, bucket: str, key: str) -> None:

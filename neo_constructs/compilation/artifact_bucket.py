@@ -9,6 +9,8 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from neo_constructs.engine.acknowledgements import acknowledge
+
 _ID: Final = "NeoArtifactBucket"
 
 
@@ -28,6 +30,8 @@ class ArtifactBucket(s3.Bucket):
         How long an overwritten or deleted object stays. Default: 30 days.
     removal_policy
         Default: ``RemovalPolicy.RETAIN``.
+    server_access_logs_bucket
+        Takes a record of every access. Default: there is none.
 
     Examples
     --------
@@ -42,6 +46,7 @@ class ArtifactBucket(s3.Bucket):
         encryption_key: kms.IKey | None = None,
         noncurrent_version_expiration: Duration | None = None,
         removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
+        server_access_logs_bucket: s3.IBucket | None = None,
     ) -> None:
         super().__init__(
             scope,
@@ -63,8 +68,15 @@ class ArtifactBucket(s3.Bucket):
             minimum_tls_version=1.2,
             object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
             removal_policy=removal_policy,
+            server_access_logs_bucket=server_access_logs_bucket,
             versioned=True,
         )
+        if server_access_logs_bucket is None:
+            acknowledge(
+                self,
+                "AwsSolutions-S1",
+                "access logs need a bucket of the account's choice: server_access_logs_bucket",
+            )
 
     @staticmethod
     def of(scope: Construct) -> ArtifactBucket:

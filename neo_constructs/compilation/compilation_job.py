@@ -134,7 +134,9 @@ class CompilationJob(Resource):
         if encryption_key:
             engine.use_key(encryption_key)
         location = model_data.bind(self)
-        engine.read_object(location.bucket, location.key)
+        engine.read_object(
+            location.bucket, location.key, has_version=location.object_version is not None
+        )
         self.role: Final[iam.IRole] = role or engine.compile_role
         depends_on = self._extend(role, engine) if role else [engine.compile_policy]
         self.expected_image: Final = self._expected_image()

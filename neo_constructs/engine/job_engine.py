@@ -23,6 +23,7 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct, IDependable
 
+from neo_constructs.engine.acknowledgements import acknowledge, acknowledge_wildcards
 from neo_constructs.engine.lambda_code import lambda_code
 from neo_constructs.engine.rights import (
     compile_statements,
@@ -79,13 +80,15 @@ class JobEngine(Construct):
             assumed_by=service_principal("compilation-job/*"),
             description="What SageMaker Neo may do while it compiles",
         )
+        compiling = compile_statements()
         self._compile_policy = iam.Policy(
-            self, "CompilePolicy", roles=[self.compile_role], statements=compile_statements()
+            self, "CompilePolicy", roles=[self.compile_role], statements=compiling
         )
+        acknowledge_wildcards(self._compile_policy, compiling)
         self._allow_always(log_group)
         self._function = self._make_function(log_group)
         self._machine = self._make_machine()
-        self._role.add_to_policy(
+        self._allow(
             iam.PolicyStatement(
                 sid="StartExecutions",
                 actions=["states:StartExecution", "states:ListExecutions"],
@@ -101,7 +104,7 @@ class JobEngine(Construct):
             ),
             Stack.of(self),
         )
-        self._role.add_to_policy(
+        self._allow(
             iam.PolicyStatement(
                 sid="EndOlderExecutions",
                 actions=["states:DescribeExecution", "states:StopExecution"],
@@ -170,10 +173,12 @@ class JobEngine(Construct):
         if not self._first("bucket", bucket.bucket_arn):
             return
         for statement in self._artifact_statements(bucket):
-            self._role.add_to_policy(statement)
-        self._compile_policy.add_statements(*self.artifact_access(bucket))
+            self._allow(statement)
+        access = self.artifact_access(bucket)
+        self._compile_policy.add_statements(*access)
+        acknowledge_wildcards(self._compile_policy, access)
         if bucket.encryption_key:
-            bucket.encryption_key.grant_encrypt_decrypt(self._role)
+            self._allow(_copy_with_key(bucket.encryption_key))
 
     def artifact_access(
         self, bucket: s3.IBucket, key: kms.IKey | None = None
@@ -209,20 +214,24 @@ class JobEngine(Construct):
     def use_key(self, key: kms.IKey) -> None:
         """Let engine and compile role write and read under a key."""
         if self._first("key", key.key_arn):
-            key.grant_encrypt_decrypt(self._role)
+            self._allow(_copy_with_key(key))
             self._compile_policy.add_statements(_use_keys([key.key_arn]))
 
-    def read_object(self, bucket: s3.IBucket, key: str) -> None:
-        """Let the engine read one source object, and learn truthfully if it is not there."""
-        if not self._first("object", f"{bucket.bucket_arn}/{key}"):
+    def read_object(self, bucket: s3.IBucket, key: str, *, has_version: bool = False) -> None:
+        """Let the engine read one source object, and learn truthfully if it is not there.
+
+        Parameters
+        ----------
+        bucket, key
+            The object.
+        has_version
+            Whether a version of it is named: that is another right.
+        """
+        action = "s3:GetObjectVersion" if has_version else "s3:GetObject"
+        if not self._first(action, f"{bucket.bucket_arn}/{key}"):
             return
-        self._role.add_to_policy(
-            iam.PolicyStatement(
-                actions=["s3:GetObject", "s3:GetObjectVersion"],
-                resources=[bucket.arn_for_objects(key)],
-            )
-        )
-        self._role.add_to_policy(
+        self._allow(iam.PolicyStatement(actions=[action], resources=[bucket.arn_for_objects(key)]))
+        self._allow(
             iam.PolicyStatement(
                 actions=["s3:ListBucket"],
                 resources=[bucket.bucket_arn],
@@ -230,12 +239,20 @@ class JobEngine(Construct):
             )
         )
         if bucket.encryption_key:
-            bucket.encryption_key.grant_decrypt(self._role)
+            self._allow(
+                iam.PolicyStatement(
+                    actions=["kms:Decrypt"], resources=[bucket.encryption_key.key_arn]
+                )
+            )
 
     def pass_role(self, role: iam.IRole) -> None:
         """Let the engine hand a role to SageMaker."""
         if self._first("role", role.role_arn):
-            self._role.add_to_policy(pass_role_statement(role))
+            self._allow(pass_role_statement(role))
+
+    def _allow(self, statement: iam.PolicyStatement) -> None:
+        self._role.add_to_policy(statement)
+        acknowledge_wildcards(self._role, [statement])
 
     def _first(self, kind: str, name: str) -> bool:
         key = f"{kind} {Stack.of(self).resolve(name)}"
@@ -282,7 +299,7 @@ class JobEngine(Construct):
                 resources=[log_group.log_group_arn],
             ),
         ):
-            self._role.add_to_policy(statement)
+            self._allow(statement)
 
     def _artifact_statements(self, bucket: s3.IBucket) -> list[iam.PolicyStatement]:
         return [
@@ -357,16 +374,39 @@ class JobEngine(Construct):
                 )
             },
         )
-        return sfn.CfnStateMachine(
+        machine = sfn.CfnStateMachine(
             self,
             "Machine",
             role_arn=self._machine_role.role_arn,
             state_machine_type="STANDARD",
             definition=definition(self._function.attr_arn),
         )
+        acknowledge(
+            machine,
+            "AwsSolutions-SF1",
+            "an execution's input holds a presigned URL, which has no place in a log; the function "
+            "logs every step, and Step Functions keeps the history for 90 days",
+        )
+        acknowledge(
+            machine,
+            "AwsSolutions-SF2",
+            "one function and one wait, in turns: the execution's history shows all of a trace",
+        )
+        return machine
+
+
+def _copy_with_key(key: kms.IKey) -> iam.PolicyStatement:
+    """Return what reading and writing an S3 object under a key takes.
+
+    Source: Amazon S3 user guide, page Using server-side encryption with AWS KMS keys.
+    """
+    return iam.PolicyStatement(
+        actions=["kms:Decrypt", "kms:GenerateDataKey"], resources=[key.key_arn]
+    )
 
 
 def _use_keys(key_arns: list[str]) -> iam.PolicyStatement:
+    """Return what Neo is documented to need of a key: API reference, OutputConfig.KmsKeyId."""
     return iam.PolicyStatement(
         actions=["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"], resources=key_arns
     )

@@ -9,6 +9,7 @@ from aws_cdk import Annotations, Aws, Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct, IDependable
 
+from neo_constructs.engine.acknowledgements import acknowledge_wildcards
 from neo_constructs.findings import Finding, Level
 
 
@@ -27,6 +28,7 @@ def extend_role(
     was; a warning on ``scope`` then carries the exact statements it needs.
     """
     results = [role.add_to_principal_policy(statement) for statement in statements]
+    acknowledge_wildcards(role, statements)
     if not any(isinstance(child, iam.Policy) for child in role.node.find_all()):
         needed = json.dumps(Stack.of(scope).resolve([s.to_statement_json() for s in statements]))
         warning = Finding(

@@ -66,7 +66,9 @@ class ServingArchive(Resource):
         self.artifact_bucket: Final[s3.IBucket] = artifact_bucket or ArtifactBucket.of(self)
         engine.use_artifact_bucket(self.artifact_bucket)
         location = inference_code.bind(self)
-        engine.read_object(location.bucket, location.key)
+        engine.read_object(
+            location.bucket, location.key, has_version=location.object_version is not None
+        )
         resource = engine.custom_resource(
             self,
             "Resource",

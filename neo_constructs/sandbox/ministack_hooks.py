@@ -11,12 +11,16 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from functools import partial
+from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 import boto3
 import ministack.app as ministack
 from botocore.config import Config
+from botocore.parsers import BaseCBORParser, ResponseParserError
 from ministack.core import iam_actions, iam_evaluator, router
 from ministack.core.responses import AccountRegionScopedDict, get_account_id, get_region
 from ministack.services import iam, s3, sts
@@ -33,6 +37,7 @@ PINNED: Final = "1.5.33"
 PRINCIPAL: Final = "sagemaker.amazonaws.com"
 _MODULE: Final = "ministack.services.sagemaker"
 _JSON: Final = {"Content-Type": "application/x-amz-json-1.1"}
+_namespace: ContextVar[str] = ContextVar("namespace", default="")
 _NAMED: Final = (
     ("CompilationJobName", "compilation-job"),
     ("EndpointName", "endpoint"),
@@ -52,8 +57,8 @@ class MinistackPlatform:
         """Return the region of the current request."""
         return str(get_region())
 
-    def s3_as(self, role_arn: str, source_arn: str) -> Any:
-        """Return an S3 client with a role's own credentials, if its trust policy lets us."""
+    def assume(self, role_arn: str, source_arn: str) -> Callable[[str], Any]:
+        """Return what makes clients with a role's credentials, if its trust policy lets us."""
         account, name = role_arn.split(":")[4], role_arn.rsplit("/", 1)[-1]
         role = iam._roles.get_scoped(account, None, name) or {}
         context = iam_evaluator.EvalContext(
@@ -82,8 +87,8 @@ class MinistackPlatform:
                 "SessionToken": session,
             },
         )
-        return boto3.client(
-            "s3",
+        return partial(
+            boto3.client,
             endpoint_url=f"http://127.0.0.1:{ministack._resolve_port()}",
             region_name=get_region(),
             aws_access_key_id=key,
@@ -128,7 +133,7 @@ async def handle_request(
         if operation not in requests.service_model().operation_names:
             raise ApiError("UnknownOperationException", f"Unknown operation {operation!r}.")
         parameters = json.loads(body or b"{}")
-        _check_passed_roles(headers, query_params, parameters)
+        _check_more(headers, query_params, parameters)
         reply = await asyncio.to_thread(_service.call, operation, parameters)
         return 200, dict(_JSON), json.dumps(reply).encode()
     except ApiError as error:
@@ -174,25 +179,36 @@ def _invoke(path: str, headers: Mapping[str, str], body: bytes) -> Response:
     return 200, sent, reply.body
 
 
-def _check_passed_roles(
+def _check_more(
     headers: Mapping[str, str], query_params: Mapping[str, Any], parameters: Mapping[str, Any]
 ) -> None:
-    """Check iam:PassRole for every role that is handed to SageMaker."""
-    for role in {parameters.get("RoleArn"), parameters.get("ExecutionRoleArn")} - {None}:
+    """Check what a request must be allowed beside its own action: roles, and tags at creation."""
+    caller = router.extract_access_key_id(headers, query_params)
+    needed = [
+        ("iam:PassRole", "iam", role)
+        for role in (parameters.get("RoleArn"), parameters.get("ExecutionRoleArn"))
+        if role
+    ]
+    is_create = ".Create" in headers.get("x-amz-target", "")
+    named = [(kind, parameters[key]) for key, kind in _NAMED if key in parameters]
+    if is_create and parameters.get("Tags") and named:
+        arn = MinistackPlatform().arn(*named[0])
+        needed.append(("sagemaker:AddTags", "sagemaker", arn))
+    for action, service, resource in needed:
         denied = iam_evaluator.enforce(
-            router.extract_access_key_id(headers, query_params),
-            "iam:PassRole",
-            "iam",
+            caller,
+            action,
+            service,
             get_region(),
-            resource_arn=role,
+            resource_arn=resource,
             service_context={"iam:PassedToService": PRINCIPAL},
         )
         if denied:
             raise ApiError(
                 "AccessDeniedException",
                 f"User: {getattr(denied, 'principal_arn', '?')} is not authorized to perform: "
-                f"iam:PassRole on resource: {role} because no identity-based policy allows the "
-                "iam:PassRole action",
+                f"{action} on resource: {resource} because no identity-based policy allows the "
+                f"{action} action",
             )
 
 
@@ -221,6 +237,8 @@ def _install_iam() -> None:
     ) -> str:
         if service == "sagemaker":
             return _resource_arn(path, headers, body)
+        if service == "monitoring":
+            _namespace.set(_metric_namespace(body))
         return str(resource_arn(service, method, path, headers, body, *rest))
 
     def extract_iam_action(service: str, method: str, path: str, *rest: Any) -> str | None:
@@ -231,11 +249,36 @@ def _install_iam() -> None:
 
     iam_actions.extract_resource_arn = extract_resource_arn
     iam_actions.extract_iam_action = extract_iam_action
-    # Plain HTTP on loopback stands in for TLS: the CDK's staging bucket, and ours, demand it.
     condition_key = iam_evaluator._resolve_condition_key
-    iam_evaluator._resolve_condition_key = lambda key, context: (
-        "true" if key.lower() == "aws:securetransport" else condition_key(key, context)
-    )
+
+    def resolve(key: str, context: object) -> Any:
+        # Plain HTTP on loopback stands in for TLS: the CDK's staging bucket, and ours, demand it.
+        known = {"aws:securetransport": "true", "cloudwatch:namespace": _namespace.get()}
+        return known.get(key.lower()) or condition_key(key, context)
+
+    iam_evaluator._resolve_condition_key = resolve
+    if log := os.environ.get("NEO_SANDBOX_IAM_LOG"):
+        _log_decisions(log)
+
+
+def _log_decisions(file: str) -> None:
+    """Write down who was allowed, or denied, what: one JSON object a line."""
+    enforce = iam_evaluator.enforce
+
+    def logged(access_key_id: str, action: str, *rest: Any, **more: Any) -> Any:
+        denied = enforce(access_key_id, action, *rest, **more)
+        caller = iam_evaluator.resolve_caller_identity(access_key_id) or {}
+        line = {
+            "caller": caller.get("userArn", ""),
+            "action": action,
+            "resource": more.get("resource_arn", "*"),
+            "is_allowed": denied is None,
+        }
+        with Path(file).open("a") as out:
+            out.write(json.dumps(line) + "\n")
+        return denied
+
+    iam_evaluator.enforce = logged
 
 
 def _install_cloudformation() -> None:
@@ -279,6 +322,18 @@ def _trusts_sagemaker(
         and iam_evaluator._conditions_met(statement.get("Condition", {}), context)
         for statement in ([statements] if isinstance(statements, dict) else statements)
     )
+
+
+def _metric_namespace(body: bytes) -> str:
+    """Return the namespace of a PutMetricData call, which the policies name."""
+    try:
+        if body.startswith(b"{"):
+            return str(json.loads(body)["Namespace"])
+        parser = BaseCBORParser()
+        stream = parser.get_peekable_stream_from_bytes(body)
+        return str(parser.parse_data_item(stream)["Namespace"])
+    except (ResponseParserError, ValueError, KeyError, TypeError):
+        return ""
 
 
 def _resource_arn(path: str, headers: Mapping[str, str], body: bytes) -> str:

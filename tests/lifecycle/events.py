@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from typing import Any
 
-from tests.lifecycle.fakes import MACHINE
+from tests.lifecycle.rights import MACHINE
 
 Json = dict[str, Any]
 

@@ -20,7 +20,6 @@ from tests.lifecycle.rights import ACCOUNT, REGION, Need, Rights, allowed, needs
 Json = dict[str, Any]
 
 TERMINAL = {"COMPLETED", "FAILED", "STOPPED"}
-MACHINE = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:engine"
 
 
 class Killed(BaseException):
@@ -391,8 +390,9 @@ class FakeStates:
 
     def stop_execution(self, *, executionArn: str, cause: str) -> Json:
         execution = self._of(executionArn)
-        if execution["status"] == "RUNNING":
-            execution.update(status="ABORTED", ended=self._clock())
+        if execution["status"] != "RUNNING":
+            raise refused("StopExecution", "ValidationException", "Execution is not running")
+        execution.update(status="ABORTED", ended=self._clock())
         return {}
 
     def start_execution(self, *, stateMachineArn: str, name: str, input: str) -> Json:

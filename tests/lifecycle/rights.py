@@ -15,6 +15,7 @@ from typing import Any
 Json = dict[str, Any]
 
 ACCOUNT, REGION = "123456789012", "eu-west-1"
+MACHINE = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:engine"
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,16 @@ from aws_cdk.assertions import Template
 
 import neo_constructs as neo
 from tests.lifecycle.events import BUCKET, STACK_ID
-from tests.lifecycle.fakes import MACHINE
-from tests.lifecycle.rights import ACCOUNT, NONE, REGION, Rights, as_text, resolver, rights_of
+from tests.lifecycle.rights import (
+    ACCOUNT,
+    MACHINE,
+    NONE,
+    REGION,
+    Rights,
+    as_text,
+    resolver,
+    rights_of,
+)
 
 Json = dict[str, Any]
 

@@ -263,6 +263,37 @@ def test_an_update_that_neo_would_see_compiles_once(world: World, change: Json) 
     assert list(world.sagemaker.jobs) == [answer["PhysicalResourceId"]]
 
 
+def test_another_version_of_the_same_object_is_another_model(world: World) -> None:
+    old = created(world, InputFingerprint="", InputObjectVersion="v1")["PhysicalResourceId"]
+    update = event("Update", physical_id=old, InputFingerprint="", InputObjectVersion="v2")
+    assert world.serve(update)["PhysicalResourceId"] != old
+    assert compiles(world) == 2
+
+
+def test_an_update_of_tags_reaches_the_job_there_is(world: World) -> None:
+    """Tags that someone else has given it stay."""
+    first = created(world, Tags=[{"Key": "a", "Value": "1"}, {"Key": "b", "Value": "1"}])
+    name = first["PhysicalResourceId"]
+    world.sagemaker.jobs[name]["tags"]["by-hand"] = "x"
+    update = event("Update", physical_id=name, Tags=[{"Key": "a", "Value": "2"}])
+    update["OldResourceProperties"] = {"Tags": [{"Key": "b", "Value": "1"}]}
+    assert world.serve(update)["PhysicalResourceId"] == name
+    assert world.sagemaker.jobs[name]["tags"] == {"a": "2", "by-hand": "x"}
+    assert compiles(world) == 1
+
+
+def test_what_lives_is_kept_although_its_result_was_deleted_by_hand(world: World) -> None:
+    """Only its own Delete takes it: an endpoint may serve it until then."""
+    name = created(world)["PhysicalResourceId"]
+    del world.s3.objects[BUCKET, f"{name}/result.json"]
+    update = event(
+        "Update", physical_id=name, InputFingerprint="0" * 64, ArtifactRemovalPolicy="DESTROY"
+    )
+    assert world.serve(update)["Status"] == "SUCCESS"
+    assert name in world.sagemaker.jobs
+    assert (BUCKET, f"{name}/model-ml_c5.tar.gz") in world.s3.objects
+
+
 @pytest.mark.parametrize("keeps_old_id", [True, False])
 def test_a_rollback_compiles_nothing(world: World, keeps_old_id: bool) -> None:
     first = created(world)
@@ -435,6 +466,117 @@ def test_a_job_that_exists_already_is_taken_over(
     in_use = refused("CreateCompilationJob", "ResourceInUse", "already exists")
     world.calls.faults["CreateCompilationJob"] = [in_use]
     created(world)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("RoleArn", "arn:aws:iam::123456789012:role/another"), ("OutputConfig", None)],
+)
+def test_a_job_of_that_name_with_other_inputs_is_never_taken_over(
+    world: World, field: str, value: str | None
+) -> None:
+    world.sagemaker.seconds = 2_000
+    create = event()
+    world.serve(create, until=lambda: bool(world.sagemaker.running()))
+    (job,) = world.sagemaker.jobs.values()
+    job[field] = value or {**job[field], "TargetDevice": "ml_p3"}
+    world.serve(create, until=lambda: bool(world.answers))
+    (answer,) = world.answers
+    assert answer["Status"] == "FAILED"
+    assert answer["Reason"].startswith("A job named neo-")
+    assert "another" in answer["Reason"] or "'ml_p3', not 'ml_c5'" in answer["Reason"]
+
+
+def test_a_role_that_stays_unknown_fails_after_a_second_try(world: World) -> None:
+    world.sagemaker.young_roles = 5
+    answer = world.serve(event())
+    assert answer["Status"] == "FAILED"
+    assert answer["Reason"].startswith("ClientError: Access Denied when calling sts:AssumeRole")
+    assert compiles(world) == 2
+    assert world.serve(event("Delete", physical_id=answer["PhysicalResourceId"]))
+    assert not world.sagemaker.jobs
+
+
+def test_a_role_that_is_young_for_neo_costs_a_second_try(world: World) -> None:
+    world.sagemaker.young_roles = 1
+    answer = created(world)
+    assert compiles(world) == 2
+    assert answer["PhysicalResourceId"] == world.sagemaker.created[1]
+
+
+def test_a_role_that_had_its_time_gets_no_second_try(world: World) -> None:
+    world.sagemaker.young_roles = 1
+    full = refused("CreateCompilationJob", "ResourceLimitExceeded", "quota of 5")
+    world.calls.faults["CreateCompilationJob"] = [full] * 5  # 45 seconds each
+    assert "sts:AssumeRole" in world.serve(event())["Reason"]
+    assert compiles(world) == 6, "five were refused"
+
+
+def test_a_job_is_stopped_although_the_deadline_meets_a_fault(world: World) -> None:
+    world.sagemaker.seconds = 100_000
+    slow = refused("StopCompilationJob", "ThrottlingException", "slow down")
+    world.calls.faults["StopCompilationJob"] = [slow] * 3
+    answer = world.serve(event())
+    assert "did not end in time and was stopped" in answer["Reason"]
+    assert [job["status"] for job in world.sagemaker.jobs.values()] == ["STOPPING"]
+
+
+def test_a_fault_that_stays_past_the_deadline_is_answered_for(world: World) -> None:
+    slow = refused("HeadObject", "SlowDown", "slow down")
+    world.calls.faults["HeadObject"] = [slow] * 10_000
+    begin = world.clock()
+    answer = world.serve(event())
+    assert answer["Reason"] == (
+        "HeadObject: slow down (SlowDown); there is no time left to try again."
+    )
+    assert world.clock() - begin < 3_400
+
+
+def test_a_model_replaced_between_the_look_and_the_copy_is_looked_at_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = world.s3.head_object
+
+    def replaced(**parameters: Any) -> Json:
+        seen = original(**parameters)
+        if parameters["Bucket"] == "staging":
+            monkeypatch.undo()
+            world.s3.put(SOURCE, b"another model")
+        return seen
+
+    monkeypatch.setattr(world.s3, "head_object", replaced)
+    name = created(world)["PhysicalResourceId"]
+    assert len(world.calls.of("CopyObject")) == 2
+    assert world.s3.objects[BUCKET, f"{name}/model-ml_c5.tar.gz"][0] == b"another model"
+
+
+def test_a_model_replaced_while_it_compiles_changes_nothing(world: World) -> None:
+    create = event()
+    world.serve(create, until=lambda: bool(world.sagemaker.running()))
+    world.s3.put(SOURCE, b"another model")
+    answer = world.serve(create, until=lambda: bool(world.answers))
+    assert answer["Status"] == "SUCCESS"
+    name = answer["PhysicalResourceId"]
+    assert world.s3.objects[BUCKET, f"{name}/model-ml_c5.tar.gz"][0] == b"model"
+
+
+def test_properties_that_make_no_request_are_named_at_once(world: World) -> None:
+    answer = world.serve(event(RoleArn=["not a text"]))
+    assert "RoleArn" in answer["Reason"]
+    assert world.clock() < 1_800_000_100
+
+
+def test_a_url_in_a_services_message_reaches_no_one(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    secret = "https://b.s3.amazonaws.com/key?X-Amz-Signature=secret&X-Amz-Date=20270115T080000Z"
+    quoting = refused("StartExecution", "ValidationException", f"Value '{secret}' is too long")
+    world.calls.faults["StartExecution"] = [quoting]
+    with caplog.at_level("INFO"):
+        answer = world.serve({**event(), "ResponseURL": secret})
+    assert "https://b.s3.amazonaws.com/key?(redacted)" in answer["Reason"]
+    assert "secret" not in answer["Reason"]
+    assert "secret" not in caplog.text
 
 
 def test_an_engine_that_cannot_start_says_so(world: World) -> None:

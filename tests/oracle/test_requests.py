@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from aws_cdk import Duration
 from neo_jobs.cloudformation import Request
-from neo_jobs.compilation import create_request
+from neo_jobs.job_spec import create_request
 
 from neo_constructs.catalog.compiler_options import CompilerOptions
 from neo_constructs.catalog.data_input import DataInputConfig
@@ -25,7 +25,7 @@ from neo_constructs.catalog.target import TargetDevice
 from neo_constructs.compilation.compilation_job import CompilationJob
 from neo_constructs.compilation.model_data import ModelData
 from neo_constructs.sandbox.sagemaker.requests import validate
-from tests.lifecycle.fakes import BUCKET, event
+from tests.lifecycle.events import BUCKET, event
 from tests.oracle.sdk import compilation_job
 from tests.templates.stacks import stack, template, the
 
@@ -53,7 +53,7 @@ def ours(settings: JobSettings) -> dict[str, Any]:
         },
         "StoppingCondition": {"MaxRuntimeInSeconds": str(settings.max_runtime_seconds)},
     }
-    call = create_request(Request.parse(event(**properties)))
+    call: dict[str, Any] = create_request(Request.parse(event(**properties)))
     validate("CreateCompilationJob", call)
     return call
 

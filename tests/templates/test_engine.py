@@ -187,3 +187,48 @@ def test_the_grace_for_young_rights_is_a_setting() -> None:
     JobEngine.of(scope)
     variables = the(template(scope), "AWS::Lambda::Function")["Properties"]["Environment"]
     assert variables["Variables"] == {"IAM_GRACE_SECONDS": "0"}
+
+
+def test_sixty_jobs_stay_within_the_limits_of_iam() -> None:
+    """Source: IAM user guide, page IAM and AWS STS quotas; white space does not count."""
+    app = cdk.App()
+    scope = cdk.Stack(app, "Stack", env=cdk.Environment(account="1" * 12, region="eu-west-1"))
+    for number in range(60):
+        neo.CompilationJob(
+            scope,
+            f"Job{number}",
+            model_data=neo.ModelData.from_s3_uri(
+                f"s3://models-of-a-team-with-a-long-name/{number:0100}/model.tar.gz"
+            ),
+            framework=neo.Framework.xgboost(),
+            target=neo.TargetDevice.ML_C5,
+        )
+    found = template(scope)
+    inline: dict[str, int] = {}
+    managed: dict[str, int] = {}
+    for resource in found["Resources"].values():
+        properties = resource.get("Properties", {})
+        if resource["Type"] == "AWS::IAM::Policy":
+            for role in properties["Roles"]:
+                size = deployed_size(properties["PolicyDocument"])
+                inline[role["Ref"]] = inline.get(role["Ref"], 0) + size
+        elif resource["Type"] == "AWS::IAM::ManagedPolicy":
+            assert deployed_size(properties["PolicyDocument"]) <= 6_144
+            for role in properties["Roles"]:
+                managed[role["Ref"]] = managed.get(role["Ref"], 0) + 1
+    assert max(inline.values()) <= 10_240
+    assert managed
+    assert max(managed.values()) <= 10
+    # Every job waits for every policy of the engine's role, also for those it was split into.
+    split = set(of_type(found, "AWS::IAM::ManagedPolicy"))
+    assert all(split <= set(job["DependsOn"]) for job in of_type(found, JOB).values())
+    assert len(json.dumps(found)) < 1_000_000
+    assert len(found["Resources"]) < 500
+
+
+def deployed_size(document: Json) -> int:
+    """Return how many characters a policy has when its references are filled in."""
+    text = json.dumps(document, separators=(",", ":"))
+    for ref, value in (('{"Ref":"AWS::Partition"}', "aws-us-gov"), ('{"Ref":"AWS::StackId"}', "x")):
+        text = text.replace(ref, json.dumps(value))
+    return len(text)

@@ -10,7 +10,7 @@ from email.message import Message
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from neo_jobs.cloudformation import (
     Request,
@@ -46,6 +46,7 @@ LONGEST = Request.parse(
 )
 
 
+@example("\u00e9" * 3_000)  # two bytes in UTF-8, six in JSON
 @given(st.text(max_size=3_000) | st.text(alphabet="\u6f22\U0001f980", min_size=400, max_size=500))
 def test_any_reason_gives_a_response_that_cloudformation_takes(reason: str) -> None:
     body = response_body(LONGEST, status="FAILED", physical_id="x" * 255, reason=reason)

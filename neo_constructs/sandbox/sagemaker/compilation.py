@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
 import tarfile
 import threading
 import time
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from typing import Any, Final, TypeAlias
+
+from botocore.exceptions import ClientError
 
 from neo_constructs.catalog.framework import Framework
 from neo_constructs.catalog.images import image_uri
@@ -17,6 +20,12 @@ from neo_constructs.catalog.target import TargetDevice
 from neo_constructs.errors import ValidationError
 from neo_constructs.sandbox.sagemaker.faults import ApiError
 from neo_constructs.sandbox.sagemaker.platform import Platform, split_uri
+from neo_constructs.sandbox.sagemaker.telemetry import (
+    COMPILATION_LOGS,
+    COMPILATION_METRICS,
+    put_metric,
+    write_log,
+)
 
 Parameters: TypeAlias = Mapping[str, Any]
 Job: TypeAlias = dict[str, Any]
@@ -74,7 +83,7 @@ class CompilationJobs:
             message = "Exactly one of TargetDevice and TargetPlatform must be specified."
             raise ApiError("ValidationException", message)
         arn = self._platform.arn("compilation-job", name)
-        s3 = self._platform.s3_as(parameters["RoleArn"], arn)
+        make_client = self._platform.assume(parameters["RoleArn"], arn)
         image = self._image(parameters)
         now = time.time()
         job: Job = {
@@ -88,7 +97,7 @@ class CompilationJobs:
             **({"InferenceImage": image} if image else {}),
         }
         self._jobs[name] = job
-        self._start(lambda: self._work(job, s3))
+        self._start(lambda: self._work(job, make_client))
         return {"CompilationJobArn": arn}
 
     def describe(self, parameters: Parameters) -> dict[str, Any]:
@@ -146,31 +155,38 @@ class CompilationJobs:
         with self._lock:
             job.update(CompilationJobStatus=status, LastModifiedTime=time.time(), **fields)
 
-    def _work(self, job: Job, s3: Any) -> None:
-        """Do a job: read the model and write the artifact, with the job's own role."""
+    def _work(self, job: Job, make_client: Callable[[str], Any]) -> None:
+        """Do a job, all of it with the job's own role."""
+        name = job["CompilationJobName"]
         self._change(job, "INPROGRESS", CompilationStartTime=time.time())
         try:
-            data = self._read(job, s3)
-            until = time.monotonic() + self._seconds
-            while time.monotonic() < until:
-                if job["CompilationJobStatus"] == "STOPPING":
-                    self._change(job, "STOPPED", CompilationEndTime=time.time())
-                    return
-                time.sleep(_TICK_SECONDS)
-            artifact = self._write(job, s3, data)
+            write_log(make_client, COMPILATION_LOGS, name, "the sandbox compiles nothing")
+            fields = self._compile(job, make_client("s3"))
+            put_metric(make_client, COMPILATION_METRICS, "Compilations", 1)
         except _JobFailed as failure:
-            self._change(job, "FAILED", FailureReason=str(failure), CompilationEndTime=time.time())
+            fields = {"status": "FAILED", "FailureReason": str(failure)}
         except Exception as error:  # a job must end, whatever happens to it
-            reason = f"InternalServerError: {error}"[:1024]
-            self._change(job, "FAILED", FailureReason=reason, CompilationEndTime=time.time())
-        else:
-            self._change(
-                job,
-                "COMPLETED",
-                ModelArtifacts={"S3ModelArtifacts": artifact},
-                ModelDigests={"ArtifactDigest": hashlib.blake2b(data, digest_size=32).hexdigest()},
-                CompilationEndTime=time.time(),
-            )
+            reason = f"ClientError: {error}" if isinstance(error, ClientError) else f"{error!r}"
+            fields = {"status": "FAILED", "FailureReason": reason[:1024]}
+        self._change(job, **fields, CompilationEndTime=time.time())
+
+    def _compile(self, job: Job, s3: Any) -> dict[str, Any]:
+        """Read the model and write the artifact; return how that ended."""
+        data = self._read(job, s3)
+        upload = Upload(s3, self._artifact_uri(job))
+        until = time.monotonic() + self._seconds
+        while time.monotonic() < until:
+            if job["CompilationJobStatus"] == "STOPPING":
+                upload.abort()
+                return {"status": "STOPPED"}
+            time.sleep(_TICK_SECONDS)
+        upload.complete(_with_note(data, _target(job)))
+        digest = hashlib.blake2b(data, digest_size=32).hexdigest()
+        return {
+            "status": "COMPLETED",
+            "ModelArtifacts": {"S3ModelArtifacts": upload.uri},
+            "ModelDigests": {"ArtifactDigest": digest},
+        }
 
     def _read(self, job: Job, s3: Any) -> bytes:
         uri = job["InputConfig"]["S3Uri"]
@@ -196,18 +212,10 @@ class CompilationJobs:
             raise _JobFailed(f"{head} No {' or '.join(suffixes)} file found for {framework} model.")
         return data
 
-    def _write(self, job: Job, s3: Any, data: bytes) -> str:
+    def _artifact_uri(self, job: Job) -> str:
         base = split_uri(job["InputConfig"]["S3Uri"])[1].rsplit("/", 1)[-1].removesuffix(SUFFIX)
-        target = _target(job)
         folder = job["OutputConfig"]["S3OutputLocation"].rstrip("/")
-        uri = f"{folder}/{base}-{target}{SUFFIX}"
-        bucket, key = split_uri(uri)
-        try:
-            s3.put_object(Bucket=bucket, Key=key, Body=_with_note(data, target))
-        except Exception as error:
-            reason = f"ClientError: OutputConfiguration: Unable to write {uri}: {error}"
-            raise _JobFailed(reason) from error
-        return uri
+        return f"{folder}/{base}-{_target(job)}{SUFFIX}"
 
     def _image(self, parameters: Parameters) -> str | None:
         config = parameters["InputConfig"]
@@ -220,6 +228,49 @@ class CompilationJobs:
             )
         except ValidationError:
             return None
+
+
+class Upload:
+    """An artifact on its way to S3, in parts; one that is given up leaves nothing behind.
+
+    Parameters
+    ----------
+    s3
+        A client with the job's role.
+    uri
+        Where it goes.
+    """
+
+    def __init__(self, s3: Any, uri: str) -> None:
+        self.uri = uri
+        self._s3 = s3
+        bucket, key = split_uri(uri)
+        self._at = {"Bucket": bucket, "Key": key}
+        with self._naming():
+            s3.get_bucket_location(Bucket=bucket)
+            s3.list_objects_v2(Bucket=bucket, Prefix=key)
+            self._upload = s3.create_multipart_upload(**self._at)["UploadId"]
+
+    def complete(self, data: bytes) -> None:
+        """Write the artifact."""
+        named = {**self._at, "UploadId": self._upload}
+        with self._naming():
+            part = self._s3.upload_part(**named, PartNumber=1, Body=data)
+            parts = {"Parts": [{"ETag": part["ETag"], "PartNumber": 1}]}
+            self._s3.complete_multipart_upload(**named, MultipartUpload=parts)
+
+    def abort(self) -> None:
+        """Leave nothing."""
+        with self._naming():
+            self._s3.abort_multipart_upload(**self._at, UploadId=self._upload)
+
+    @contextlib.contextmanager
+    def _naming(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            reason = f"ClientError: OutputConfiguration: Unable to write {self.uri}: {error}"
+            raise _JobFailed(reason) from error
 
 
 class _JobFailed(Exception):

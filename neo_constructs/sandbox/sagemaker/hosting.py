@@ -7,7 +7,7 @@ import tarfile
 import tempfile
 import threading
 import time
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -15,6 +15,12 @@ from neo_constructs.archive.entry_point import Contract
 from neo_constructs.local.container import ContainerError, LocalContainer, Reply
 from neo_constructs.sandbox.sagemaker.faults import ApiError, not_found
 from neo_constructs.sandbox.sagemaker.platform import Platform, split_uri
+from neo_constructs.sandbox.sagemaker.telemetry import (
+    ENDPOINT_LOGS,
+    ENDPOINT_METRICS,
+    put_metric,
+    write_log,
+)
 
 Parameters: TypeAlias = Mapping[str, Any]
 Record: TypeAlias = dict[str, Any]
@@ -115,12 +121,13 @@ class Hosting:
     def create_model(self, parameters: Parameters) -> dict[str, Any]:
         """CreateModel: the role must be SageMaker's to assume, and able to read the artifact."""
         arn = self._platform.arn("model", parameters["ModelName"])
-        s3 = self._platform.s3_as(parameters["ExecutionRoleArn"], arn)
+        s3 = self._platform.assume(parameters["ExecutionRoleArn"], arn)("s3")
         for container in _containers(parameters):
             if url := container.get("ModelDataUrl"):
                 bucket, key = split_uri(url)
                 try:
-                    s3.head_object(Bucket=bucket, Key=key)
+                    s3.list_objects_v2(Bucket=bucket, Prefix=key)
+                    s3.get_object(Bucket=bucket, Key=key)["Body"].close()
                 except Exception as error:
                     raise ApiError(
                         "ValidationException",
@@ -177,7 +184,7 @@ class Hosting:
         config = self.configurations.get(configuration)
         models = {v["ModelName"]: self.models.get(v["ModelName"]) for v in _variants(config)}
         clients = {
-            model["ExecutionRoleArn"]: self._platform.s3_as(
+            model["ExecutionRoleArn"]: self._platform.assume(
                 model["ExecutionRoleArn"], record["EndpointArn"]
             )
             for model in models.values()
@@ -189,6 +196,10 @@ class Hosting:
         def work() -> None:
             until = time.monotonic() + self._seconds
             try:
+                for make_client in clients.values():
+                    group = f"{ENDPOINT_LOGS}/{name}"
+                    write_log(make_client, group, "AllTraffic", "the sandbox starts containers")
+                    put_metric(make_client, ENDPOINT_METRICS, "Starts", 1)
                 fleet = Fleet.start(_variants(config), models, clients)
             except Exception as error:
                 record.update(
@@ -224,7 +235,7 @@ class Fleet:
         cls,
         variants: list[Record],
         models: Mapping[str, Record],
-        clients: Mapping[str, Any],
+        clients: Mapping[str, Callable[[str], Any]],
     ) -> Fleet:
         """Start a container for each variant, with what the model's own role may read.
 
@@ -237,7 +248,7 @@ class Fleet:
         try:
             for variant in variants:
                 model = models[variant["ModelName"]]
-                s3 = clients[model["ExecutionRoleArn"]]
+                s3 = clients[model["ExecutionRoleArn"]]("s3")
                 (container,) = _containers(model)
                 fleet._containers[variant["VariantName"]] = fleet._load(container, s3)
         except BaseException:

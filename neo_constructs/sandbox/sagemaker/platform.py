@@ -5,6 +5,7 @@ The one that serves is in ministack_hooks; a test can give its own.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 
@@ -19,8 +20,8 @@ class Platform(Protocol):
         """Return the region of the current request."""
         ...
 
-    def s3_as(self, role_arn: str, source_arn: str) -> Any:
-        """Return an S3 client with a role's own credentials.
+    def assume(self, role_arn: str, source_arn: str) -> Callable[[str], Any]:
+        """Return what makes clients with a role's own credentials, by the service's name.
 
         Parameters
         ----------

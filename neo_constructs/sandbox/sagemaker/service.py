@@ -63,6 +63,7 @@ class SageMaker:
             "DescribeEndpoint": hosting.endpoints.describe,
             "DeleteEndpoint": hosting.delete_endpoint,
             "AddTags": self._add_tags,
+            "DeleteTags": self._delete_tags,
             "ListTags": self._list_tags,
         }
 
@@ -95,6 +96,12 @@ class SageMaker:
         kept = [tag for tag in record.get("Tags", []) if tag["Key"] not in new]
         record["Tags"] = [*kept, *parameters["Tags"]]
         return {"Tags": record["Tags"]}
+
+    def _delete_tags(self, parameters: Parameters) -> dict[str, Any]:
+        record = self.find_by_arn(parameters["ResourceArn"])
+        gone = set(parameters["TagKeys"])
+        record["Tags"] = [tag for tag in record.get("Tags", []) if tag["Key"] not in gone]
+        return {}
 
     def _list_tags(self, parameters: Parameters) -> dict[str, Any]:
         return {"Tags": self.find_by_arn(parameters["ResourceArn"]).get("Tags", [])}

@@ -1,0 +1,285 @@
+"""Is every right needed? Take each away, lead a stack through its life, and see what fails.
+
+The rights are those of the synthesized templates. Which of them the emulator enforces is not
+believed but recorded: it writes down every decision it makes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import json
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import aws_cdk as cdk
+from aws_cdk import aws_s3 as s3
+from botocore.exceptions import ClientError
+
+import neo_constructs as neo
+from tests.sandbox.account import MODELS, Account, Json, Requests, mailbox
+from tests.sandbox.test_stacks import BUCKET, jobs_of, resolved
+
+DIGITS = Path(__file__).parent.parent.parent / "examples" / "digits"
+ENGINE, COMPILER, MODEL = "NeoJobEngineRole", "NeoJobEngineCompileRole", "EndpointModelRole"
+MACHINE = "NeoJobEngineMachineRole"
+
+
+@dataclass(frozen=True, order=True)
+class Grant:
+    """One action of one statement of a role's policies."""
+
+    role: str
+    action: str
+    resource: str
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.role}: {self.action} on {self.resource}"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A kind of stack, and what is done with it.
+
+    Parameters
+    ----------
+    templates
+        What is deployed, one after the other.
+    has_rare_paths
+        Whether requests that overtake each other are made too.
+    """
+
+    name: str
+    templates: tuple[Json, ...]
+    has_rare_paths: bool
+
+
+# --- the stacks --------------------------------------------------------------------------------
+
+
+def variants(account: Account) -> list[Variant]:
+    """Return the stacks that between them take every path.
+
+    Which right a read or a delete needs depends on whether a bucket keeps versions.
+    """
+    versions = {}
+    for bucket in (MODELS, "models-with-versions"):
+        account.s3.create_bucket(Bucket=bucket)
+        if bucket != MODELS:
+            account.s3.put_bucket_versioning(
+                Bucket=bucket, VersioningConfiguration={"Status": "Enabled"}
+            )
+        for key in ("1.tar.gz", "2.tar.gz"):
+            versions[bucket, key] = account.put_model(bucket, key)
+
+    def lives(bucket: str) -> tuple[Json, ...]:
+        def of(key: str, tag: str) -> Json:
+            has_versions = bucket != MODELS
+            version = versions[bucket, key] if has_versions else None
+            return account.synthesize(_jobs(bucket, key, version, tag, has_versions=has_versions))
+
+        return (of("1.tar.gz", "a"), of("1.tar.gz", "b"), of("2.tar.gz", "b"))
+
+    return [
+        Variant("plain", lives(MODELS), has_rare_paths=True),
+        Variant("versions", lives("models-with-versions"), has_rare_paths=True),
+        Variant("endpoint", (account.synthesize(_endpoint),), has_rare_paths=False),
+    ]
+
+
+def _jobs(
+    bucket: str, key: str, version: str | None, tag: str, *, has_versions: bool
+) -> Callable[[cdk.Stack], None]:
+    def build(stack: cdk.Stack) -> None:
+        cdk.Tags.of(stack).add(tag, "1")
+        own = None if has_versions else s3.Bucket(stack, "Plain")
+        neo.CompilationJob(
+            stack,
+            "Job",
+            model_data=neo.ModelData.from_bucket(
+                s3.Bucket.from_bucket_name(stack, "Models", bucket), key, object_version=version
+            ),
+            framework=neo.Framework.onnx(),
+            data_input_config={"pixels": [1, 1, 8, 8]},
+            target=neo.TargetDevice.ML_C5,
+            artifact_bucket=own,
+            artifact_removal_policy=cdk.RemovalPolicy.DESTROY,
+        )
+
+    return build
+
+
+def _endpoint(stack: cdk.Stack) -> None:
+    neo.CompiledEndpoint(
+        stack,
+        "Endpoint",
+        model_data=neo.ModelData.from_asset(DIGITS / "digits.onnx"),
+        target=neo.TargetDevice.ML_C5,
+        inference_code=neo.InferenceCode.from_asset(DIGITS / "code"),
+        instance_type="ml.c5.large",
+    )
+
+
+# --- the rights --------------------------------------------------------------------------------
+
+
+def _statements(template: Json) -> list[tuple[str, Json]]:
+    """Return role and statement, in the order of the template."""
+    found = []
+    for name, resource in template["Resources"].items():
+        properties = resource.get("Properties", {})
+        if resource["Type"] == "AWS::IAM::Policy":
+            for role in properties["Roles"]:
+                found += [(role["Ref"], s) for s in properties["PolicyDocument"]["Statement"]]
+        elif resource["Type"] == "AWS::IAM::Role":
+            for policy in properties.get("Policies", []):
+                found += [(name, s) for s in policy["PolicyDocument"]["Statement"]]
+    return found
+
+
+def _actions(statement: Json) -> list[str]:
+    return statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+
+
+def grants(template: Json) -> list[Grant]:
+    """Return every right that a template gives."""
+    return [
+        Grant(role[:-8], action, _readable(statement["Resource"]), number)
+        for number, (role, statement) in enumerate(_statements(template))
+        for action in _actions(statement)
+    ]
+
+
+def without(template: Json, grant: Grant) -> Json:
+    """Return a template that lacks one right."""
+    made = copy.deepcopy(template)
+    role, statement = _statements(made)[grant.number]
+    assert role[:-8] == grant.role
+    left = [action for action in _actions(statement) if action != grant.action]
+    assert len(left) == len(_actions(statement)) - 1
+    statement["Action"] = left or ["s3:GetBucketAcl"]  # a statement must have one
+    return made
+
+
+def _readable(resource: object) -> str:
+    if isinstance(resource, list):
+        return ", ".join(map(_readable, resource))
+    if isinstance(resource, dict):
+        ((key, value),) = resource.items()
+        if key == "Fn::Join":
+            return "".join(map(_readable, value[1]))
+        if key == "Fn::Select":
+            return {"0": "<stack>", "4": ""}.get(str(value[0]), "")
+        return f"<{value if isinstance(value, str) else value[0]}>"
+    return str(resource)
+
+
+# --- what happens ------------------------------------------------------------------------------
+
+
+def lead(account: Account, variant: Variant, lacking: Grant | None = None) -> str:
+    """Lead a stack through its life; return what failed, or an empty text.
+
+    Create, update of tags, update with a compile, a request that is given up while its job runs,
+    a job that is stopped from outside, destroy.
+    """
+    name = f"Iam-{uuid.uuid4().hex[:12]}"
+    templates = [without(t, lacking) if lacking else t for t in variant.templates]
+    account.create(name, templates[0])
+    for template in templates[1:]:
+        if failure := _failure(account, name):
+            return failure
+        account.update(name, template)
+    if failure := _failure(account, name):
+        return failure
+    if variant.has_rare_paths and (failure := _rare_paths(account, name, templates[-1])):
+        return failure
+    bucket = account.physical_id(name, BUCKET)
+    account.delete(name)
+    return _failure(account, name) or _left(account, bucket, variant)
+
+
+def _failure(account: Account, name: str) -> str:
+    """Return what the failed events of a stack say."""
+    arn = account.arns[name]
+    events = account.stacks.describe_stack_events(StackName=arn)["StackEvents"]
+    failed = [e for e in events if e["ResourceStatus"].endswith("_FAILED")]
+    return "\n".join(e.get("ResourceStatusReason", "") for e in failed)
+
+
+def _rare_paths(account: Account, name: str, template: Json) -> str:
+    properties, settled = resolved(account, name, template), jobs_of(account, name)
+    with mailbox() as answers:
+        requests = Requests(account, name, answers)
+        create = requests.send("Create", properties)
+        if failure := _until_it_runs(account, name, settled, requests, create):
+            return failure
+        time.sleep(1)
+        delete = requests.send("Delete", properties, physical_id="Stack-Job-1ABC")
+        answer = answers.wait_for(delete)
+        if answer.get("Status") != "SUCCESS":
+            return str(answer.get("Reason", "no answer"))
+        time.sleep(1)
+        create = requests.send("Create", properties)
+        if failure := _until_it_runs(account, name, settled, requests, create):
+            return failure
+        answer = _stop_from_outside(account, name, settled, requests, create)
+        if "stopped outside CloudFormation" not in answer.get("Reason", ""):
+            return str(answer.get("Reason", "no answer"))
+        time.sleep(1)
+        delete = requests.send("Delete", properties, physical_id=answer["PhysicalResourceId"])
+        return "" if answers.wait_for(delete).get("Status") == "SUCCESS" else "no delete"
+
+
+def _stop_from_outside(
+    account: Account, name: str, settled: dict[str, str], requests: Requests, request_id: str
+) -> Json:
+    """Stop every job that a request starts, and return its answer."""
+    until = time.monotonic() + 60
+    while time.monotonic() < until and request_id not in requests.answers.answers:
+        for job, status in jobs_of(account, name).items():
+            if job not in settled and status in {"STARTING", "INPROGRESS"}:
+                with contextlib.suppress(ClientError):  # it may have ended meanwhile
+                    account.sagemaker.stop_compilation_job(CompilationJobName=job)
+        time.sleep(0.05)
+    return requests.answers.answers.get(request_id, {})
+
+
+def _until_it_runs(
+    account: Account, name: str, settled: dict[str, str], requests: Requests, request_id: str
+) -> str:
+    """Wait for a job; return why there is none."""
+    until = time.monotonic() + 30
+    while time.monotonic() < until:
+        if answer := requests.answers.answers.get(request_id):
+            return str(answer["Reason"])
+        if set(jobs_of(account, name)) - set(settled):
+            return ""
+        time.sleep(0.05)
+    return "no job has started"
+
+
+def _left(account: Account, bucket: str, variant: Variant) -> str:
+    """Return what should have been destroyed and is there; endpoints keep theirs."""
+    keys = account.keys(bucket) if variant.has_rare_paths else []
+    return f"left in the bucket: {keys}" if keys else ""
+
+
+# --- the record --------------------------------------------------------------------------------
+
+
+def decisions(log: Path) -> set[tuple[str, str]]:
+    """Return role and action of everything that the emulator was asked, and allowed."""
+    found = set()
+    for line in log.read_text().splitlines():
+        decision = json.loads(line)
+        if ":assumed-role/" in decision["caller"] and decision["is_allowed"]:
+            role = decision["caller"].split("/")[1]
+            for known in (ENGINE, COMPILER, MODEL, MACHINE):
+                if f"-{known}" in role:
+                    found.add((known, decision["action"]))
+    return found

@@ -1,0 +1,125 @@
+"""What cdk-nag's AwsSolutions rules find, and that each finding is answered exactly."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import aws_cdk as cdk
+import pytest
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_s3 as s3
+from cdk_nag import AwsSolutionsChecks
+from constructs import IConstruct
+
+import neo_constructs as neo
+from tests.templates.stacks import DIGITS, PARTITIONS, digits_endpoint
+
+PAGE = Path(__file__).parent.parent.parent / "docs" / "security.md"
+ENGINE = [
+    ("NeoJobEngine/CompilePolicy", "IAM5", ":log-group:/aws/sagemaker/CompilationJobs:*"),
+    ("NeoJobEngine/CompilePolicy", "IAM5", "*"),
+    ("NeoJobEngine/CompilePolicy", "IAM5", "/neo-...-*"),
+    ("NeoJobEngine/Machine", "SF1", ""),
+    ("NeoJobEngine/Machine", "SF2", ""),
+    ("NeoJobEngine/Role", "IAM5", ":compilation-job/neo-...-*"),
+    ("NeoJobEngine/Role", "IAM5", ":execution:<NeoJobEngineMachineE2FCF793.Name>:*"),
+    ("NeoJobEngine/Role", "IAM5", "*"),
+    ("NeoJobEngine/Role", "IAM5", "/neo-...-*"),
+]
+REST = [
+    ("Digits/Model/Role", "IAM5", ":log-group:/aws/sagemaker/Endpoints*"),
+    ("Digits/Model/Role", "IAM5", ":log-group:/aws/sagemaker/Endpoints*:*"),
+    ("Digits/Model/Role", "IAM5", ":repository/*"),
+    ("Digits/Model/Role", "IAM5", "*"),
+    ("Digits/Model/Role", "IAM5", "/neo-...-*"),
+    ("NeoArtifactBucket", "S1", ""),
+]
+
+
+Build = Callable[[cdk.Stack], object]
+
+
+def findings(
+    folder: Path, env: cdk.Environment | None, build: Build = digits_endpoint
+) -> list[tuple[str, str, str]]:
+    """Return what the rules find in a stack: where, rule, what of it."""
+    app = cdk.App(outdir=str(folder))
+    build(cdk.Stack(app, "Stack", env=env))
+    cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CDK_VALIDATION", "true")
+        with contextlib.suppress(RuntimeError):  # there are findings: they are in the report
+            app.synth()
+    report = json.loads((folder / "validation-report.json").read_text())
+    return sorted(
+        _readable(violation["ruleName"], construct["constructPath"])
+        for plugin in report["pluginReports"]
+        if "Nag" in plugin["pluginName"] or "AwsSolutions" in plugin["pluginName"]
+        for violation in plugin["violations"]
+        for construct in violation["violatingConstructs"]
+    )
+
+
+def _readable(rule: str, path: str) -> tuple[str, str, str]:
+    where = path.removeprefix("Stack/").removesuffix("/Resource").removesuffix("/DefaultPolicy")
+    name, _, what = rule.removeprefix("AwsSolutions-").removesuffix("]").partition("[Resource::")
+    head, has_prefix, tail = what.partition("neo-{")
+    if has_prefix:
+        what = f"{head}neo-...{tail[tail.rindex('}') + 1 :]}"
+    for start in (":compilation-job/", ":execution:", ":log-group:", ":repository/", "/neo-"):
+        if start in what:
+            what = what[what.index(start) :]
+            break
+    return where, name, what
+
+
+@pytest.mark.parametrize("partition", PARTITIONS)
+def test_every_finding_is_answered(partition: str, tmp_path: Path) -> None:
+    assert findings(tmp_path, PARTITIONS[partition]) == []
+
+
+def test_keys_and_roles_of_ones_own_add_no_finding(tmp_path: Path) -> None:
+    def build(stack: cdk.Stack) -> None:
+        key = kms.Key(stack, "Key", enable_key_rotation=True)
+        trusted = iam.ServicePrincipal("sagemaker.amazonaws.com")
+        neo.CompilationJob(
+            stack,
+            "Job",
+            model_data=neo.ModelData.from_asset(DIGITS / "digits.onnx"),
+            target=neo.TargetDevice.ML_C5,
+            role=iam.Role(stack, "Compiler", assumed_by=trusted),
+            encryption_key=key,
+            artifact_bucket=neo.ArtifactBucket(
+                stack,
+                "Artifacts",
+                encryption_key=key,
+                server_access_logs_bucket=s3.Bucket.from_bucket_name(stack, "Logs", "logs"),
+            ),
+        )
+
+    assert findings(tmp_path, PARTITIONS["aws"], build) == []
+
+
+def test_every_answer_has_its_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the answers the rules find just these: nothing is answered for nothing."""
+    answers: set[tuple[str, str]] = set()
+
+    def note(scope: IConstruct, rule: str, _reason: str) -> None:
+        answers.add((scope.node.path, rule))
+
+    for module in ("engine.acknowledgements", "engine.job_engine", "compilation.artifact_bucket"):
+        monkeypatch.setattr(f"neo_constructs.{module}.acknowledge", note)
+    found = findings(tmp_path, PARTITIONS["aws"])
+    assert found == sorted([*ENGINE, *REST])
+    assert len(answers) == len(found)
+
+
+def test_the_page_on_security_has_a_row_for_each() -> None:
+    page = PAGE.read_text()
+    for where, rule, what in [*ENGINE, *REST]:
+        row = f"| `{where}` | {rule} | {f'`{what}`' if what else ''} |".replace("  ", " ")
+        assert row in page, row
