@@ -166,21 +166,19 @@ def send(
     put = urllib.request.Request(  # noqa: S310 - CloudFormation's own presigned URL
         request.response_url, data=body, method="PUT", headers={"Content-Type": ""}
     )
-    attempts = 5
-    for attempt in range(1, attempts + 1):
+    attempt, attempts = 1, 5
+    while True:
         try:
             with opener(put, timeout=10):
                 return
-        except urllib.error.HTTPError as error:
-            if error.code < 500:
+        except OSError as error:  # HTTPError is one
+            if isinstance(error, urllib.error.HTTPError) and error.code < 500:
                 log.warning("CloudFormation no longer takes this answer: HTTP %s", error.code)
                 return
             if attempt == attempts:
                 raise
-        except OSError:
-            if attempt == attempts:
-                raise
         sleep(2.0**attempt)
+        attempt += 1
 
 
 def without_secrets(text: str) -> str:

@@ -113,11 +113,21 @@ def versions(s3: Client, bucket: str, prefix: str) -> Iterator[dict[str, str]]:
 
 
 def destroy(s3: Client, bucket: str, prefix: str) -> None:
-    """Delete every version of everything under a prefix."""
+    """Delete every version of everything under a prefix.
+
+    Raises
+    ------
+    Refused
+        If S3 keeps some of it; the text names what, and why.
+    """
     doomed = list(versions(s3, bucket, prefix))
+    kept = []
     for start in range(0, len(doomed), 1000):
         reply = s3.delete_objects(
             Bucket=bucket, Delete={"Objects": doomed[start : start + 1000], "Quiet": True}
         )
-        for failure in reply.get("Errors", []):
-            raise Refused(f"{failure['Key']} could not be deleted: {failure['Message']}")
+        kept += [
+            f"{e['Key']} could not be deleted: {e['Message']}" for e in reply.get("Errors", [])
+        ]
+    if kept:
+        raise Refused("; ".join(f"{e['Key']} could not be deleted: {e['Message']}" for e in kept))

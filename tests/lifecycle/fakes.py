@@ -191,11 +191,13 @@ class FakeS3:
         return {}
 
     def delete_objects(self, *, Bucket: str, Delete: Json) -> Json:
+        errors = []
         for item in Delete["Objects"]:
             if self.undeletable in item["Key"]:
-                return {"Errors": [{"Key": item["Key"], "Message": "held back"}]}
-            self.objects.pop((Bucket, item["Key"]), None)
-        return {}
+                errors.append({"Key": item["Key"], "Message": "held back"})
+            else:
+                self.objects.pop((Bucket, item["Key"]), None)
+        return {"Errors": errors} if errors else {}
 
     def list_objects_v2(self, *, Bucket: str, Prefix: str) -> list[Json]:
         return self._list("Contents", Bucket, Prefix)

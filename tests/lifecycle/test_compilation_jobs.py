@@ -378,12 +378,67 @@ def test_a_delete_that_may_not_look_into_the_bucket_any_more(world: World) -> No
     assert "Access Denied" in world.serve(destroy)["Reason"]
 
 
-def test_what_cannot_be_destroyed_is_named(world: World) -> None:
+def test_all_that_cannot_be_destroyed_is_named(world: World) -> None:
     name = created(world)["PhysicalResourceId"]
-    world.s3.undeletable = "result.json"
+    world.s3.undeletable = "json"
+    world.s3.put(f"s3://{BUCKET}/{name}/notes.json")
     answer = world.serve(event("Delete", physical_id=name, ArtifactRemovalPolicy="DESTROY"))
     assert answer["Status"] == "FAILED"
-    assert answer["Reason"] == f"{name}/result.json could not be deleted: held back"
+    assert answer["Reason"] == (
+        f"{name}/notes.json could not be deleted: held back; "
+        f"{name}/result.json could not be deleted: held back"
+    )
+    assert world.s3.under(PREFIX) == [f"{name}/notes.json", f"{name}/result.json"]
+
+
+def test_a_delete_that_breaks_stops_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = created(world)["PhysicalResourceId"]
+    monkeypatch.setattr(world.s3, "head_object", None)
+    answer = world.serve(event("Delete", physical_id=name))
+    assert answer["Reason"].startswith("The job engine failed: TypeError")
+    assert not world.calls.of("StopCompilationJob")
+
+
+def test_tags_of_a_job_whose_record_is_gone_are_let_be(world: World) -> None:
+    name = created(world)["PhysicalResourceId"]
+    world.sagemaker.jobs.clear()
+    tagged = event("Update", physical_id=name, Tags=[{"Key": "a", "Value": "b"}])
+    assert world.serve(tagged)["Status"] == "SUCCESS"
+    assert len(world.calls.of("ListTags")) == 1
+    assert not world.calls.of("AddTags")
+
+
+def test_tags_that_cannot_be_read_are_waited_for(world: World) -> None:
+    name = created(world)["PhysicalResourceId"]
+    world.calls.faults["ListTags"] = [refused("ListTags", "ThrottlingException")]
+    tagged = event("Update", physical_id=name, Tags=[{"Key": "a", "Value": "b"}])
+    assert world.serve(tagged)["Status"] == "SUCCESS"
+    assert world.sagemaker.jobs[name]["tags"] == {"a": "b"}
+
+
+def test_a_missing_right_on_the_model_is_named(world: World) -> None:
+    """The reply to HeadObject has no text; a listing shows that the object is there."""
+    forbidden = refused("HeadObject", "403", "Forbidden")
+    world.calls.faults["HeadObject"] = [forbidden] * 1_000
+    world.s3.put(f"s3://{BUCKET}/{PREFIX}")
+    answer = world.serve(event(InputObjectVersion="v7"))
+    assert answer["Reason"] == (
+        "HeadObject: not authorized to perform: s3:GetObjectVersion on resource: "
+        "arn:aws:s3:::staging/0123.gz (AccessDenied)"
+    )
+
+
+@pytest.mark.parametrize("code", ["404", "NoSuchKey", "NoSuchBucket", "NoSuchVersion"])
+def test_a_model_that_is_not_there_is_named_however_s3_says_it(world: World, code: str) -> None:
+    missing = refused("HeadObject", code)
+    world.calls.faults["HeadObject"] = [missing] * 100
+    reason = world.serve(event(InputObjectVersion="v7"))["Reason"]
+    assert reason.startswith(f"There is no object at {SOURCE} (version v7). Upload it")
+
+
+def test_a_resource_of_another_kind_is_refused(world: World) -> None:
+    answer = world.serve({**event(), "ResourceType": "Custom::Novelty"})
+    assert answer["Reason"].startswith("The engine does not know 'Custom::Novelty'")
 
 
 def test_a_stop_that_comes_too_late_is_no_fault_but_a_refused_one_is(world: World) -> None:

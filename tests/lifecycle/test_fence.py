@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.lifecycle.events import INVENTED, event, signed
-from tests.lifecycle.fakes import Json
+from tests.lifecycle.fakes import Json, refused
 from tests.lifecycle.world import World
 
 
@@ -134,3 +134,82 @@ def test_a_job_that_will_not_stop_is_answered_for(world: World) -> None:
     assert answer["Status"] == "FAILED"
     assert "could not be ended in time" in answer["Reason"]
     assert world.clock() - begin < 3_500
+
+
+@pytest.mark.parametrize(("policy", "is_kept"), [("RETAIN", True), ("DESTROY", False)])
+def test_a_job_that_completed_and_was_never_heard_of(
+    world: World, policy: str, is_kept: bool
+) -> None:
+    """Its create was given up in the moment between the compile's end and the answer."""
+    create = signed(event(ArtifactRemovalPolicy=policy), world.clock())
+    world.serve(create, until=lambda: bool(world.calls.of("PutObject")))
+    (name,) = world.sagemaker.jobs
+    assert not world.answers
+    world.clock.sleep(1)
+    delete = event("Delete", physical_id=INVENTED, ArtifactRemovalPolicy=policy)
+    assert world.serve(signed(delete, world.clock()))["Status"] == "SUCCESS"
+    assert not world.sagemaker.jobs
+    assert bool(world.s3.under(name)) is is_kept
+
+
+def test_an_answer_that_came_too_late_was_not_heard(world: World) -> None:
+    """CloudFormation signs the Delete, the Create answers, and only then the Delete arrives."""
+    begin = world.clock()
+    create = signed(event(ArtifactRemovalPolicy="DESTROY"), begin)
+    delete = event("Delete", physical_id=INVENTED, ArtifactRemovalPolicy="DESTROY")
+    assert world.serve(create)["Status"] == "SUCCESS"
+    assert world.serve(signed(delete, begin + 100))["Status"] == "SUCCESS"
+    assert not world.sagemaker.jobs
+    assert not world.s3.under("neo-")
+
+
+def test_an_answer_that_was_heard_is_what_lives(world: World) -> None:
+    """A Delete of an id that was made up for an earlier try comes when the next one is live."""
+    create = signed(event(ArtifactRemovalPolicy="DESTROY"), world.clock())
+    name = world.serve(create)["PhysicalResourceId"]
+    world.clock.sleep(30)
+    delete = event("Delete", physical_id=INVENTED, ArtifactRemovalPolicy="DESTROY")
+    assert world.serve(signed(delete, world.clock()))["Status"] == "SUCCESS"
+    assert list(world.sagemaker.jobs) == [name]
+    assert len(world.s3.under(name)) == 2
+
+
+def test_the_model_that_was_copied_for_an_update_that_was_given_up_goes(world: World) -> None:
+    first = world.serve(event())["PhysicalResourceId"]
+    update = event("Update", physical_id=first, InputFingerprint="0" * 64)
+    world.serve(update, until=lambda: len(world.calls.of("CopyObject")) == 2)
+    assert [key for key in world.s3.under("neo-") if "/input/" in key]
+    assert world.serve(event("Update", physical_id=first))["PhysicalResourceId"] == first
+    assert world.s3.under("neo-") == [f"{first}/model-ml_c5.tar.gz", f"{first}/result.json"]
+
+
+def test_an_execution_that_ends_before_it_is_stopped_is_no_fault(world: World) -> None:
+    compiling(world)
+    ended = refused("StopExecution", "ValidationException", "Execution is not running")
+    world.calls.faults["StopExecution"] = [ended]
+    assert world.serve(event("Delete", physical_id=INVENTED))["Status"] == "SUCCESS"
+    assert not world.sagemaker.jobs
+
+
+def test_an_execution_that_may_not_be_stopped_is_named(world: World) -> None:
+    compiling(world)
+    denied = refused("StopExecution", "AccessDeniedException", "no policy allows it")
+    world.calls.faults["StopExecution"] = [denied] * 100
+    answer = world.serve(event("Delete", physical_id=INVENTED))
+    assert "no policy allows it" in answer["Reason"]
+
+
+def test_the_steps_wait_for_the_last_one_of_a_stopped_execution(world: World) -> None:
+    compiling(world)
+    begin = world.clock()
+    world.serve(event("Delete", physical_id=INVENTED))
+    assert 160 <= world.clock() - begin < 250
+
+
+def test_two_requests_of_the_same_second(world: World) -> None:
+    """The time that is signed has no fractions; of two, a Delete is the later one."""
+    now = world.clock()
+    delete = signed(event("Delete", physical_id=INVENTED), now)
+    assert world.serve(delete)["Status"] == "SUCCESS"
+    assert world.serve(signed(event(), now))["Reason"].startswith("Superseded")
+    assert not world.sagemaker.created

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.lifecycle.events import BUCKET, PREFIX, SOURCE, archive_event
+from tests.lifecycle.fakes import refused
 from tests.lifecycle.world import World
 
 
@@ -67,3 +68,20 @@ def test_a_missing_script_is_named() -> None:
     answer = world.serve(archive_event())
     assert answer["Status"] == "FAILED"
     assert answer["Reason"].startswith(f"There is no object at {SOURCE}")
+
+
+def test_a_script_that_cannot_be_copied_in_time() -> None:
+    world = World()
+    world.calls.faults["CopyObject"] = [refused("CopyObject", "SlowDown")] * 10_000
+    answer = world.serve(archive_event())
+    assert answer["Reason"] == "The script could not be copied in time."
+
+
+def test_a_delete_that_fails_keeps_its_id() -> None:
+    world = World()
+    name = world.serve(archive_event())["PhysicalResourceId"]
+    world.s3.undeletable = "sourcedir"
+    delete = archive_event("Delete", physical_id=name, ArtifactRemovalPolicy="DESTROY")
+    answer = world.serve(delete)
+    assert (answer["Status"], answer["PhysicalResourceId"]) == ("FAILED", name)
+    assert "held back" in answer["Reason"]

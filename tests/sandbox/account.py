@@ -133,7 +133,7 @@ class Account:
             if not status.endswith("_IN_PROGRESS"):
                 return status
             time.sleep(0.1)
-        raise AssertionError(f"{name} does not come to rest")
+        raise AssertionError(f"{name} does not come to rest: {self.said(name)}")
 
     def said(self, name: str) -> str:
         """Return all that a stack's events say."""

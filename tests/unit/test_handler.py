@@ -1,0 +1,76 @@
+"""The function as Lambda calls it, and the clients it makes."""
+
+from __future__ import annotations
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+from neo_jobs import handler as module
+from neo_jobs import storage
+
+from tests.lifecycle.events import event
+from tests.lifecycle.world import World
+
+
+@pytest.fixture(autouse=True)
+def _region(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "none")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "none")
+
+
+def test_an_invocation_is_served(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    monkeypatch.setattr(module, "_engine", lambda: world.engine)
+    assert module.handler(event(), None) == {}
+    assert len(world.states.all) == 1
+
+
+def test_all_tries_of_a_call_fit_into_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IAM_GRACE_SECONDS", "7")
+    module._engine.cache_clear()
+    engine = module._engine()
+    assert engine is module._engine()
+    assert engine._grace_seconds == 7
+    for service in ("sagemaker", "s3", "stepfunctions", module.COPYING):
+        config = engine._client(service).meta.config
+        tries = config.retries["total_max_attempts"]
+        assert tries * (config.connect_timeout + config.read_timeout) <= 125, service
+    assert engine._client(module.COPYING).meta.config.read_timeout == 120
+    module._engine.cache_clear()
+
+
+@pytest.mark.parametrize("version", [None, "v1"])
+def test_an_object_is_deleted_for_good(version: str | None) -> None:
+    s3 = boto3.client("s3")
+    named = {"Bucket": "bucket", "Key": "key"}
+    found = {"ContentLength": 1, "ETag": "e", **({"VersionId": version} if version else {})}
+    with Stubber(s3) as answers:
+        answers.add_response("head_object", found, named)
+        answers.add_response(
+            "delete_object", {}, {**named, **({"VersionId": version} if version else {})}
+        )
+        storage.delete(s3, "bucket", "key")
+        answers.assert_no_pending_responses()
+
+
+def test_an_object_that_is_gone_is_not_deleted_again() -> None:
+    s3 = boto3.client("s3")
+    with Stubber(s3) as answers:
+        answers.add_client_error("head_object", "404")
+        storage.delete(s3, "bucket", "key")
+
+
+def test_more_than_a_thousand_objects_are_deleted() -> None:
+    s3 = boto3.client("s3")
+    versions = [{"Key": f"p/{n}", "VersionId": "v"} for n in range(1_500)]
+    marker = {"Key": "p/x", "VersionId": "m"}
+    with Stubber(s3) as answers:
+        answers.add_response(
+            "list_object_versions", {"Versions": versions, "DeleteMarkers": [marker]}
+        )
+        for part in ([*versions, marker][:1000], [*versions, marker][1000:]):
+            deleted = {"Bucket": "bucket", "Delete": {"Objects": part, "Quiet": True}}
+            answers.add_response("delete_objects", {}, deleted)
+        storage.destroy(s3, "bucket", "p/")
+        answers.assert_no_pending_responses()
