@@ -130,4 +130,4 @@ def destroy(s3: Client, bucket: str, prefix: str) -> None:
             f"{e['Key']} could not be deleted: {e['Message']}" for e in reply.get("Errors", [])
         ]
     if kept:
-        raise Refused("; ".join(f"{e['Key']} could not be deleted: {e['Message']}" for e in kept))
+        raise Refused("; ".join(kept))

@@ -378,6 +378,12 @@ def test_a_delete_that_may_not_look_into_the_bucket_any_more(world: World) -> No
     assert "Access Denied" in world.serve(destroy)["Reason"]
 
 
+def test_a_delete_waits_for_s3_as_for_anything_else(world: World) -> None:
+    name = created(world)["PhysicalResourceId"]
+    world.calls.faults["HeadObject"] = [refused("HeadObject", "SlowDown")] * 3
+    assert world.serve(event("Delete", physical_id=name))["Status"] == "SUCCESS"
+
+
 def test_all_that_cannot_be_destroyed_is_named(world: World) -> None:
     name = created(world)["PhysicalResourceId"]
     world.s3.undeletable = "json"
