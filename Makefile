@@ -7,13 +7,17 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 export SAGEMAKER_SUPPRESS_V2_WARNING := 1
 
-.PHONY: demo test lint bench simulate check-python clean constraints catalog golden
+.PHONY: demo test test-iam lint bench simulate mutants record check-python clean constraints catalog golden
 
 demo: $(VENV)/.demo
 	@neo sandbox run -- python examples/digits/demo.py
 
 test: $(VENV)/.test
-	@python -m pytest
+	@python -m pytest --cov=neo_jobs --cov-branch --cov-report=term:skip-covered --cov-fail-under=100
+
+# Take every right away in turn, and see that it is missed: about four minutes.
+test-iam: $(VENV)/.test
+	NEO_TEST_IAM=all python -m pytest -s tests/sandbox/test_iam.py
 
 lint: $(VENV)/.test
 	ruff check .
@@ -24,9 +28,18 @@ lint: $(VENV)/.test
 bench: $(VENV)/.test
 	python benchmarks/catalog.py
 
-# A long run of the lifecycle simulation: about 100,000 steps.
+# A long run of the lifecycle simulation: more than 100,000 steps.
 simulate: $(VENV)/.test
 	NEO_SIMULATED_LIVES=3000 python -m pytest -s tests/lifecycle/test_simulation.py
+
+# Break the engine on purpose, in every way that is named and in every small way, and see who notices.
+mutants: $(VENV)/.test
+	python tools/mutate_reconcile.py
+	python -m tests.lifecycle.mutations
+
+# Keep this version's events and states: later versions must serve them. Once per release.
+record: $(VENV)/.test
+	PYTHONPATH=lambda python -m tests.lifecycle.recording $$(python -c 'import importlib.metadata as m; print(m.version("neo-constructs"))')
 
 golden: $(VENV)/.test
 	UPDATE_GOLDEN=1 python -m pytest tests/templates

@@ -35,6 +35,27 @@ def test_the_engines_logical_ids_never_change(digits: Json) -> None:
     }
 
 
+def test_what_the_engine_adds_to_a_stack(digits: Json) -> None:
+    """The figures of docs/security.md."""
+    found = sorted(
+        resource["Type"]
+        for name, resource in digits["Resources"].items()
+        if name.startswith("NeoJobEngine")
+    )
+    assert found == [
+        "AWS::IAM::Policy",
+        "AWS::IAM::Policy",
+        "AWS::IAM::Role",
+        "AWS::IAM::Role",
+        "AWS::IAM::Role",
+        "AWS::Lambda::EventInvokeConfig",
+        "AWS::Lambda::Function",
+        "AWS::Logs::LogGroup",
+        "AWS::StepFunctions::StateMachine",
+    ]
+    assert len(of_type(digits, JOB)) == 1
+
+
 def test_nothing_that_may_be_replaced_has_a_name_of_its_own(digits: Json) -> None:
     named = {
         "AWS::Lambda::Function": "FunctionName",

@@ -16,7 +16,14 @@ from cdk_nag import AwsSolutionsChecks
 from constructs import IConstruct
 
 import neo_constructs as neo
-from tests.templates.stacks import DIGITS, PARTITIONS, digits_endpoint
+from tests.templates.stacks import (
+    DIGITS,
+    PARTITIONS,
+    actions,
+    digits_endpoint,
+    statements,
+    template,
+)
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "security.md"
 ENGINE = [
@@ -121,5 +128,27 @@ def test_every_answer_has_its_finding(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_the_page_on_security_has_a_row_for_each() -> None:
     page = PAGE.read_text()
     for where, rule, what in [*ENGINE, *REST]:
-        row = f"| `{where}` | {rule} | {f'`{what}`' if what else ''} |".replace("  ", " ")
+        row = f"| `{where}` | {rule} | {f'`{what}` ' if what else ''}|"
         assert row in page, row
+
+
+def test_the_page_on_security_has_every_right() -> None:
+    scope = cdk.Stack(cdk.App(), "Stack", env=PARTITIONS["aws"])
+    digits_endpoint(scope)
+    granted = {
+        (HEADINGS[role], action)
+        for name, role in (
+            ("NeoJobEngineRole", "engine"),
+            ("NeoJobEngineCompileRole", "compile"),
+            ("DigitsModelRole", "model"),
+        )
+        for statement in statements(template(scope), name)
+        for action in actions(statement)
+    }
+    sections = PAGE.read_text().split("\n### ")
+    for heading, action in granted:
+        (section,) = [text for text in sections if text.startswith(heading)]
+        assert f"| `{action}` |" in section, (heading, action)
+
+
+HEADINGS = {"engine": "The engine's function", "compile": "Neo", "model": "The endpoint"}
