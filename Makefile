@@ -7,7 +7,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 export SAGEMAKER_SUPPRESS_V2_WARNING := 1
 
-.PHONY: demo test test-iam lint bench simulate mutants record check-python clean constraints catalog golden
+.PHONY: demo test test-iam lint bench simulate mutants fuzz record check-python clean constraints catalog golden
 
 demo: $(VENV)/.demo
 	@neo sandbox run -- python examples/digits/demo.py
@@ -36,6 +36,10 @@ simulate: $(VENV)/.test
 mutants: $(VENV)/.test
 	python tools/mutate_reconcile.py
 	python -m tests.lifecycle.mutations
+
+# Throw broken files at every reader.
+fuzz: $(VENV)/.test
+	NEO_FUZZ_EXAMPLES=20000 python -m pytest -s tests/unit/test_fuzz.py
 
 # Keep this version's events and states: later versions must serve them. Once per release.
 record: $(VENV)/.test

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from neo_constructs.archive.model_file import ModelFile
+from neo_constructs.archive.model_file import ModelFile, channels_first
 from neo_constructs.catalog.data_input import DataInputConfig
 from neo_constructs.catalog.framework import Framework
 from neo_constructs.findings import Finding, Level, listed, suggestion
@@ -36,28 +36,14 @@ def check_framework(framework: Framework | None, model: ModelFile | None) -> lis
 
 def check_inputs(config: DataInputConfig | None, model: ModelFile | None) -> list[Finding]:
     """Say what is wrong between the inputs given and those in the model file."""
-    if config is None or model is None or not isinstance(config.value, Mapping):
+    if config is None or model is None or not model.inputs:
         return []
-    given, there = config.value, {i.name: i for i in model.inputs}
-    missing = [name for name in there if name not in given]
-    found = []
-    for name in (str(name) for name in given if name not in there):
-        near = suggestion(name, missing)
-        # A slip in one name is one fault, not one too many and one too few.
-        missing = [other for other in missing if repr(other) not in near]
-        found.append(f"the model has no input {name!r}; it has {listed(there)}. {near}")
-    found += [f"the model's input {name!r} is missing" for name in missing]
-    for name, shape in given.items():
-        if name not in there or not isinstance(shape, list | tuple):
-            continue  # said above, or by the rules of the form
-        wanted = there[name].shape
-        if wanted is None:
-            continue
-        fits = len(shape) == len(wanted) and all(
-            not isinstance(w, int) or w == s for s, w in zip(shape, wanted, strict=False)
-        )
-        if not fits:
-            found.append(f"the model's input {name!r} has the shape {list(wanted)}, not {shape}")
+    if model.framework == "PYTORCH":
+        problems = _by_order(config.value, model)
+    elif isinstance(config.value, Mapping):
+        problems = _by_name(config.value, model)
+    else:
+        return []
     return [
         Finding(
             code="data-input-config-contradicts-model",
@@ -65,5 +51,49 @@ def check_inputs(config: DataInputConfig | None, model: ModelFile | None) -> lis
             message=f"{problem.strip()}.".replace("..", "."),
             fix="leave data_input_config out where the model file states its inputs.",
         )
-        for problem in found
+        for problem in problems
     ]
+
+
+def _by_order(value: object, model: ModelFile) -> list[str]:
+    """Compare the inputs of a traced model: their names are labels, and sorted before they bind."""
+    if isinstance(value, Mapping):
+        shapes = [value[name] for name in sorted(value, key=str)]
+    elif isinstance(value, list | tuple):
+        shapes = list(value)
+    else:
+        return []
+    if len(shapes) != len(model.inputs):
+        traced = listed([i.name for i in model.inputs])
+        return [f"{len(shapes)} inputs are given; the model was traced with {traced}"]
+    return [
+        f"the model's input {there.name!r} was traced with the shape {list(there.shape)}; "
+        f"{shape} has another number of dimensions"
+        for shape, there in zip(shapes, model.inputs, strict=True)
+        if isinstance(shape, list | tuple) and there.shape and len(shape) != len(there.shape)
+    ]
+
+
+def _by_name(given: Mapping[object, object], model: ModelFile) -> list[str]:
+    there = {i.name: i for i in model.inputs}
+    missing = [name for name in there if name not in given]
+    found = []
+    for unknown in (str(name) for name in given if name not in there):
+        near = suggestion(unknown, missing)
+        # A slip in one name is one fault, not one too many and one too few.
+        missing = [other for other in missing if repr(other) not in near]
+        found.append(f"the model has no input {unknown!r}; it has {listed(there)}. {near}")
+    found += [f"the model's input {name!r} is missing" for name in missing]
+    for name, shape in given.items():
+        if name not in there or not isinstance(shape, list | tuple):
+            continue  # said above, or by the rules of the form
+        stated = there[str(name)].shape
+        if stated is None:
+            continue
+        wanted = channels_first(stated) if model.framework == "KERAS" else list(stated)
+        fits = len(shape) == len(wanted) and all(
+            not isinstance(w, int) or w == s for s, w in zip(shape, wanted, strict=False)
+        )
+        if not fits:
+            found.append(f"the model's input {name!r} has the shape {wanted}, not {shape}")
+    return found

@@ -18,10 +18,16 @@ from neo_constructs.archive.packing import (
 from neo_constructs.catalog.framework import Framework
 from neo_constructs.findings import Finding, Level, listed
 
-# ONNX 1.7, the newest that Neo documents: https://github.com/onnx/onnx/blob/main/docs/Versioning.md
-ONNX_MAX_OPSET = 12
-ONNX_MAX_IR_VERSION = 7
-_MODEL_SUFFIXES = frozenset({".onnx"})
+# What may be a model among an archive's members.
+_MODEL_SUFFIXES = frozenset(
+    {".onnx", ".pth", ".pt", ".pt2", ".pb", ".h5", ".keras", ".tflite", ".json", ".ubj", ".pkl",
+     ".model"}
+)  # fmt: skip
+MAX_MEMBERS = 10_000
+# How far an archive may expand: weights hardly compress, texts and zeros do.
+_MAX_EXPANSION = 200
+_MIN_EXPANSION_BYTES = 1 << 30
+_PARTS = frozenset({"mxnet-params"})  # files that are no model by themselves
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,33 +82,6 @@ def inspect(path: Path) -> Inspection:
         return _inspect_files(path)
     except (tarfile.TarError, EOFError, OSError, ValueError, zlib.error) as error:
         return _unusable(path, "model-unreadable", f"It cannot be read: {error}.", fix)
-
-
-def check_model(model: ModelFile, *, is_checked: bool = True) -> list[Finding]:
-    """Say what in a model file is newer than what Neo compiles.
-
-    Parameters
-    ----------
-    model
-        What the file says about itself.
-    is_checked
-        False where framework or target are made by ``.of``: the errors are then warnings.
-    """
-    found = []
-    if model.opset and model.opset > ONNX_MAX_OPSET:
-        found.append(f"opset {model.opset}, newer than {ONNX_MAX_OPSET}")
-    if model.ir_version and model.ir_version > ONNX_MAX_IR_VERSION:
-        found.append(f"IR version {model.ir_version}, newer than {ONNX_MAX_IR_VERSION}")
-    return [
-        Finding(
-            code="onnx-version",
-            level=Level.ERROR if is_checked else Level.WARNING,
-            where=model.where,
-            message=f"It has {what}, the newest of ONNX 1.7, which Neo compiles.",
-            fix=f"export it with opset {ONNX_MAX_OPSET} and IR version {ONNX_MAX_IR_VERSION}.",
-        )
-        for what in found
-    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,15 +166,17 @@ def _inspect_files(path: Path) -> Inspection:
     if not members:
         return _unusable(path, "model-missing", f"The folder {str(path)!r} holds no file.")
     models = [model for file in members.values() if (model := recognise(file))]
+    models = [model for model in models if model.format not in _PARTS]
     return _result(path, fingerprint(members), list(members), members, models)
 
 
 def _inspect_archive(path: Path) -> Inspection:
-    models, links, names, folders = [], [], [], []
+    models, names, folders = [], [], []
+    refused = _Refused(path)
     with tarfile.open(path, "r|gz") as tar, tempfile.TemporaryDirectory() as folder:
         for member in tar:
-            if not member.isfile() and not member.isdir():
-                links.append(member.name)
+            if finding := refused.look_at(member):
+                return finding
             if member.isdir():
                 folders.append(member.name)
             if member.isfile():
@@ -207,17 +188,63 @@ def _inspect_archive(path: Path) -> Inspection:
             with copy.open("wb") as out:
                 while stream and (chunk := stream.read(1 << 20)):
                     out.write(chunk)
-            if model := recognise(copy):
+            if (model := recognise(copy)) and model.format not in _PARTS:
                 models.append(model)
-    if links:
-        return _unusable(
-            path,
-            "archive-link",
-            f"It holds links or devices, which Neo does not follow: {listed(links[:5])}.",
-            "put the files themselves into the archive.",
-        )
+            copy.unlink()
+    if finding := refused.finding():
+        return finding
     found = _result(path, archive_fingerprint(path), names, {}, models)
     return replace(found, folders=tuple(folders))
+
+
+class _Refused:
+    """What keeps an archive from being unpacked at all, gathered member by member.
+
+    Looked at before a member's content is read, so that time and memory stay bounded.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._limit = max(_MIN_EXPANSION_BYTES, _MAX_EXPANSION * path.stat().st_size)
+        self._count = self._size = 0
+        self._links: list[str] = []
+        self._outside: list[str] = []
+
+    def look_at(self, member: tarfile.TarInfo) -> Inspection | None:
+        """Take note of a member; return a finding if there is no use in going on."""
+        self._count += 1
+        self._size += member.size
+        if self._count > MAX_MEMBERS:
+            return self._beyond(f"It has more than {MAX_MEMBERS:,} members.")
+        if self._size > self._limit:
+            return self._beyond(f"It expands to more than {self._limit >> 20:,} MiB.")
+        if not member.isfile() and not member.isdir():
+            self._links.append(member.name)
+        if member.name.startswith("/") or ".." in PurePosixPath(member.name).parts:
+            self._outside.append(member.name)
+        return None
+
+    def finding(self) -> Inspection | None:
+        """Return what was found when all members were seen."""
+        if self._links:
+            return _unusable(
+                self._path,
+                "archive-link",
+                f"It holds links or devices, which Neo does not follow: {listed(self._links[:5])}.",
+                "put the files themselves into the archive.",
+            )
+        if self._outside:
+            return _unusable(
+                self._path,
+                "archive-member-path",
+                f"Members would be unpacked outside of it: {listed(self._outside[:5])}.",
+                "write it with names below the folder it is made in.",
+            )
+        return None
+
+    def _beyond(self, message: str) -> Inspection:
+        fix = "pack the model alone: 'neo package' does."
+        return _unusable(self._path, "archive-beyond-reason", message, fix)
 
 
 def _result(

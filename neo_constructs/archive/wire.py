@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
+MAX_FIELDS = 2_000_000  # of one message: the graph of the largest model has fewer nodes
 
 
 class WireError(ValueError):
@@ -31,8 +32,11 @@ def fields(message: memoryview) -> Iterator[Field]:
     WireError
         Where the bytes stop making sense.
     """
-    position = 0
+    position = count = 0
     while position < len(message):
+        count += 1
+        if count > MAX_FIELDS:
+            raise WireError(f"more than {MAX_FIELDS} fields")
         key, position = _varint(message, position)
         number, kind = key >> 3, key & 7
         if number == 0:

@@ -23,6 +23,20 @@ def supported_versions(framework: str, target: TargetDevice) -> tuple[str, ...]:
     return tuple(documented()["support"].get(framework, {}).get(target.processor, ()))
 
 
+def newest(framework: str, target: TargetDevice) -> Framework:
+    """Return a framework with the newest version that Neo compiles for a target.
+
+    For a model file that says its framework and not the version. ONNX, Keras and XGBoost have
+    one version each, which is not sent.
+    """
+    if framework in {"PYTORCH", "TENSORFLOW", "MXNET"}:
+        versions = supported_versions(framework, target) or supported_versions(
+            framework, TargetDevice.ML_C5
+        )
+        return Framework(framework, max(versions, key=_order))
+    return Framework.parse(framework.lower())
+
+
 def check(framework: Framework, target: TargetDevice) -> list[Finding]:
     """Say what is wrong with compiling ``framework`` for ``target``.
 

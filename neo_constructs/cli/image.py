@@ -11,8 +11,8 @@ from neo_constructs.catalog.framework import Framework
 from neo_constructs.catalog.images import find_image
 from neo_constructs.catalog.job import check_region
 from neo_constructs.catalog.target import TargetDevice
+from neo_constructs.cli.arguments import parse_all
 from neo_constructs.errors import ValidationError, raise_errors
-from neo_constructs.findings import Finding
 
 
 @click.command()
@@ -24,19 +24,7 @@ def image(framework: str, target: str, region: str) -> None:
 
     Warnings go to standard error. Exits 1 if Neo has no such image, 2 if an argument says nothing.
     """
-    unusable: list[Finding] = []
-    parsed, device = None, None
-    try:
-        parsed = Framework.parse(framework)
-    except ValidationError as error:
-        unusable += error.findings
-    try:
-        device = TargetDevice.parse(target)
-    except ValidationError as error:
-        unusable += error.findings
-    if parsed is None or device is None:
-        click.echo(str(ValidationError(unusable)), err=True)
-        sys.exit(2)
+    parsed, device = parse_all((framework, Framework.parse), (target, TargetDevice.parse))
     try:
         found = [*device.check(), *support.check(parsed, device)]
         warnings = raise_errors([*found, *check_region(device, region)])

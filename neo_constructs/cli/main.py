@@ -5,7 +5,9 @@ from __future__ import annotations
 import click
 
 from neo_constructs.cli.image import image
+from neo_constructs.cli.package import package
 from neo_constructs.cli.sandbox import sandbox
+from neo_constructs.cli.validate import validate
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -18,4 +20,6 @@ def neo() -> None:
 
 
 neo.add_command(image)
+neo.add_command(package)
 neo.add_command(sandbox)
+neo.add_command(validate)

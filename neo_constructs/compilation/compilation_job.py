@@ -24,12 +24,13 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct, IDependable
 
 from neo_constructs.archive import declared
-from neo_constructs.archive.inspection import check_model
+from neo_constructs.archive.check_model import check_model
 from neo_constructs.catalog.compiler_options import CompilerOptions
 from neo_constructs.catalog.data_input import DataInputConfig, DataInputConfigLike
 from neo_constructs.catalog.framework import Framework
 from neo_constructs.catalog.job import DEFAULT_RUNTIME_SECONDS, JobSettings
 from neo_constructs.catalog.job import check as check_settings
+from neo_constructs.catalog.support import newest
 from neo_constructs.catalog.target import TargetDevice
 from neo_constructs.compilation.arguments import (
     has_tokens,
@@ -195,7 +196,7 @@ class CompilationJob(Resource):
 
     @property
     def tags(self) -> TagManager:
-        """The tags of the job; ``Tags.of`` puts them here. A change reaches the next job made."""
+        """The tags of the job; ``Tags.of`` puts them here. A change compiles nothing."""
         return self._tags
 
     def _inputs(
@@ -229,7 +230,7 @@ class CompilationJob(Resource):
         ]
         raise_errors(wrong, subject=self.node.path)
         model = model_data.model
-        known = framework or (Framework.parse(model.framework.lower()) if model else None)
+        known = framework or (newest(model.framework, target) if model else None)
         is_checked = target.is_checked and (known is None or known.is_checked)
         contradicted = declared.check_framework(framework, model)
         found = [*model_data.findings, *_check_policy(artifact_removal_policy, has_own_bucket)]

@@ -12,12 +12,15 @@ from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 
+from neo_constructs.archive.check_model import check_model
 from neo_constructs.archive.entry_point import Contract, check_script
-from neo_constructs.archive.inspection import check_members, check_model, inspect
+from neo_constructs.archive.inspection import check_members, inspect
+from neo_constructs.archive.model_file import recognise
 from neo_constructs.catalog.framework import Framework
 from neo_constructs.findings import Finding
 from tests.corpus.case import Case
 
+MODELS = Path(__file__).parents[1] / "models"
 DIGITS = Path(__file__).parents[2] / "examples" / "digits"
 ONNX = (DIGITS / "digits.onnx").read_bytes()
 NEWER_ONNX = ONNX[:-1] + b"\x0d"  # the last byte of the file is its opset
@@ -106,6 +109,43 @@ def linked(folder: Path) -> Path:
     return path
 
 
+def sparse(folder: Path) -> Path:
+    """Write an archive of a few bytes with a member of 10 GB in it: a hole, and nothing else."""
+    path = folder / "model.tar.gz"
+    header = bytearray(tarfile.TarInfo("model.pth").tobuf(tarfile.GNU_FORMAT))
+    size = 10 << 30
+    header[156:157] = tarfile.GNUTYPE_SPARSE
+    header[483:495] = b"\x80" + size.to_bytes(11, "big")
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    path.write_bytes(gzip.compress(bytes(header) + bytes(10_240)))
+    return path
+
+
+def crowded(folder: Path) -> Path:
+    """Write an archive of a million names."""
+    path = folder / "model.tar.gz"
+    entry = tarfile.TarInfo("a").tobuf()
+    with gzip.open(path, "wb", compresslevel=1) as out:
+        for _ in range(100):
+            out.write(entry * 10_000)
+    return path
+
+
+def model(
+    about: str, title: str, name: str, *says: str, warns: bool = False, good: bool = False
+) -> Case:
+    """Return a case about a model file that its framework has written: tests/models."""
+
+    def run(_folder: Path) -> list[Finding]:
+        found = recognise(MODELS / name)
+        return check_model(found) if found else []
+
+    errors = () if good or warns else (about,)
+    warnings = (about,) if warns else ()
+    return Case(about=about, title=title, run=run, errors=errors, warnings=warnings, says=says)
+
+
 def script(
     about: str, title: str, text: str | bytes | None, *says: str, good: bool = False
 ) -> Case:
@@ -169,9 +209,34 @@ CASES = [
     path("model-ambiguous", "one", written("a.onnx", ONNX), good=True),
     path("archive-link", "a link", linked, "model.pth"),
     path("archive-link", "no link", lambda f: archive(f, ("model.pth",)), good=True),
+    path("archive-beyond-reason", "a sparse file of 10 GB", sparse, "1,024 MiB"),
+    path("archive-beyond-reason", "too many members", crowded, "10,000 members"),
+    path("archive-beyond-reason", "a folder of files",
+         lambda f: archive(f, ("model.pth", *(f"{n}.txt" for n in range(100)))), good=True),
+    path("archive-member-path", "a way out", lambda f: archive(f, ("../model.pth",)),
+         "../model.pth"),
+    path("archive-member-path", "an absolute one", lambda f: archive(f, ("/model.pth",))),
+    path("archive-member-path", "a dot", lambda f: archive(f, ("./model.pth",)), good=True),
     path("onnx-version", "opset 13", written("new.onnx", NEWER_ONNX), "opset 13", "opset 12"),
     path("onnx-version", "IR 8", written("new.onnx", b"\x08\x08" + ONNX[2:]), "IR version 8"),
     path("onnx-version", "opset 12, IR 7", written("digits.onnx", ONNX), good=True),
+    model("model-format", "Keras 3's own format", "functional.keras", "HDF5"),
+    model("model-format", "TensorFlow Lite", "model.tflite", "edge devices only"),
+    model("model-format", "HDF5", "functional.h5", good=True),
+    model("torch-not-scripted", "a state dict", "state_dict.pth", "torch.jit.trace"),
+    model("torch-not-scripted", "a pickled module", "module.pth", "TorchScript"),
+    model("torch-not-scripted", "a legacy save", "legacy.pth", "before PyTorch 1.6"),
+    model("torch-not-scripted", "a program of torch.export", "export.pt2", "torch.export"),
+    model("torch-not-scripted", "a traced model", "traced.pth", good=True),
+    model("torch-not-scripted", "a scripted model", "scripted.pth", good=True),
+    model("torch-not-scripted", "a frozen model", "frozen.pth", good=True),
+    model("torch-training-mode", "eval() forgotten", "training.pth", "model.eval()", warns=True),
+    model("torch-training-mode", "eval() called", "traced.pth", good=True),
+    model("torch-newer", "written by 2.13", "newer-traced.pth", "2.1 or newer", warns=True),
+    model("torch-newer", "written by 2.0", "traced.pth", good=True),
+    model("xgboost-pickle", "a pickle", "xgboost.pkl", "save_model()", warns=True),
+    model("xgboost-pickle", "JSON", "xgboost.json", good=True),
+    model("xgboost-pickle", "UBJSON", "xgboost.ubj", good=True),
     script("script-missing", "none", None, "inference.py"),
     script("script-missing", "there", GOOD_SCRIPT, good=True),
     script("script-unreadable", "a slip", "def neo_preprocess(p, c:\n", "line 1"),

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from neo_constructs.archive.check_model import check_model
 from neo_constructs.archive.entry_point import Contract, check_script, contract_for
-from neo_constructs.archive.inspection import check_model, inspect
+from neo_constructs.archive.inspection import inspect
 from neo_constructs.archive.model_file import ModelInput, recognise
 from neo_constructs.archive.packing import archive_fingerprint, fingerprint, members_of, pack
 from neo_constructs.catalog.framework import Framework

@@ -1,0 +1,30 @@
+"""One input of a model, as its file states it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInput:
+    """One input of a model.
+
+    Parameters
+    ----------
+    name
+        Its name in the model.
+    shape
+        Its dimensions; a name or None where the file fixes no size. None if not even their number
+        is fixed.
+    dtype
+        Its element type in NumPy's words, or ``unknown``.
+    """
+
+    name: str
+    shape: tuple[int | str | None, ...] | None
+    dtype: str
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether every dimension has a size."""
+        return self.shape is not None and all(isinstance(d, int) for d in self.shape)

@@ -1,0 +1,118 @@
+"""Everything that can be said of a model and its script before anything runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from neo_constructs.archive import declared
+from neo_constructs.archive.check_model import check_model
+from neo_constructs.archive.entry_point import Contract, check_script, contract_for
+from neo_constructs.archive.inspection import Inspection, check_members, inspect
+from neo_constructs.archive.model_file import ModelFile
+from neo_constructs.catalog import data_input, job, support
+from neo_constructs.catalog.data_input import DataInputConfig
+from neo_constructs.catalog.framework import Framework
+from neo_constructs.catalog.target import TargetDevice
+from neo_constructs.errors import errors_among
+from neo_constructs.findings import Finding
+
+ENTRY_POINT = "inference.py"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Validation:
+    """What was found.
+
+    Parameters
+    ----------
+    framework
+        As declared, or as the model's file says, with the newest version that Neo compiles.
+    model
+        What the model's file says about itself.
+    findings
+        What is wrong, and advice.
+    """
+
+    framework: Framework | None
+    model: ModelFile | None
+    findings: tuple[Finding, ...]
+
+
+def validate(
+    path: Path | None = None,
+    *,
+    framework: Framework | None = None,
+    target: TargetDevice | None = None,
+    data_input_config: DataInputConfig | None = None,
+    code: Path | None = None,
+) -> Validation:
+    """Check a model, what is declared of it, and its script. Nothing of either is run.
+
+    Parameters
+    ----------
+    path
+        A model file, a folder or a model.tar.gz. Default: the script alone is checked.
+    framework
+        Default: the model's file says it.
+    target
+        What it is compiled for. Default: the rules of targets are left out.
+    data_input_config
+        Default: the model's file says it, where it can.
+    code
+        The folder with the script, or the script.
+
+    Examples
+    --------
+    >>> validate(Path("no-such-file")).findings[0].code
+    'model-missing'
+    """
+    found: list[Finding] = []
+    inspection = inspect(path) if path else None
+    model = inspection.model if inspection else None
+    device = target or TargetDevice.ML_C5
+    known = framework or (support.newest(model.framework, device) if model else None)
+    if inspection:
+        found += _check_archive(inspection, known, framework, target)
+    if known and inspection and not errors_among(found):
+        config = data_input_config or _read(model)
+        found += _check_inputs(known, target, config)
+        found += declared.check_inputs(config, model)
+    if code:
+        found += _check_code(code, known, device)
+    return Validation(framework=known, model=model, findings=tuple(found))
+
+
+def _check_archive(
+    inspection: Inspection,
+    known: Framework | None,
+    framework: Framework | None,
+    target: TargetDevice | None,
+) -> list[Finding]:
+    found = list(inspection.findings)
+    if inspection.model:
+        is_checked = (known is None or known.is_checked) and (target is None or target.is_checked)
+        found += check_model(inspection.model, is_checked=is_checked)
+    if not errors_among(inspection.findings):
+        found += declared.check_framework(framework, inspection.model)
+    if known and not errors_among(found):
+        found += check_members(inspection, known)
+    return found
+
+
+def _check_inputs(
+    framework: Framework, target: TargetDevice | None, config: DataInputConfig | None
+) -> list[Finding]:
+    if target is None:
+        return data_input.check_shapes(config, framework)
+    return job.check(job.JobSettings(framework=framework, target=target, data_input_config=config))
+
+
+def _check_code(code: Path, framework: Framework | None, target: TargetDevice) -> list[Finding]:
+    contract = contract_for(framework, target) if framework else Contract.TOOLKIT
+    return check_script(code / ENTRY_POINT if code.is_dir() else code, contract)
+
+
+def _read(model: ModelFile | None) -> DataInputConfig | None:
+    config = model.data_input_config() if model else None
+    return DataInputConfig(config, is_read=True) if config else None

@@ -1,0 +1,94 @@
+"""``neo validate``: what Neo or the container would refuse, in a second and without an account."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from neo_constructs.archive.model_file import ModelFile
+from neo_constructs.archive.validation import Validation
+from neo_constructs.archive.validation import validate as check
+from neo_constructs.catalog.framework import Framework
+from neo_constructs.catalog.target import TargetDevice
+from neo_constructs.cli.arguments import data_input_config as parse_shapes
+from neo_constructs.cli.arguments import parse_all
+from neo_constructs.errors import errors_among
+
+UNREADABLE = frozenset({"model-missing", "model-unreadable", "script-missing"})
+
+
+@click.command()
+@click.argument("path", required=False, type=click.Path(path_type=Path))
+@click.option("--framework", help="Such as pytorch:2.0. Default: the model's file says it.")
+@click.option("--target", help="Such as ml_c5. Default: the rules of targets are left out.")
+@click.option("--data-input-config", help="Shapes as JSON. Default: the model's file says them.")
+@click.option("--code", type=click.Path(path_type=Path), help="The script, or its folder.")
+@click.option("--json", "is_json", is_flag=True, help="Print one JSON object and nothing else.")
+def validate(
+    path: Path | None,
+    *,
+    framework: str | None,
+    target: str | None,
+    data_input_config: str | None,
+    code: Path | None,
+    is_json: bool,
+) -> None:
+    """Check the model at PATH: a model file, a folder or a model.tar.gz.
+
+    Nothing of the model or the script is run. Exits 0 if there are no errors, 1 if there are, 2 if
+    an argument says nothing or a file cannot be read.
+    """
+    if path is None and code is None:
+        raise click.UsageError("Give PATH, or --code, or both.")
+    parsed, device, shapes = parse_all(
+        (framework, Framework.parse),
+        (target, TargetDevice.parse),
+        (data_input_config, parse_shapes),
+    )
+    found = check(path, framework=parsed, target=device, data_input_config=shapes, code=code)
+    if is_json:
+        click.echo(json.dumps(as_json(found)))
+    else:
+        _print(found)
+    errors = {finding.code for finding in errors_among(found.findings)}
+    sys.exit(2 if errors & UNREADABLE else int(bool(errors)))
+
+
+def as_json(found: Validation) -> dict[str, Any]:
+    """Return what was found, in the form of ``--json``."""
+    fields = ("code", "level", "where", "message", "fix")
+    return {
+        "model": _model(found.model) if found.model else None,
+        "findings": [
+            {field: str(getattr(finding, field)) for field in fields} for finding in found.findings
+        ],
+    }
+
+
+def _model(model: ModelFile) -> dict[str, Any]:
+    return {
+        "framework": model.framework,
+        "format": model.format,
+        "inputs": [
+            {"name": i.name, "shape": None if i.shape is None else list(i.shape), "dtype": i.dtype}
+            for i in model.inputs
+        ],
+    }
+
+
+def _print(found: Validation) -> None:
+    model = found.model
+    if model:
+        click.echo(f"{model.where}: {model.framework} ({model.format})")
+        for each in model.inputs:
+            sizes = ", ".join("?" if d is None else str(d) for d in each.shape or ("...",))
+            click.echo(f"  input {each.name}: {each.dtype} [{sizes}]")
+    for finding in found.findings:
+        click.echo(f"{finding.level.capitalize()}: {finding}")
+    errors = len(errors_among(found.findings))
+    warnings = len(found.findings) - errors
+    click.echo(f"{errors} error{'s' * (errors != 1)}, {warnings} warning{'s' * (warnings != 1)}")

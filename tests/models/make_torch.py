@@ -1,0 +1,60 @@
+"""Write small PyTorch files of every kind: those that Neo compiles, and those that people give it.
+
+    python tests/models/make_torch.py FOLDER
+
+Made with torch 2.0.1; the files named ``newer`` with torch 2.13.0.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import torch
+from torch import nn
+
+
+class Net(nn.Module):
+    """Two layers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+        self.head = nn.Linear(4, 2)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        return self.head(torch.relu(self.conv(image)).mean((2, 3)))
+
+
+class Pair(nn.Module):
+    """Two inputs."""
+
+    def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        return (ids * mask).sum(1)
+
+
+def main(folder: Path) -> None:
+    """Write the files."""
+    torch.manual_seed(1)
+    image = torch.zeros(1, 3, 32, 32)
+    net = Net().eval()
+    traced = torch.jit.trace(net, image)
+    if not torch.__version__.startswith("2.0."):
+        traced.save(folder / "newer-traced.pth")
+        torch.jit.trace(Net(), image).save(folder / "newer-training.pth")
+        ids = torch.zeros(1, 8, dtype=torch.int64)
+        torch.jit.trace(Pair(), (ids, torch.zeros(1, 8))).save(folder / "newer-pair.pth")
+        program = torch.export.export(net, (image,))
+        torch.export.save(program, folder / "export.pt2")
+        return
+    traced.save(folder / "traced.pth")
+    torch.jit.trace(Net(), image).save(folder / "training.pth")
+    torch.jit.script(net).save(folder / "scripted.pth")
+    torch.jit.freeze(traced).save(folder / "frozen.pth")
+    torch.save(net.state_dict(), folder / "state_dict.pth")
+    torch.save(net, folder / "module.pth")
+    torch.save(net.state_dict(), folder / "legacy.pth", _use_new_zipfile_serialization=False)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,122 @@
+"""Nothing that is read can break a reader: random bytes, and real files with a fault in them."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import tarfile
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from neo_constructs.archive import pickle_data, wire
+from neo_constructs.archive.check_model import check_model
+from neo_constructs.archive.entry_point import Contract, check_script
+from neo_constructs.archive.inspection import inspect
+from neo_constructs.archive.model_file import recognise
+
+MODELS = Path(__file__).parent.parent / "models"
+FILES = sorted(p for p in MODELS.rglob("*") if p.is_file() and p.suffix != ".py")
+NAMES = (*{p.name for p in FILES}, "model.onnx", "model.tar.gz", "xgboost-model", "m.tgz")
+EXAMPLES = int(os.environ.get("NEO_FUZZ_EXAMPLES", "150"))
+totals: Counter[str] = Counter()
+
+fuzz = settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    derandomize="NEO_FUZZ_EXAMPLES" not in os.environ,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
+
+
+def look_at(name: str, content: bytes) -> None:
+    """Read a file in every way there is: findings may come, exceptions may not."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / name
+        file.write_bytes(content)
+        found = recognise(file)
+        if found:
+            check_model(found)
+            found.data_input_config()
+        inspect(file)
+        check_script(file, Contract.DLR)
+    totals["files"] += 1
+
+
+@fuzz
+@given(st.sampled_from(sorted(NAMES)), st.binary(max_size=2_000))
+def test_random_bytes(name: str, content: bytes) -> None:
+    look_at(name, content)
+
+
+@fuzz
+@given(st.sampled_from(FILES), st.data())
+def test_real_files_with_faults(file: Path, data: st.DataObject) -> None:
+    content = bytearray(file.read_bytes())
+    for _ in range(data.draw(st.integers(1, 8))):
+        place = data.draw(st.integers(0, max(len(content) - 1, 0)))
+        kind = data.draw(st.sampled_from(["change", "cut", "double", "insert"]))
+        if kind == "change" and content:
+            content[place] = data.draw(st.integers(0, 255))
+        elif kind == "cut":
+            del content[place : place + data.draw(st.integers(1, 500))]
+        elif kind == "double":
+            content[place:place] = content[place : place + data.draw(st.integers(1, 500))]
+        else:
+            content[place:place] = data.draw(st.binary(max_size=20))
+    look_at(file.name, bytes(content))
+
+
+@fuzz
+@given(st.data())
+def test_archives_with_faults(data: st.DataObject) -> None:
+    raw = io.BytesIO()
+    with tarfile.open(fileobj=raw, mode="w") as tar:
+        for file in data.draw(st.lists(st.sampled_from(FILES), max_size=3)):
+            name = data.draw(st.sampled_from([file.name, f"a/{file.name}", "../x", "/y", "é"]))
+            info = tarfile.TarInfo(name)
+            info.type = data.draw(st.sampled_from([tarfile.REGTYPE] * 4 + [tarfile.SYMTYPE]))
+            info.size = file.stat().st_size
+            tar.addfile(info, io.BytesIO(file.read_bytes()))
+    content = bytearray(raw.getvalue())
+    for _ in range(data.draw(st.integers(0, 4))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    packed = bytearray(gzip.compress(bytes(content), 1))
+    if data.draw(st.booleans()):
+        del packed[data.draw(st.integers(0, len(packed) - 1)) :]
+    look_at("model.tar.gz", bytes(packed))
+
+
+@fuzz
+@given(st.binary(max_size=500))
+def test_pickles(content: bytes) -> None:
+    totals["pickles"] += 1
+    try:
+        pickle_data.read(content)
+    except pickle_data.PickleError:
+        return
+
+
+@fuzz
+@given(st.binary(max_size=500))
+def test_messages(content: bytes) -> None:
+    totals["messages"] += 1
+    try:
+        list(wire.fields(memoryview(content)))
+    except wire.WireError:
+        return
+
+
+@fuzz
+@given(st.text(max_size=500))
+def test_scripts(text: str) -> None:
+    look_at("inference.py", text.encode(errors="surrogatepass"))
+
+
+def test_how_much_was_tried() -> None:
+    print(f"\nfuzzed: {dict(totals)}, crashes: 0")

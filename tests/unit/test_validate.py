@@ -1,0 +1,133 @@
+"""``neo validate`` and ``neo package``."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from neo_constructs.archive.packing import archive_fingerprint
+from neo_constructs.cli.main import neo
+
+MODELS = Path(__file__).parent.parent / "models"
+DIGITS = Path(__file__).parent.parent.parent / "examples" / "digits"
+
+
+def run(*arguments: str | Path) -> Result:
+    result = CliRunner().invoke(neo, [str(argument) for argument in arguments])
+    assert "Traceback" not in result.output
+    return result
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        ((MODELS / "traced.pth",), 0, "input image: float32 [1, 3, 32, 32]"),
+        ((MODELS / "traced.pth", "--target", "ml_c5"), 0, "0 errors, 0 warnings"),
+        ((MODELS / "training.pth",), 0, "[torch-training-mode]"),
+        ((MODELS / "state_dict.pth",), 1, "[torch-not-scripted]"),
+        ((MODELS / "functional.h5",), 0, "input image: float32 [?, 8, 8, 3]"),
+        ((MODELS / "functional.h5", "--target", "ml_c5"), 1, "[data-input-config-missing]"),
+        ((MODELS / "functional.h5", "--target", "ml_c5", "--data-input-config",
+          '{"image": [1, 3, 8, 8], "size": [1, 2]}'), 0, "0 errors"),
+        ((MODELS / "frozen.pb", "--data-input-config", '{"image": [1, 8, 8, 3]}'), 1,
+         "[data-input-config-contradicts-model]"),
+        ((MODELS / "traced.pth", "--framework", "tensorflow:2.9"), 1,
+         "[framework-contradicts-model]"),
+        ((DIGITS / "digits.onnx", "--code", DIGITS / "code", "--target", "ml_c5"), 0, "0 errors"),
+        ((DIGITS / "digits.onnx", "--target", "ml_inf1"), 1, "[framework-target]"),
+        (("--code", DIGITS / "code"), 0, "0 errors"),
+        ((DIGITS / "digits.onnx", "--code", MODELS), 2, "[script-missing]"),
+        (("no-such-file",), 2, "[model-missing]"),
+        ((), 2, "Give PATH, or --code"),
+        ((MODELS / "traced.pth", "--framework", "pytorhc:2.0", "--target", "x"), 2, "pytorch"),
+        ((MODELS / "traced.pth", "--data-input-config", "[1,"), 2, "is not JSON"),
+    ],
+)  # fmt: skip
+def test_validate(arguments: tuple[str | Path, ...], code: int, says: str) -> None:
+    result = run("validate", *arguments)
+    assert result.exit_code == code, result.output
+    assert says in result.output
+
+
+def test_json_is_one_object_and_nothing_else() -> None:
+    result = run("validate", MODELS / "newer-pair.pth", "--json")
+    found = json.loads(result.stdout)
+    assert found["model"] == {
+        "framework": "PYTORCH",
+        "format": "torchscript",
+        "inputs": [
+            {"name": "ids", "shape": [1, 8], "dtype": "int64"},
+            {"name": "mask", "shape": [1, 8], "dtype": "float32"},
+        ],
+    }
+    assert [f["code"] for f in found["findings"]] == ["torch-training-mode", "torch-newer"]
+    assert set(found["findings"][0]) == {"code", "level", "where", "message", "fix"}
+    missing = run("validate", "no-such-file", "--json")
+    assert json.loads(missing.stdout)["model"] is None
+
+
+def test_the_command_needs_no_cdk() -> None:
+    """It starts in a moment: neither the CDK nor boto3 is loaded."""
+    script = (
+        "import sys; from click.testing import CliRunner; from neo_constructs.cli.main import neo;"
+        f"r = CliRunner().invoke(neo, ['validate', {str(MODELS / 'traced.pth')!r}]);"
+        "assert r.exit_code == 0, r.output;"
+        "assert not {'aws_cdk', 'jsii', 'boto3', 'sagemaker'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_what_is_packaged_is_what_neo_takes(tmp_path: Path) -> None:
+    archive = tmp_path / "out" / "model.tar.gz"
+    archive.parent.mkdir()
+    result = run("package", MODELS / "traced.pth", "-o", archive)
+    assert result.exit_code == 0, result.output
+    with tarfile.open(archive) as tar:
+        assert tar.getnames() == ["traced.pth"]
+        assert {(m.mtime, m.uid, m.mode) for m in tar} == {(0, 0, 0o644)}
+    assert archive_fingerprint(archive) in result.output
+    assert [file.name for file in archive.parent.iterdir()] == ["model.tar.gz"]
+
+
+def test_folders_lie_at_the_top_of_the_archive(tmp_path: Path) -> None:
+    archive = tmp_path / "model.tar.gz"
+    code = tmp_path / "code"
+    code.mkdir()
+    (code / "inference.py").touch()
+    assert run("package", MODELS / "traced.pth", tmp_path, "-o", archive).exit_code == 0
+    with tarfile.open(archive) as tar:
+        assert tar.getnames() == ["code/inference.py", "traced.pth"]
+
+
+def test_what_neo_would_refuse_is_not_written(tmp_path: Path) -> None:
+    archive = tmp_path / "model.tar.gz"
+    archive.write_text("the former one")
+    result = run("package", MODELS / "state_dict.pth", "-o", archive)
+    assert result.exit_code == 1
+    assert "[torch-not-scripted]" in result.stderr
+    assert archive.read_text() == "the former one"
+    assert [file.name for file in tmp_path.iterdir()] == ["model.tar.gz"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("no-such-file",), "There is no file or folder"),
+        ((MODELS / "traced.pth", "-o", "model.zip"), "must end in .tar.gz"),
+        ((MODELS / "traced.pth", MODELS / "traced.pth"), "have one name"),
+        ((MODELS / "traced.pth", "-o", "/proc/no/model.tar.gz"), "could not be written"),
+        ((), "Missing argument"),
+    ],
+)
+def test_what_cannot_be_packaged_is_one_message(
+    arguments: tuple[str | Path, ...], says: str
+) -> None:
+    result = run("package", *arguments)
+    assert result.exit_code == 2
+    assert says in result.output
