@@ -22,6 +22,7 @@ DEADLINE_SECONDS = 3_300  # inside ServiceTimeout, which CloudFormation caps at 
 MAX_RESPONSE_BYTES = 4_096  # AWS CloudFormation user guide, custom resource response objects
 MAX_REASON_BYTES = 1_200
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
+_NO_LONGER = frozenset({403, 404, 410})  # expired, or the bucket of a stack that is gone
 _QUERY = re.compile(r"(https?://[^\s\"'?]+)\?[^\s\"'\\]+")
 
 
@@ -172,7 +173,7 @@ def send(
             with opener(put, timeout=10):
                 return
         except OSError as error:  # HTTPError is one
-            if isinstance(error, urllib.error.HTTPError) and error.code < 500:
+            if isinstance(error, urllib.error.HTTPError) and error.code in _NO_LONGER:
                 log.warning("CloudFormation no longer takes this answer: HTTP %s", error.code)
                 return
             if attempt == attempts:

@@ -66,7 +66,7 @@ class CompilationJobs:
             case core.StopJob():
                 self.stop(name)
             case core.DeleteJob():
-                self._sagemaker.delete_compilation_job(CompilationJobName=name)
+                self._delete(name)
             case core.TagJob(arn, add, remove):
                 self._tag(arn, add, remove)
             case core.RecordResult(result):
@@ -89,6 +89,14 @@ class CompilationJobs:
             if storage.error_code(error) not in {"ValidationException", "ResourceNotFound"}:
                 raise
 
+    def _delete(self, name: str) -> None:
+        """Remove a record; one that is gone already, or by a try whose reply was lost, is gone."""
+        try:
+            self._sagemaker.delete_compilation_job(CompilationJobName=name)
+        except ClientError as error:
+            if not _is_missing(error):
+                raise
+
     def stop_older(self, request: Request) -> core.Wait | None:
         """Stop the jobs of older requests of the resource; None if there are none to stop."""
         active = fence.active_jobs(self._others(request))
@@ -97,16 +105,13 @@ class CompilationJobs:
         why = "jobs of older requests are being stopped"
         return core.Wait(fence.STOPPING_SECONDS, why) if active else None
 
-    def remove_older(
-        self, request: Request, executions: Sequence[fence.Execution]
-    ) -> core.Wait | None:
+    def remove_older(self, request: Request) -> core.Wait | None:
         """Remove what older requests of the resource have left; None if that is done."""
-        unheard = fence.unheard_jobs(request, executions)
-        action = fence.fence_jobs(request, self._others(request), self._folders(request), unheard)
+        action = fence.fence_jobs(request, self._others(request), self._folders(request))
         match action:
             case fence.DeleteOtherJobs(names):
                 for name in names:
-                    self._sagemaker.delete_compilation_job(CompilationJobName=name)
+                    self._delete(name)
             case fence.DiscardInputs(names):
                 for name in names:
                     storage.delete(self._s3, spec.bucket(request), f"{name}/{INPUT_KEY}")
@@ -256,10 +261,13 @@ def _is_missing(error: ClientError) -> bool:
 def _needs_no_bucket(request: Request, error: ClientError) -> bool:
     """Whether a Delete may go on without a look into the bucket.
 
-    The rights on a bucket go with the last job that uses it; what is kept needs none.
+    The rights on a bucket go with the last job that uses it; what is kept needs none. In a bucket
+    that is gone there is nothing left.
     """
-    is_denied = storage.error_code(error) == "AccessDenied"
-    return is_denied and request.type == "Delete" and not spec.destroys(request)
+    if request.type != "Delete":
+        return False
+    code = storage.error_code(error)
+    return code == "NoSuchBucket" or (code == "AccessDenied" and not spec.destroys(request))
 
 
 def _may_retag(request: Request) -> bool:

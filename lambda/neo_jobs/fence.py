@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from neo_jobs.cloudformation import Request
-from neo_jobs.job_spec import destroys, is_ours, job_name
+from neo_jobs.job_spec import destroys, is_ours
 from neo_jobs.reconcile import RUNNING, TERMINAL, Clock, Fail, Wait
 
 SETTLE_SECONDS = 2  # an execution that has just given its answer ends by itself
@@ -43,19 +43,6 @@ class Execution:
     began: float
     ended: float | None = None
     request: Request | None = None
-
-    def was_heard_before(self, request: Request) -> bool:
-        """Whether it gave its answer before CloudFormation asked for something else.
-
-        The time that is signed into a request has no fractions of a second, so an answer of the
-        same second counts as unheard. What comes of one that was heard is in the request itself:
-        its id is the one to update, or to delete.
-        """
-        return (
-            self.status == "SUCCEEDED"
-            and self.ended is not None
-            and (request.signed is None or self.ended <= request.signed)
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,48 +107,57 @@ def fence_executions(
     request: Request, executions: Sequence[Execution], clock: Clock
 ) -> StopExecutions | Wait | Fail | None:
     """Return what to do about the other executions; None if nothing."""
-    if any(e.request and _is_newer(e.request, request) for e in executions):
+    others = [e for e in executions if not _are_two_deletes(e.request, request)]
+    if is_superseded(request, others):
         return Fail("Superseded: CloudFormation has sent a newer request for this resource.")
-    running = tuple(e.arn for e in executions if e.status == "RUNNING")
-    # By an id that it made up, CloudFormation deletes what it has never heard of.
-    if running and clock.polls == 0 and (request.type != "Delete" or is_ours(request)):
+    running = tuple(e.arn for e in others if e.status == "RUNNING")
+    if running and clock.polls == 0:
         return Wait(SETTLE_SECONDS, "an older request of this resource is being ended")
     return StopExecutions(running) if running else None
 
 
-def settle(executions: Sequence[Execution], clock: Clock) -> Wait | None:
+def is_superseded(request: Request, executions: Sequence[Execution]) -> bool:
+    """Whether CloudFormation has sent another request later. In one second, a Delete comes last.
+
+    Where a time is not signed, a Create gives way to what is running: CloudFormation sends none
+    while a Delete or an Update of the resource is pending.
+    """
+    for execution in executions:
+        other = execution.request
+        if other is None or _are_two_deletes(other, request):
+            continue
+        if other.signed is not None and request.signed is not None:
+            order = (request.signed, request.type == "Delete")
+            if (other.signed, other.type == "Delete") > order:
+                return True
+        elif request.type == "Create" != other.type and execution.status == "RUNNING":
+            return True
+    return False
+
+
+def _are_two_deletes(other: Request | None, request: Request) -> bool:
+    """Whether two requests delete two ids that the resource has had: each is for itself."""
+    return (
+        other is not None
+        and other.type == request.type == "Delete"
+        and other.physical_id != request.physical_id
+    )
+
+
+def settle(request: Request, executions: Sequence[Execution], clock: Clock) -> Wait | None:
     """Return how long the last step of an execution that was stopped may still act."""
     if clock.has_settled:
         return None
-    quiet = [e.ended + STEP_SECONDS for e in executions if e.ended and e.status != "SUCCEEDED"]
+    quiet = [
+        execution.ended + STEP_SECONDS
+        for execution in executions
+        if execution.ended
+        and execution.status != "SUCCEEDED"
+        and not _are_two_deletes(execution.request, request)
+    ]
     left = math.ceil(max(quiet, default=clock.now) - clock.now)
     why = "the last step of an older request may still run"
     return Wait(left, why, is_settling=True) if left > 0 else None
-
-
-def _is_newer(other: Request, request: Request) -> bool:
-    """Whether CloudFormation sent the other request later. In one second, a Delete comes last."""
-    if other.signed is None or request.signed is None:
-        return False
-    return (other.signed, other.type == "Delete") > (request.signed, request.type == "Delete")
-
-
-def unheard_jobs(request: Request, executions: Sequence[Execution]) -> frozenset[str]:
-    """Return the jobs of executions that reported nothing, or nothing that was heard.
-
-    Nobody will delete those by their names. A Delete of an id that was reported finds none: what
-    comes right before it is the update that has replaced the id, and that one was heard.
-    """
-    if request.type == "Delete" and is_ours(request):
-        return frozenset()
-    return frozenset(
-        job_name(replace(execution.request, attempt=attempt))
-        for execution in executions
-        if execution.request
-        and execution.request.type != "Delete"
-        and not execution.was_heard_before(request)
-        for attempt in (0, 1)
-    )
 
 
 def active_jobs(jobs: Sequence[OtherJob]) -> tuple[str, ...]:
@@ -170,29 +166,18 @@ def active_jobs(jobs: Sequence[OtherJob]) -> tuple[str, ...]:
 
 
 def fence_jobs(
-    request: Request,
-    jobs: Sequence[OtherJob],
-    folders: Sequence[Folder],
-    unheard: frozenset[str] = frozenset(),
+    request: Request, jobs: Sequence[OtherJob], folders: Sequence[Folder]
 ) -> JobsAction | None:
     """Return what to do about the resource's other jobs; None if nothing.
 
-    A job whose result is on record may be what an endpoint serves: its own Delete comes for it.
-    One without was never reported, so no Delete will ever name it.
-
-    Parameters
-    ----------
-    request
-        What is being served.
-    jobs, folders
-        What there is of other jobs.
-    unheard
-        Jobs that were not reported, although their results may be on record.
+    A job whose result is on record may be what an endpoint serves, and is never touched: its own
+    Delete comes for it. One without was not reported, so no Delete will name it. Its record goes;
+    its files go with DESTROY, unless this is the Delete of another id: of what else there is, one
+    then lives, and someone may have removed its result by hand.
     """
     if any(job.status not in TERMINAL for job in jobs):
         return Wait(STOPPING_SECONDS, "a job of an older request is being stopped")
-    names = {f.name for f in folders if not f.has_result or f.name in unheard}
-    unreported = names - {request.physical_id}
+    unreported = {f.name for f in folders if not f.has_result} - {request.physical_id}
     ended = tuple(
         job.name for job in jobs if job.status in {"FAILED", "STOPPED"} or job.name in unreported
     )
@@ -201,6 +186,7 @@ def fence_jobs(
     inputs = tuple(folder.name for folder in folders if folder.has_input)
     if inputs:
         return DiscardInputs(inputs)
-    if unreported and destroys(request):
+    is_of_another = request.type == "Delete" and is_ours(request)
+    if unreported and destroys(request) and not is_of_another:
         return DestroyFolders(tuple(sorted(unreported)))
     return None

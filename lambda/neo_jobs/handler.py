@@ -36,7 +36,7 @@ State: TypeAlias = Mapping[str, Any]
 Resource: TypeAlias = compilation.CompilationJobs | serving_archive.ServingArchives
 
 STATE_VERSION = 1
-MACHINE_SECONDS = 3_400  # how long an execution can last: engine/job_engine.py
+MACHINE_SECONDS = 4_500  # how long an execution can last: engine/job_engine.py
 COPYING = "s3 for copies"  # an S3 client that waits longer
 log = logging.getLogger("neo_jobs")
 log.setLevel(logging.INFO)
@@ -130,11 +130,7 @@ class Engine:
         request = _request(state)
         log.error("a step failed: %s", without_secrets(str(state.get("Error"))))
         reason = f"The job engine failed: {_cause(state.get('Error') or {})}"
-        try:
-            self._resource(request).abandon(request)
-        except Exception as error:  # whatever it is, CloudFormation must get its answer
-            _log_failure("the job could not be stopped")
-            reason = f"{reason}. Stopping the job failed too: {error}"
+        reason += self._abandon(request)
         self._answer(request, core.Fail(reason))
         return {"Version": STATE_VERSION, "Done": True}
 
@@ -153,10 +149,26 @@ class Engine:
                     return False, before
                 is_fenced = True
             action = resource.next_action(request, clock)
+            if isinstance(action, core.CreateJob) and fence.is_superseded(
+                request, self._other_executions(request)
+            ):
+                # A list of executions may be seconds behind: look once more before what costs.
+                return is_fenced, core.Fail("Superseded: CloudFormation has sent a newer request.")
             resource.perform(request, action)
         except (storage.Refused, ClientError, BotoCoreError) as error:
             action = self._met(error, clock)
+            if isinstance(action, core.Fail):
+                self._abandon(request)
         return is_fenced, action
+
+    def _abandon(self, request: Request) -> str:
+        """Leave nothing running when a request is given up; return why that failed, if it did."""
+        try:
+            self._resource(request).abandon(request)
+        except Exception as error:  # whatever it is, CloudFormation must get its answer
+            _log_failure("the job could not be stopped")
+            return f". Stopping the job failed too: {error}"
+        return ""
 
     def _met(self, error: Exception, clock: core.Clock) -> core.Wait | core.Fail:
         """Return what a call that was refused, or got no reply, means."""
@@ -164,9 +176,11 @@ class Engine:
             return core.Fail(str(error))
         if isinstance(error, ClientError):
             fault = error.response.get("Error", {})
+            status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
             message = f"{error.operation_name}: {fault.get('Message', error)}"
             in_grace = clock.now < clock.started + self._grace_seconds
-            return core.on_error(_code(error), message, clock, in_grace=in_grace)
+            code = "ServiceUnavailable" if status >= 500 else _code(error)
+            return core.on_error(code, message, clock, in_grace=in_grace)
         return core.on_error(_code(error), str(error), clock, in_grace=False)
 
     def _fence(
@@ -183,8 +197,8 @@ class Engine:
         action = (
             action
             or resource.stop_older(request)
-            or fence.settle(executions, clock)
-            or resource.remove_older(request, executions)
+            or fence.settle(request, executions, clock)
+            or resource.remove_older(request)
         )
         if action and clock.is_late:
             return core.Fail("Older requests of this resource could not be ended in time.")
@@ -204,7 +218,7 @@ class Engine:
     def _other_executions(self, request: Request) -> list[fence.Execution]:
         """Return the resource's other executions that matter to a request.
 
-        Those that run, that may be newer, or whose answers CloudFormation has not waited for.
+        Those that run or were ended before they could answer, and those that may be newer.
         """
         machine = request.properties["StateMachineArn"]
         found = []
@@ -221,7 +235,7 @@ class Engine:
             name = listed["name"]
             is_other = name.startswith(request.execution_prefix) and name != request.execution_name
             may_be_newer = request.signed is not None and execution.began >= request.signed
-            if is_other and (may_be_newer or not execution.was_heard_before(request)):
+            if is_other and (may_be_newer or execution.status != "SUCCEEDED"):
                 text = self._states.describe_execution(executionArn=execution.arn)["input"]
                 found.append(replace(execution, request=_served(text)))
         return found

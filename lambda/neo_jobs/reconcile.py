@@ -21,12 +21,14 @@ TERMINAL = frozenset({"COMPLETED", "FAILED", "STOPPED"})
 PASSING = frozenset(
     {
         "ConnectionError",
+        "ExecutionLimitExceeded",
+        "ExpiredTokenException",  # the function's credentials are renewed
+        "OperationAborted",
         "PreconditionFailed",  # the source was replaced between the look and the copy
+        "RequestLimitExceeded",
         "RequestTimeout",
         "ServiceUnavailable",
         "SlowDown",
-        "Throttling",
-        "ThrottlingException",
         "TooManyRequestsException",
     }
 )
@@ -436,7 +438,7 @@ def _pause(code: str, message: str, *, in_grace: bool) -> int:
 
 def is_passing(code: str) -> bool:
     """Whether a service's error goes away by itself."""
-    return code in PASSING or code.startswith(("5", "Internal"))
+    return code in PASSING or code.startswith(("5", "429", "Internal")) or "Throttl" in code
 
 
 def _reason(job: Job, name: str) -> str:

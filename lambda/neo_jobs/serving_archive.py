@@ -6,13 +6,13 @@ The containers that take a script by SAGEMAKER_SUBMIT_DIRECTORY want an archive 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, TypeAlias
+
+from botocore.exceptions import ClientError
 
 from neo_jobs import reconcile as core
 from neo_jobs import storage
 from neo_jobs.cloudformation import Request, digest
-from neo_jobs.fence import Execution
 
 Client: TypeAlias = Any
 
@@ -50,8 +50,7 @@ class ServingArchives:
             is_ours = (request.physical_id or "").startswith(f"{request.resource_prefix}/serving/")
             if not is_ours or request.properties.get("ArtifactRemovalPolicy") != "DESTROY":
                 return done
-            leftovers = any(storage.versions(self._s3, bucket, f"{request.physical_id}/"))
-            return core.DestroyArtifacts() if leftovers else done
+            return core.DestroyArtifacts() if self._has_leftovers(request, bucket) else done
         found = self._find(request, bucket)
         if found:
             return core.Succeed(found, _attributes(request, bucket, found))
@@ -80,13 +79,21 @@ class ServingArchives:
         del request
         return None
 
-    def remove_older(self, request: Request, executions: Sequence[Execution]) -> core.Wait | None:
+    def remove_older(self, request: Request) -> core.Wait | None:
         """Return None: what a request that was given up has copied serves the next."""
-        del request, executions
+        del request
         return None
 
     def abandon(self, request: Request) -> None:
         """Nothing of this resource runs on its own."""
+
+    def _has_leftovers(self, request: Request, bucket: str) -> bool:
+        try:
+            return any(storage.versions(self._s3, bucket, f"{request.physical_id}/"))
+        except ClientError as error:
+            if storage.error_code(error) == "NoSuchBucket":
+                return False
+            raise
 
     def _find(self, request: Request, bucket: str) -> str | None:
         """Return the prefix of a copy with the same content; the one in use first."""

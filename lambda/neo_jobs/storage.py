@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 Client: TypeAlias = Any
 
 MAX_COPY_BYTES = 5 * 1024**3  # CopyObject's limit
+_PASSING = frozenset({"InternalError", "ServiceUnavailable", "SlowDown", "OperationAborted"})
 _NOT_FOUND = frozenset({"404", "NoSuchKey", "NotFound", "NoSuchBucket", "NoSuchVersion"})
 
 
@@ -54,6 +55,8 @@ def _denied(error: ClientError, bucket: str, key: str, version: str) -> ClientEr
     """Return an error that says what is missing: the reply to HeadObject has no text."""
     action = "s3:GetObjectVersion" if version else "s3:GetObject"
     message = f"not authorized to perform: {action} on resource: arn:aws:s3:::{bucket}/{key}"
+    if version:
+        message += f", or there is no version {version}"
     fault = {"Error": {"Code": "AccessDenied", "Message": message}}
     return ClientError(fault, error.operation_name)
 
@@ -127,7 +130,9 @@ def destroy(s3: Client, bucket: str, prefix: str) -> None:
             Bucket=bucket, Delete={"Objects": doomed[start : start + 1000], "Quiet": True}
         )
         kept += [
-            f"{e['Key']} could not be deleted: {e['Message']}" for e in reply.get("Errors", [])
+            f"{e.get('Key')} could not be deleted: {e.get('Message') or e.get('Code')}"
+            for e in reply.get("Errors", [])
+            if e.get("Code") not in _PASSING  # the next look finds it again
         ]
     if kept:
         raise Refused("; ".join(kept))

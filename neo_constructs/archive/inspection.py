@@ -80,7 +80,8 @@ def inspect(path: Path) -> Inspection:
             return _inspect_archive(path)
         fix = "check the file, and what it links to."
         return _inspect_files(path)
-    except (tarfile.TarError, EOFError, OSError, ValueError, zlib.error) as error:
+    except (tarfile.TarError, EOFError, OSError, ValueError, TypeError, zlib.error) as error:
+        # TypeError: what tarfile raises where the header of the gzip stream is cut off.
         return _unusable(path, "model-unreadable", f"It cannot be read: {error}.", fix)
 
 

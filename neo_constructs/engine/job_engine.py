@@ -36,7 +36,9 @@ RUNTIME: Final = "python3.14"  # the newest Python the CDK names
 MEMORY_MIB: Final = 256
 STEP_SECONDS: Final = 150  # a server-side copy of 5 GB, and 90 s of waiting for IAM
 EVENT_AGE_SECONDS: Final = 180  # how late CloudFormation's event may still be delivered
-MACHINE_SECONDS: Final = 3_400  # after the engine's own deadline of 3,300
+# Beyond the engine's own deadline of 3,300, and CloudFormation's hour: steps that die one after
+# the other take minutes, and the last one still has to stop the job.
+MACHINE_SECONDS: Final = 4_500
 SERVICE_SECONDS: Final = 3_600  # CloudFormation's cap; the backstop
 IAM_GRACE_SECONDS: Final = 90
 PROPERTIES_VERSION: Final = "1"
@@ -421,8 +423,9 @@ def definition(function_arn: str) -> dict[str, Any]:
     retry = {
         "ErrorEquals": _LAMBDA_FAULTS,
         "IntervalSeconds": 2,
-        "MaxAttempts": 6,
+        "MaxAttempts": 60,
         "BackoffRate": 2,
+        "MaxDelaySeconds": 60,
     }
     again = {
         "ErrorEquals": ["States.ALL"],
@@ -461,7 +464,7 @@ def definition(function_arn: str) -> dict[str, Any]:
                 "Resource": function_arn,
                 "Parameters": {"Door": "abort", "State.$": "$"},
                 "TimeoutSeconds": STEP_SECONDS + 10,
-                "Retry": [{**again, "MaxAttempts": 3}],
+                "Retry": [retry, {**again, "MaxAttempts": 3}],
                 "Next": "Done",
             },
             "Done": {"Type": "Succeed"},

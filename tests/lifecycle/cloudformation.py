@@ -68,6 +68,7 @@ class CloudFormation:
         self.current: Deployed | None = None
         self.pending: list[Request] = []
         self.sent: list[Request] = []
+        self.rolled_back: list[tuple[dict[str, Live], dict[str, Live]]] = []  # before and after
         self.may_cancel = False
         self.delay = 0.0
         self._process: Process | None = None
@@ -160,6 +161,7 @@ class CloudFormation:
                 gone += self._replace(request)
             # A rollback that fails is continued by the operator.
             back = [_again(r) for r in back if not _succeeded(r)]
+        self.rolled_back.append((before, dict(self.live)))
         yield from self._clean_up(gone)
         self._set_rights(was)
 

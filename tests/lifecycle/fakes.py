@@ -82,6 +82,10 @@ class Calls:
         if self.lost.get(operation):
             self.lost[operation] -= 1
             self.met += 1
+            if operation == "PutResponse":
+                raise OSError("the connection broke")
+            if operation not in {"StartExecution", "CopyObject"}:
+                return effect()  # boto3 makes the call again by itself
             raise ReadTimeoutError(endpoint_url=operation)
         return reply
 
@@ -157,6 +161,8 @@ class FakeS3:
         self.objects: dict[tuple[str, str], tuple[bytes, float]] = {}
         self.sizes: dict[tuple[str, str], int] = {}
         self.undeletable = "(nothing)"
+        self.passing = 0  # so many keys are not deleted for a reason that passes
+        self.gone: set[str] = set()  # buckets that have been deleted
 
     def put(self, uri: str, body: bytes = b"model") -> None:
         bucket, _, key = uri.removeprefix("s3://").partition("/")
@@ -194,7 +200,10 @@ class FakeS3:
         errors = []
         for item in Delete["Objects"]:
             if self.undeletable in item["Key"]:
-                errors.append({"Key": item["Key"], "Message": "held back"})
+                errors.append({"Key": item["Key"], "Code": "AccessDenied", "Message": "held back"})
+            elif self.passing:
+                self.passing -= 1
+                errors.append({"Key": item["Key"], "Code": "InternalError", "Message": "again"})
             else:
                 self.objects.pop((Bucket, item["Key"]), None)
         return {"Errors": errors} if errors else {}
@@ -206,6 +215,8 @@ class FakeS3:
         return self._list("Versions", Bucket, Prefix)
 
     def _list(self, name: str, bucket: str, prefix: str) -> list[Json]:
+        if bucket in self.gone:
+            raise refused(name, "NoSuchBucket")
         return [
             {name: [{"Key": key, "VersionId": "v1", "LastModified": modified}]}
             for (b, key), (_, modified) in sorted(self.objects.items())
@@ -369,8 +380,11 @@ class FakeStates:
         self._clock = clock
         self.waiting: list[str] = []
         self.all: dict[str, Json] = {}
+        self.is_blind = False  # for a step that has looked already
 
     def list_executions(self, *, stateMachineArn: str) -> list[Json]:
+        if self.is_blind:
+            return []
         newest_first = sorted(self.all.items(), key=lambda item: item[1]["began"], reverse=True)
         return [
             {

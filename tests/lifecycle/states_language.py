@@ -133,7 +133,8 @@ def _task(
             if rule is None or retried[number] >= rule["MaxAttempts"]:
                 return failure
             paths[f"{name}: Retry {failure.error}"] += 1
-            yield rule["IntervalSeconds"] * rule["BackoffRate"] ** retried[number]
+            pause = rule["IntervalSeconds"] * rule["BackoffRate"] ** retried[number]
+            yield min(pause, rule.get("MaxDelaySeconds", pause))
             retried[number] += 1
 
 

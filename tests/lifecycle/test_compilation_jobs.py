@@ -378,6 +378,48 @@ def test_a_delete_that_may_not_look_into_the_bucket_any_more(world: World) -> No
     assert "Access Denied" in world.serve(destroy)["Reason"]
 
 
+@pytest.mark.parametrize(
+    ("code", "status"), [("AccessDeniedException", 400), ("Novelty", 400), ("Novelty", 404)]
+)
+def test_a_request_that_fails_leaves_no_job_running(world: World, code: str, status: int) -> None:
+    """With the rollback of the stack disabled, no Delete would come."""
+    world.sagemaker.seconds = 2_000
+    create = event()
+    world.serve(create, until=lambda: bool(world.sagemaker.running()))
+    world.clock.sleep(100)
+    refusal = refused("DescribeCompilationJob", code)
+    refusal.response["ResponseMetadata"] = {"HTTPStatusCode": status}
+    world.calls.faults["DescribeCompilationJob"] = [refusal]
+    answer = world.serve(create, until=lambda: bool(world.answers))
+    assert answer["Status"] == "FAILED"
+    assert [job["status"] for job in world.sagemaker.jobs.values()] == ["STOPPING"]
+
+
+def test_a_fault_of_the_services_own_passes_whatever_it_is_called(world: World) -> None:
+    strange = refused("DescribeCompilationJob", "Novelty")
+    strange.response["ResponseMetadata"] = {"HTTPStatusCode": 503}
+    world.calls.faults["DescribeCompilationJob"] = [strange] * 3
+    created(world)
+
+
+@pytest.mark.parametrize("policy", ["RETAIN", "DESTROY"])
+def test_a_delete_of_what_lay_in_a_bucket_that_is_gone(world: World, policy: str) -> None:
+    name = created(world)["PhysicalResourceId"]
+    world.s3.objects.clear()
+    world.s3.gone.add(BUCKET)
+    delete = event("Delete", physical_id=name, ArtifactRemovalPolicy=policy)
+    assert world.serve(delete)["Status"] == "SUCCESS"
+    assert not world.sagemaker.jobs
+
+
+def test_what_s3_does_not_delete_for_now_is_deleted_later(world: World) -> None:
+    name = created(world)["PhysicalResourceId"]
+    world.s3.passing = 1
+    delete = event("Delete", physical_id=name, ArtifactRemovalPolicy="DESTROY")
+    assert world.serve(delete)["Status"] == "SUCCESS"
+    assert not world.s3.under(PREFIX)
+
+
 def test_a_delete_waits_for_s3_as_for_anything_else(world: World) -> None:
     name = created(world)["PhysicalResourceId"]
     world.calls.faults["HeadObject"] = [refused("HeadObject", "SlowDown")] * 3
@@ -430,7 +472,7 @@ def test_a_missing_right_on_the_model_is_named(world: World) -> None:
     answer = world.serve(event(InputObjectVersion="v7"))
     assert answer["Reason"] == (
         "HeadObject: not authorized to perform: s3:GetObjectVersion on resource: "
-        "arn:aws:s3:::staging/0123.gz (AccessDenied)"
+        "arn:aws:s3:::staging/0123.gz, or there is no version v7 (AccessDenied)"
     )
 
 

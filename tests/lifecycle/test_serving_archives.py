@@ -85,3 +85,12 @@ def test_a_delete_that_fails_keeps_its_id() -> None:
     answer = world.serve(delete)
     assert (answer["Status"], answer["PhysicalResourceId"]) == ("FAILED", name)
     assert "held back" in answer["Reason"]
+
+
+def test_a_delete_of_what_lay_in_a_bucket_that_is_gone() -> None:
+    world = World()
+    name = world.serve(archive_event())["PhysicalResourceId"]
+    delete = archive_event("Delete", physical_id=name, ArtifactRemovalPolicy="DESTROY")
+    world.calls.faults["ListObjectVersions"] = [refused("ListObjectVersions", "SlowDown")]
+    world.s3.gone.add(BUCKET)
+    assert world.serve(delete)["Status"] == "SUCCESS"

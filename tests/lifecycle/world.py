@@ -13,7 +13,7 @@ from typing import Any
 from neo_jobs.cloudformation import Request, send
 from neo_jobs.handler import COPYING, Engine
 
-from neo_constructs.engine.job_engine import definition
+from neo_constructs.engine.job_engine import STEP_SECONDS, definition
 from tests.lifecycle.events import SOURCE
 from tests.lifecycle.fakes import Calls, Client, Clock, FakeS3, FakeSageMaker, FakeStates, Killed
 from tests.lifecycle.states_language import Ended, Run, TaskFailed, execute
@@ -61,6 +61,7 @@ class World:
         self.mail: list[Mail] = []
         self.has_stragglers = False
         self.is_gone = False
+        self.slow_deaths = 0  # so many steps take all of the function's time, and die
         self.task_faults: list[tuple[str, bool]] = []
         self.visited: Counter[str] = Counter()
         self.broken: Counter[str] = Counter()  # tasks that broke, by request
@@ -158,6 +159,10 @@ class World:
 
     def _invoke(self, running: Running, payload: Json) -> Any:
         running.payload = copy.deepcopy(payload)
+        if self.slow_deaths:
+            self.slow_deaths -= 1
+            self.clock.sleep(STEP_SECONDS)
+            raise TaskFailed("Sandbox.Timedout", "Task timed out after 150.00 seconds")
         fault, is_before = self.task_faults.pop(0) if self.task_faults else ("", False)
         if fault and is_before:
             raise TaskFailed(fault, "the service could not invoke the function")
@@ -204,10 +209,13 @@ class World:
     def _straggle(self, straggler: tuple[float, Json]) -> None:
         self.stragglers.remove(straggler)
         self.calls.serving = "(a straggler)"
+        self.states.is_blind = True
         try:
             self.engine.handle(straggler[1])
         except (Exception, Killed):
             return
+        finally:
+            self.states.is_blind = False
 
     def _go_on(self, name: str) -> None:
         running = self.running[name]

@@ -175,7 +175,8 @@ def test_the_state_machine_is_what_aws_would_take(digits: Json) -> None:
         for rule in state.get("Retry", []) + state.get("Catch", [])
         for error in rule["ErrorEquals"]
     )
-    assert machine["TimeoutSeconds"] < 3600
+    # Beyond the hour: what dies near its end must still be able to stop its job.
+    assert machine["TimeoutSeconds"] > 3_600
 
 
 def test_the_machine_may_call_the_function_and_the_function_start_the_machine(
