@@ -158,6 +158,7 @@ def test_a_key_encrypts_the_result_and_can_be_used(own_role: bool) -> None:
         assert granting(found, role, "kms:Decrypt"), role
     for role in ("NeoJobEngineRole", compiler):
         assert granting(found, role, "kms:GenerateDataKey"), role
+    assert granting(found, compiler, "kms:Encrypt")
     assert not [a for s in statements(found, "NeoJobEngineRole") for a in actions(s) if "*" in a]
 
 
