@@ -412,6 +412,17 @@ def test_a_delete_of_what_lay_in_a_bucket_that_is_gone(world: World, policy: str
     assert not world.sagemaker.jobs
 
 
+@pytest.mark.parametrize("operation", ["DeleteCompilationJob", "ListObjectsV2"])
+@pytest.mark.parametrize("kind", ["Create", "Delete"])
+def test_a_fault_in_any_part_of_a_request_is_waited_for(
+    world: World, operation: str, kind: str
+) -> None:
+    name = created(world)["PhysicalResourceId"]
+    world.calls.faults[operation] = [refused(operation, "ThrottlingException")] * 3
+    again = event(kind, physical_id=name if kind == "Delete" else None)
+    assert world.serve(again)["Status"] == "SUCCESS"
+
+
 def test_what_s3_does_not_delete_for_now_is_deleted_later(world: World) -> None:
     name = created(world)["PhysicalResourceId"]
     world.s3.passing = 1
@@ -464,16 +475,21 @@ def test_tags_that_cannot_be_read_are_waited_for(world: World) -> None:
     assert world.sagemaker.jobs[name]["tags"] == {"a": "b"}
 
 
-def test_a_missing_right_on_the_model_is_named(world: World) -> None:
+@pytest.mark.parametrize(
+    ("version", "right"),
+    [
+        ("", "s3:GetObject on resource: arn:aws:s3:::staging/0123.gz"),
+        ("v7", "s3:GetObjectVersion on resource: arn:aws:s3:::staging/0123.gz, or there is no "
+         "version v7"),
+    ],
+)  # fmt: skip
+def test_a_missing_right_on_the_model_is_named(world: World, version: str, right: str) -> None:
     """The reply to HeadObject has no text; a listing shows that the object is there."""
     forbidden = refused("HeadObject", "403", "Forbidden")
     world.calls.faults["HeadObject"] = [forbidden] * 1_000
     world.s3.put(f"s3://{BUCKET}/{PREFIX}")
-    answer = world.serve(event(InputObjectVersion="v7"))
-    assert answer["Reason"] == (
-        "HeadObject: not authorized to perform: s3:GetObjectVersion on resource: "
-        "arn:aws:s3:::staging/0123.gz, or there is no version v7 (AccessDenied)"
-    )
+    answer = world.serve(event(InputObjectVersion=version))
+    assert answer["Reason"] == f"HeadObject: not authorized to perform: {right} (AccessDenied)"
 
 
 @pytest.mark.parametrize("code", ["404", "NoSuchKey", "NoSuchBucket", "NoSuchVersion"])
