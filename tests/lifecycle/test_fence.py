@@ -265,3 +265,13 @@ def test_two_requests_of_the_same_second(world: World) -> None:
     assert world.serve(delete)["Status"] == "SUCCESS"
     assert world.serve(signed(event(), now))["Reason"].startswith("Superseded")
     assert not world.sagemaker.created
+
+
+def test_executions_of_long_ago_are_not_looked_at(world: World) -> None:
+    compiling(world)
+    assert world.serve(event("Delete", physical_id=INVENTED))["Status"] == "SUCCESS"
+    world.clock.sleep(5_000)
+    world.calls.made.clear()
+    world.sagemaker.seconds = 60
+    assert world.serve(event())["Status"] == "SUCCESS"
+    assert not world.calls.of("DescribeExecution")
