@@ -256,7 +256,8 @@ def _result(
     models: list[ModelFile],
 ) -> Inspection:
     findings = []
-    if len(models) > 1:
+    # Of models of several frameworks Neo sees the declared one's only.
+    if len(models) > 1 and len({model.framework for model in models}) == 1:
         where = ", ".join(model.where for model in models)
         findings.append(
             Finding(

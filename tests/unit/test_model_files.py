@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from neo_constructs.archive.declared import check_inputs
-from neo_constructs.archive.inspection import inspect
+from neo_constructs.archive.declared import check_framework, check_inputs
+from neo_constructs.archive.inspection import check_members, inspect
 from neo_constructs.archive.model_file import ModelFile, ModelInput, recognise
 from neo_constructs.catalog.data_input import DataInputConfig
+from neo_constructs.catalog.framework import Framework
 
 MODELS = Path(__file__).parent.parent / "models"
 IMAGE = ModelInput("image", (1, 3, 32, 32), "float32")
@@ -126,3 +127,14 @@ def test_the_two_files_of_mxnet_are_one_model(tmp_path: Path) -> None:
     assert found.findings == ()
     assert found.model
     assert found.model.framework == "MXNET"
+
+
+def test_a_model_in_two_formats_is_for_the_framework_to_tell(tmp_path: Path) -> None:
+    """Neo looks for the files of the declared framework only."""
+    shutil.copy(MODELS / "traced.pth", tmp_path / "model.pth")
+    shutil.copy(MODELS / "frozen.pb", tmp_path / "model.pb")
+    found = inspect(tmp_path)
+    assert found.findings == ()
+    assert found.model is None
+    assert check_members(found, Framework.pytorch("2.0")) == []
+    assert check_framework(None, found.model)[0].code == "framework-missing"
