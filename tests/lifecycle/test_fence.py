@@ -9,11 +9,6 @@ from tests.lifecycle.fakes import Json, refused
 from tests.lifecycle.world import World
 
 
-@pytest.fixture
-def world() -> World:
-    return World()
-
-
 def compiling(world: World, **changes: str) -> Json:
     """Deliver a Create, and return it when its job runs."""
     world.sagemaker.seconds = 2_000
