@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
 
+from neo_constructs.archive import handlers
 from neo_constructs.catalog.framework import Framework
 from neo_constructs.catalog.target import TargetDevice
 from neo_constructs.findings import Finding, listed
@@ -69,17 +71,26 @@ def check_script(script: Path, contract: Contract) -> list[Finding]:
             )
         ]
     defined = _defined_names(tree)
-    missing = [name for name in REQUIRED.get(contract, ()) if name not in defined]
-    if not missing or "*" in defined:
-        return []
+    if contract is Contract.TOOLKIT:
+        problems = list(handlers.check_toolkit(tree))
+    elif contract is Contract.TENSORFLOW:
+        problems = list(handlers.check_tensorflow(tree, defined))
+    else:
+        problems = list(_check_required(contract, defined))
     return [
-        _finding(
-            script,
+        Finding(code=p.code, level=p.level, where=str(script), message=p.message, fix=p.fix)
+        for p in problems
+    ]
+
+
+def _check_required(contract: Contract, defined: set[str]) -> Iterator[handlers.Problem]:
+    missing = [name for name in REQUIRED.get(contract, ()) if name not in defined]
+    if missing and "*" not in defined:
+        yield handlers.Problem(
             "script-function-missing",
             f"The container calls {listed(REQUIRED[contract])}; missing: {listed(missing)}.",
             "define neo_preprocess(payload, content_type) and neo_postprocess(result).",
         )
-    ]
 
 
 def _defined_names(tree: ast.Module) -> set[str]:

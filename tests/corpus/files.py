@@ -146,6 +146,26 @@ def model(
     return Case(about=about, title=title, run=run, errors=errors, warnings=warnings, says=says)
 
 
+def handled(
+    about: str,
+    title: str,
+    text: str,
+    *says: str,
+    contract: Contract = Contract.TOOLKIT,
+    level: str = "error",
+) -> Case:
+    """Return a case about a script for the containers with a toolkit; level: error, warning, good."""
+
+    def run(folder: Path) -> list[Finding]:
+        file = folder / "inference.py"
+        file.write_text(text)
+        return check_script(file, contract)
+
+    errors = (about,) if level == "error" else ()
+    warnings = (about,) if level == "warning" else ()
+    return Case(about=about, title=title, run=run, errors=errors, warnings=warnings, says=says)
+
+
 def script(
     about: str, title: str, text: str | bytes | None, *says: str, good: bool = False
 ) -> Case:
@@ -250,6 +270,30 @@ CASES = [
     script("script-function-missing", "in a class", "class H:\n def neo_preprocess(p, c): ...\n"),
     script("script-function-missing", "empty", ""),
     script("script-function-missing", "from elsewhere", "from other import *\n", good=True),
+    handled("script-function-arity", "too few", "def transform_fn(m, d, c): ...\n",
+            "transform_fn(model, data, content_type, accept)", "3 parameters: m, d, c"),
+    handled("script-function-arity", "only *args", "def input_fn(*args): ...\n", "*args"),
+    handled("script-function-arity", "by name only", "def model_fn(d, *, context): ...\n"),
+    handled("script-function-arity", "as many as there are", "def input_fn(d, c): ...\n",
+            level="good"),
+    handled("script-function-arity", "with the context", "def input_fn(d, c, context): ...\n",
+            level="good"),
+    handled("script-function-arity", "decorated", "@wraps\ndef input_fn(): ...\n", level="good"),
+    handled("script-function-async", "async", "async def predict_fn(d, m): ...\n", "coroutine"),
+    handled("script-function-async", "not async", "def predict_fn(d, m): ...\n", level="good"),
+    handled("script-functions-together", "transform_fn and predict_fn",
+            "def transform_fn(m, d, c, a): ...\ndef predict_fn(d, m): ...\n", "predict_fn"),
+    handled("script-functions-together", "transform_fn = None",
+            "transform_fn = None\ndef predict_fn(d, m): ...\n", level="good"),
+    handled("script-context-taken", "a device", "def model_fn(d, device='cpu'): ...\n", "'device'",
+            level="warning"),
+    handled("script-context-taken", "a context", "def model_fn(d, context): ...\n", level="good"),
+    handled("script-handler-name", "a handler of logs", "handler = object()\n", "another name",
+            contract=Contract.TENSORFLOW, level="warning"),
+    handled("script-handler-name", "the service's", "def handler(d, c): ...\n",
+            contract=Contract.TENSORFLOW, level="good"),
+    handled("script-function-missing", "only one of TensorFlow's", "def input_handler(d, c): ...\n",
+            "output_handler", contract=Contract.TENSORFLOW),
     script("script-function-missing", "assigned", "neo_preprocess = neo_postprocess = print\n",
            good=True),
 ]  # fmt: skip
