@@ -218,12 +218,11 @@ def _rare_paths(account: Account, name: str, template: Json) -> str:
         create = requests.send("Create", properties)
         if failure := _until_it_runs(account, name, settled, requests, create):
             return failure
-        time.sleep(1)
         delete = requests.send("Delete", properties, physical_id="Stack-Job-1ABC")
         answer = answers.wait_for(delete)
         if answer.get("Status") != "SUCCESS":
             return str(answer.get("Reason", "no answer"))
-        time.sleep(1)
+        time.sleep(1)  # in one second a Delete counts as the later request
         create = requests.send("Create", properties)
         if failure := _until_it_runs(account, name, settled, requests, create):
             return failure
