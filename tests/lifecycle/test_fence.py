@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
+from neo_jobs import fence
+from neo_jobs.cloudformation import Request
+from neo_jobs.reconcile import Clock, Wait
 
 from tests.lifecycle.events import INVENTED, event, signed
 from tests.lifecycle.fakes import Json, refused
@@ -270,3 +275,15 @@ def test_executions_of_long_ago_are_not_looked_at(world: World) -> None:
     world.sagemaker.seconds = 60
     assert world.serve(event())["Status"] == "SUCCESS"
     assert not world.calls.of("DescribeExecution")
+
+
+def test_the_last_step_is_waited_for_once() -> None:
+    """Whatever the function's clock says: the machine has waited, and its clock counts."""
+    request = Request.parse(event())
+    aborted = fence.Execution("arn", "ABORTED", began=900, ended=1_000)
+    clock = Clock(now=1_000, deadline=4_000)
+    assert fence.settle(request, [aborted], clock) == Wait(
+        160, "the last step of an older request may still run", is_settling=True
+    )
+    assert fence.settle(request, [aborted], replace(clock, has_settled=True)) is None
+    assert fence.settle(request, [aborted], replace(clock, now=1_160)) is None
