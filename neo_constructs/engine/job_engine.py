@@ -464,7 +464,8 @@ def definition(function_arn: str) -> dict[str, Any]:
                 "Resource": function_arn,
                 "Parameters": {"Door": "abort", "State.$": "$"},
                 "TimeoutSeconds": STEP_SECONDS + 10,
-                "Retry": [retry, {**again, "MaxAttempts": 3}],
+                # The last to give an answer: it does not give up soon.
+                "Retry": [retry, {**again, "MaxAttempts": 12, "MaxDelaySeconds": 60}],
                 "Next": "Done",
             },
             "Done": {"Type": "Succeed"},
