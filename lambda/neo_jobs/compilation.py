@@ -12,6 +12,7 @@ from neo_jobs import fence, storage
 from neo_jobs import job_spec as spec
 from neo_jobs import reconcile as core
 from neo_jobs.cloudformation import Request
+from neo_jobs.transfer import Transfer
 
 Client: TypeAlias = Any
 
@@ -27,14 +28,14 @@ class CompilationJobs:
     ----------
     sagemaker, s3
         Clients; calls are made only when a method needs them.
-    copier
-        An S3 client that waits for a large copy.
+    transfer
+        Copies what takes longer.
     """
 
-    def __init__(self, sagemaker: Client, s3: Client, copier: Client) -> None:
+    def __init__(self, sagemaker: Client, s3: Client, transfer: Transfer) -> None:
         self._sagemaker = sagemaker
         self._s3 = s3
-        self._copier = copier
+        self._transfer = transfer
 
     @staticmethod
     def physical_id(request: Request) -> str:
@@ -54,13 +55,11 @@ class CompilationJobs:
         name, bucket = spec.job_name(request), spec.bucket(request)
         match action:
             case core.CopyInput():
-                storage.copy(
-                    self._copier,
-                    source_uri=request.properties["InputConfig"]["S3Uri"],
-                    version=request.properties.get("InputObjectVersion") or "",
-                    bucket=bucket,
-                    key=f"{name}/{INPUT_KEY}",
+                source = self._transfer.find(
+                    request.properties["InputConfig"]["S3Uri"],
+                    request.properties.get("InputObjectVersion") or "",
                 )
+                self._transfer.copy(source, bucket, f"{name}/{INPUT_KEY}")
             case core.CreateJob():
                 self._sagemaker.create_compilation_job(**spec.create_request(request))
             case core.StopJob():
@@ -98,15 +97,19 @@ class CompilationJobs:
                 raise
 
     def stop_older(self, request: Request) -> core.Wait | None:
-        """Stop the jobs of older requests of the resource; None if there are none to stop."""
+        """Stop the jobs and copies of older requests; None if there are none to stop."""
         active = fence.active_jobs(self._others(request))
         for name in active:
             self.stop(name)
-        why = "jobs of older requests are being stopped"
-        return core.Wait(fence.STOPPING_SECONDS, why) if active else None
+        if active:
+            return core.Wait(fence.STOPPING_SECONDS, "jobs of older requests are being stopped")
+        return self._abort_copies(request)
 
     def remove_older(self, request: Request) -> core.Wait | None:
         """Remove what older requests of the resource have left; None if that is done."""
+        waiting = self._abort_copies(request)
+        if waiting:
+            return waiting
         action = fence.fence_jobs(request, self._others(request), self._folders(request))
         match action:
             case fence.DeleteOtherJobs(names):
@@ -121,6 +124,19 @@ class CompilationJobs:
             case _:
                 return action
         return core.Wait(core.SOON, "what older requests have left is being removed")
+
+    def _abort_copies(self, request: Request) -> core.Wait | None:
+        """Abort the copies that older requests are making; a job's own name marks its own."""
+        bucket, mine = spec.bucket(request), f"{spec.job_name(request)}/"
+        try:
+            found = bool(bucket) and storage.abort_uploads(
+                self._s3, bucket, f"{request.resource_prefix}-", but=mine
+            )
+        except ClientError as error:
+            if spec.needs_no_bucket(request, storage.error_code(error)):
+                return None
+            raise
+        return core.Wait(core.SOON, "older copies are being aborted") if found else None
 
     def _others(self, request: Request) -> list[fence.OtherJob]:
         """Return the resource's jobs, but for the one the request is about."""
@@ -148,7 +164,7 @@ class CompilationJobs:
                 name, _, rest = key.partition("/")
                 found.setdefault(name, set()).add(rest)
         except ClientError as error:
-            if _needs_no_bucket(request, error):
+            if spec.needs_no_bucket(request, storage.error_code(error)):
                 return []
             raise
         return [
@@ -160,7 +176,9 @@ class CompilationJobs:
     def abandon(self, request: Request) -> None:
         """Leave nothing running when a request is given up."""
         if request.type != "Delete":
-            self.stop(spec.job_name(request))
+            name = spec.job_name(request)
+            self.stop(name)
+            storage.abort_uploads(self._s3, spec.bucket(request), f"{name}/{INPUT_KEY}")
 
     def _observe(self, request: Request) -> core.Observed:
         name, bucket = spec.job_name(request), spec.bucket(request)
@@ -191,7 +209,7 @@ class CompilationJobs:
             has_input = storage.head(self._s3, bucket, f"{name}/{INPUT_KEY}") is not None
             leftovers = destroys and any(storage.versions(self._s3, bucket, f"{name}/"))
         except ClientError as error:
-            if _needs_no_bucket(request, error):
+            if spec.needs_no_bucket(request, storage.error_code(error)):
                 return core.Observed()
             raise
         return core.Observed(has_input=has_input, has_leftovers=leftovers)
@@ -256,18 +274,6 @@ def _is_missing(error: ClientError) -> bool:
     return code == "ResourceNotFound" or (
         code == "ValidationException" and "Could not find" in str(error)
     )
-
-
-def _needs_no_bucket(request: Request, error: ClientError) -> bool:
-    """Whether a Delete may go on without a look into the bucket.
-
-    The rights on a bucket go with the last job that uses it; what is kept needs none. In a bucket
-    that is gone there is nothing left.
-    """
-    if request.type != "Delete":
-        return False
-    code = storage.error_code(error)
-    return code == "NoSuchBucket" or (code == "AccessDenied" and not spec.destroys(request))
 
 
 def _may_retag(request: Request) -> bool:

@@ -1,7 +1,8 @@
-"""The Lambda's three doors: CloudFormation's event, a step of the state machine, its abort.
+"""The engine's four doors: CloudFormation's event, and the state machine's step, work and abort.
 
 The first only starts an execution; everything with an effect happens in a step. A step looks,
-takes one action, and says when to look again. The abort answers for a step that could not.
+takes one action, and says when to look again. What may take longer is left to the worker, which
+takes the same step with more time. The abort answers for a step that could not.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ import os
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache, cached_property
 from typing import Any, TypeAlias
@@ -30,6 +32,7 @@ from neo_jobs.cloudformation import (
     send,
     without_secrets,
 )
+from neo_jobs.transfer import THREADS, NeedsWorker, Sizes, Transfer, threads
 
 Client: TypeAlias = Any
 State: TypeAlias = Mapping[str, Any]
@@ -37,9 +40,38 @@ Resource: TypeAlias = compilation.CompilationJobs | serving_archive.ServingArchi
 
 STATE_VERSION = 1
 MACHINE_SECONDS = 4_500  # how long an execution can last: engine/job_engine.py
-COPYING = "s3 for copies"  # an S3 client that waits longer
+MOVING = "s3 for transfers"  # an S3 client that waits longer
+STEP_LIMIT, WORK_LIMIT = 130, 840  # seconds, inside the functions' own limits
+# A newer request waits for longer than this, and then aborts what is being written: nothing may
+# begin later.
+BEGIN_SECONDS = 100
+_SIZES = Sizes()
 log = logging.getLogger("neo_jobs")
 log.setLevel(logging.INFO)
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """How much time an invocation has.
+
+    Parameters
+    ----------
+    began
+        When it began, in seconds since the epoch.
+    seconds
+        How long its transfers may take.
+    is_worker
+        Whether there is time for what may take long.
+    """
+
+    began: float = 0
+    seconds: float = 0
+    is_worker: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Leave it to the worker."""
 
 
 class Engine:
@@ -55,6 +87,8 @@ class Engine:
         Sends an answer to CloudFormation.
     grace_seconds
         How long a right may be on its way after it was granted.
+    sizes, executor
+        How large objects are divided, and what moves their parts.
     """
 
     def __init__(
@@ -65,18 +99,27 @@ class Engine:
         sleep: Callable[[float], None] = time.sleep,
         respond: Callable[[Request, bytes], None] = send,
         grace_seconds: float = 90,
+        sizes: Sizes = _SIZES,
+        executor: Callable[[], Executor] = threads,
     ) -> None:
         self._client = client
         self._now = now
         self._sleep = sleep
         self._respond = respond
         self._grace_seconds = grace_seconds
+        self._sizes = sizes
+        self._executor = executor
 
     def handle(self, event: Mapping[str, Any]) -> dict[str, Any]:
         """Open the door an event asks for."""
         door = event.get("Door")
         if door == "step":
-            return self.step(event["State"], event["StartedAt"])
+            # The machine of an older release has no worker: the step has to do.
+            budget = Budget(self._now(), STEP_LIMIT, is_worker=not event.get("HasWorker"))
+            return self.step(event["State"], event["StartedAt"], budget)
+        if door == "work":
+            budget = Budget(self._now(), WORK_LIMIT, is_worker=True)
+            return self.step(event["State"], event["StartedAt"], budget)
         if door == "abort":
             return self.abort(event["State"])
         return self.open(event)
@@ -92,7 +135,7 @@ class Engine:
             self._answer(request, core.Fail(f"The job engine could not start: {error}"))
         return {}
 
-    def step(self, state: State, started_at: str) -> dict[str, Any]:
+    def step(self, state: State, started_at: str, budget: Budget) -> dict[str, Any]:
         """Take one action for a request, and say whether and when to come back."""
         request = _request(state)
         started = _seconds(started_at)
@@ -105,7 +148,7 @@ class Engine:
             why=str(state.get("Why", "")),
             has_settled=bool(state.get("Settled")),
         )
-        is_fenced, action = self._act(request, clock, bool(state.get("Fenced")))
+        is_fenced, action = self._act(request, clock, budget, bool(state.get("Fenced")))
         log.info("%s %s: %s", request.type, request.logical_id, action)
         if isinstance(action, core.Succeed | core.Fail):
             self._answer(request, action)
@@ -122,6 +165,7 @@ class Engine:
             "Settled": clock.has_settled or wait.is_settling,
             "Fenced": is_fenced,
             "Done": isinstance(action, core.Succeed | core.Fail),
+            "Work": isinstance(action, Work),
             "WaitSeconds": wait.seconds,
         }
 
@@ -135,14 +179,14 @@ class Engine:
         return {"Version": STATE_VERSION, "Done": True}
 
     def _act(
-        self, request: Request, clock: core.Clock, is_fenced: bool
-    ) -> tuple[bool, core.Action]:
+        self, request: Request, clock: core.Clock, budget: Budget, is_fenced: bool
+    ) -> tuple[bool, core.Action | Work]:
         """Take one action; return whether older requests are out of the way, and what was done."""
         unknown = core.check_version(request)
         if unknown:
             return is_fenced, unknown
         try:
-            resource = self._resource(request)
+            resource = self._resource(request, budget, clock.deadline)
             if not is_fenced:
                 before = self._fence(request, resource, clock)
                 if before is not None:
@@ -154,7 +198,11 @@ class Engine:
             ):
                 # A list of executions may be seconds behind: look once more before what costs.
                 return is_fenced, core.Fail("Superseded: CloudFormation has sent a newer request.")
+            if self._now() > budget.began + BEGIN_SECONDS:
+                return is_fenced, core.Wait(core.SOON, "a look has taken too long")
             resource.perform(request, action)
+        except NeedsWorker:
+            return is_fenced, Work()
         except (storage.Refused, ClientError, BotoCoreError) as error:
             action = self._met(error, clock)
             if isinstance(action, core.Fail):
@@ -283,12 +331,33 @@ class Engine:
                 return
             self._sleep(core.IAM_SECONDS)
 
-    def _resource(self, request: Request) -> Resource:
+    def _resource(
+        self, request: Request, budget: Budget | None = None, deadline: float = 0
+    ) -> Resource:
+        transfer = self._transfer(budget or Budget(), deadline)
         if request.resource_type == compilation.RESOURCE_TYPE:
-            return compilation.CompilationJobs(self._sagemaker, self._s3, self._copier)
+            return compilation.CompilationJobs(self._sagemaker, self._s3, transfer)
         if request.resource_type == serving_archive.RESOURCE_TYPE:
-            return serving_archive.ServingArchives(self._s3, self._copier)
+            return serving_archive.ServingArchives(self._s3, transfer)
         raise storage.Refused(f"The engine does not know {request.resource_type!r}.")
+
+    def _transfer(self, budget: Budget, deadline: float) -> Transfer:
+        until = min(budget.began + budget.seconds, deadline)
+
+        def check() -> None:
+            if self._now() >= until:
+                raise storage.Refused(
+                    f"It could not be moved within {until - budget.began:.0f} seconds, all there "
+                    "were. Make the model or the script smaller."
+                )
+
+        return Transfer(
+            self._mover,
+            check=check,
+            is_worker=budget.is_worker,
+            sizes=self._sizes,
+            executor=self._executor,
+        )
 
     @cached_property
     def _sagemaker(self) -> Client:
@@ -299,8 +368,8 @@ class Engine:
         return self._client("s3")
 
     @cached_property
-    def _copier(self) -> Client:
-        return self._client(COPYING)
+    def _mover(self) -> Client:
+        return self._client(MOVING)
 
     @cached_property
     def _states(self) -> Client:
@@ -315,14 +384,19 @@ def handler(event: Mapping[str, Any], _context: object) -> dict[str, Any]:
 @cache
 def _engine() -> Engine:
     session = boto3.session.Session()
-    # All attempts of a call fit into the function's timeout, and so does one copy of up to 5 GB.
+    # All attempts of a call fit into the function's timeout, and so do two of a whole copy.
     brief = Config(
         connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 3}
     )
-    patient = Config(connect_timeout=5, read_timeout=120, retries={"total_max_attempts": 1})
+    patient = Config(
+        connect_timeout=5,
+        read_timeout=55,
+        retries={"mode": "standard", "total_max_attempts": 2},
+        max_pool_connections=THREADS + 2,
+    )
 
     def client(service: str) -> Client:
-        name, config = ("s3", patient) if service == COPYING else (service, brief)
+        name, config = ("s3", patient) if service == MOVING else (service, brief)
         return session.client(name, config=config)
 
     return Engine(

@@ -71,6 +71,17 @@ def destroys(request: Request) -> bool:
     return request.properties.get("ArtifactRemovalPolicy") == "DESTROY"
 
 
+def needs_no_bucket(request: Request, code: str) -> bool:
+    """Whether a Delete may go on though S3 has refused a look into the bucket with this code.
+
+    The rights on a bucket go with the last resource that uses it; what is kept needs none. In a
+    bucket that is gone there is nothing left.
+    """
+    if request.type != "Delete":
+        return False
+    return code == "NoSuchBucket" or (code == "AccessDenied" and not destroys(request))
+
+
 def create_request(request: Request) -> dict[str, Any]:
     """Return the CreateCompilationJob call for a request, its numbers as numbers."""
     properties, folder = request.properties, f"s3://{bucket(request)}/{job_name(request)}/"

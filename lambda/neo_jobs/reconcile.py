@@ -23,6 +23,7 @@ PASSING = frozenset(
         "ConnectionError",
         "ExecutionLimitExceeded",
         "ExpiredTokenException",  # the function's credentials are renewed
+        "NoSuchUpload",  # another try, or a newer request, has aborted it
         "OperationAborted",
         "PreconditionFailed",  # the source was replaced between the look and the copy
         "RequestLimitExceeded",
@@ -180,6 +181,11 @@ class CopyInput:
 
 
 @dataclass(frozen=True, slots=True)
+class WriteArchive:
+    """Write the serving archive to the request's own key."""
+
+
+@dataclass(frozen=True, slots=True)
 class CreateJob:
     """Start the compilation job."""
 
@@ -259,6 +265,7 @@ class Fail:
 
 Action: TypeAlias = (
     CopyInput
+    | WriteArchive
     | CreateJob
     | StopJob
     | DeleteJob

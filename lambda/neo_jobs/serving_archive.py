@@ -1,23 +1,145 @@
 """Custom::NeoServingArchive: bring a script to where the serving container looks for it.
 
-The containers that take a script by SAGEMAKER_SUBMIT_DIRECTORY want an archive whose key ends in
-.tar.gz, which a CDK asset's does not. It is copied to a key that is never written twice.
+Either into the archive that is served, beside the compiled model, or into an archive of its own
+for the containers that take one by SAGEMAKER_SUBMIT_DIRECTORY. Each is written to a key that is
+never written twice, so whatever serves from an older one goes on.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from botocore.exceptions import ClientError
 
 from neo_jobs import reconcile as core
-from neo_jobs import storage
+from neo_jobs import repack, storage
 from neo_jobs.cloudformation import Request, digest
+from neo_jobs.job_spec import destroys, needs_no_bucket
+from neo_jobs.transfer import Transfer
 
 Client: TypeAlias = Any
 
 RESOURCE_TYPE = "Custom::NeoServingArchive"
+MODEL_KEY = "model.tar.gz"
 SCRIPT_KEY = "sourcedir.tar.gz"
+CODE_DIRECTORY = "/opt/ml/model/code"
+
+
+# --- what is asked for ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a request's properties ask for.
+
+    Parameters
+    ----------
+    bucket
+        The artifact bucket.
+    model_url
+        The compiled artifact.
+    script_uri, script_version
+        The script's archive.
+    is_inside
+        Whether the script goes into the served archive.
+    content
+        What the result depends on: a part of its key.
+    """
+
+    bucket: str
+    model_url: str
+    script_uri: str
+    script_version: str
+    is_inside: bool
+    content: str
+
+    @classmethod
+    def of(cls, properties: Mapping[str, Any]) -> Wanted:
+        """Read properties. Releases before ``Layout`` knew archives of their own only."""
+        script, model_url = properties["Script"], properties["ModelDataUrl"]
+        version = script.get("ObjectVersion") or ""
+        is_inside = properties.get("Layout") == "code"
+        content: Any = script.get("Fingerprint") or [script["S3Uri"], version]
+        if is_inside:
+            content = [model_url, content]
+        return cls(
+            bucket=storage.split_uri(properties["OutputLocation"])[0],
+            model_url=model_url,
+            script_uri=script["S3Uri"],
+            script_version=version,
+            is_inside=is_inside,
+            content=digest(content, 10),
+        )
+
+    @property
+    def file(self) -> str:
+        """The archive's name in its folder."""
+        return MODEL_KEY if self.is_inside else SCRIPT_KEY
+
+    def attributes(self, folder: str) -> dict[str, str]:
+        """Return what Fn::GetAtt can read of an archive in a folder."""
+        url = f"s3://{self.bucket}/{folder}/{self.file}"
+        if self.is_inside:
+            return {"ModelDataUrl": url, "SubmitDirectory": CODE_DIRECTORY}
+        return {"ModelDataUrl": self.model_url, "SubmitDirectory": url}
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """All that a decision rests on.
+
+    Parameters
+    ----------
+    folder
+        Where an archive of the same content lies; empty if there is none.
+    has_leftovers
+        Whether there is something that the request destroys.
+    """
+
+    folder: str = ""
+    has_leftovers: bool = False
+
+
+def decide(request: Request, seen: Seen, clock: core.Clock) -> core.Action:
+    """Return the next action for a serving archive."""
+    if request.type == "Delete":
+        if seen.has_leftovers:
+            return core.DestroyArtifacts()
+        return core.Succeed(request.physical_id or "none", {})
+    if seen.folder:
+        return core.Succeed(seen.folder, Wanted.of(request.properties).attributes(seen.folder))
+    if clock.is_late:
+        cause = f": {clock.why}" if clock.why else ""
+        return core.Fail(f"The serving archive could not be written in time{cause}.")
+    return core.WriteArchive()
+
+
+def archives(request: Request) -> str:
+    """Return what the keys of all archives of a resource start with."""
+    return f"{request.resource_prefix}/serving/"
+
+
+def own_folder(request: Request) -> str:
+    """Return the folder that a request writes to, and no other."""
+    content = Wanted.of(request.properties).content
+    return f"{archives(request)}{content}-{digest(request.request_id, 8)}"
+
+
+def doomed(request: Request) -> str:
+    """Return the prefix of what a Delete destroys; empty if nothing.
+
+    An id that the engine did not give is that of a Create which CloudFormation never heard of:
+    then the resource has no archive that anything could serve from.
+    """
+    if not destroys(request):
+        return ""
+    is_ours = (request.physical_id or "").startswith(archives(request))
+    return f"{request.physical_id}/" if is_ours else archives(request)
+
+
+# --- the edge -------------------------------------------------------------------------------
 
 
 class ServingArchives:
@@ -27,100 +149,102 @@ class ServingArchives:
     ----------
     s3
         A client; calls are made only when a method needs them.
-    copier
-        One that waits for a large copy.
+    transfer
+        Writes what takes longer.
     """
 
-    def __init__(self, s3: Client, copier: Client) -> None:
+    def __init__(self, s3: Client, transfer: Transfer) -> None:
         self._s3 = s3
-        self._copier = copier
+        self._transfer = transfer
 
     @staticmethod
     def physical_id(request: Request) -> str:
         """Return the id to report when a request fails."""
         if request.type == "Delete":
             return request.physical_id or "none"
-        return _own_prefix(request)
+        return own_folder(request)
 
     def next_action(self, request: Request, clock: core.Clock) -> core.Action:
         """Look, and decide."""
-        bucket, _ = _location(request)
-        if request.type == "Delete":
-            done = core.Succeed(request.physical_id or "none", {})
-            is_ours = (request.physical_id or "").startswith(f"{request.resource_prefix}/serving/")
-            if not is_ours or request.properties.get("ArtifactRemovalPolicy") != "DESTROY":
-                return done
-            return core.DestroyArtifacts() if self._has_leftovers(request, bucket) else done
-        found = self._find(request, bucket)
-        if found:
-            return core.Succeed(found, _attributes(request, bucket, found))
-        if clock.is_late:
-            return core.Fail("The script could not be copied in time.")
-        return core.CopyInput()
+        return decide(request, self._observe(request), clock)
 
     def perform(self, request: Request, action: core.Action) -> None:
         """Do the one thing that was decided."""
-        bucket, _ = _location(request)
         match action:
-            case core.CopyInput():
-                script = request.properties["Script"]
-                storage.copy(
-                    self._copier,
-                    source_uri=script["S3Uri"],
-                    version=script.get("ObjectVersion") or "",
-                    bucket=bucket,
-                    key=f"{_own_prefix(request)}/{SCRIPT_KEY}",
-                )
+            case core.WriteArchive():
+                self._transfer.need_worker()
+                self._write(request)
             case core.DestroyArtifacts():
-                storage.destroy(self._s3, bucket, f"{request.physical_id}/")
+                storage.destroy(self._s3, _bucket(request), doomed(request))
 
     def stop_older(self, request: Request) -> core.Wait | None:
-        """Return None: nothing of this resource runs on its own."""
-        del request
-        return None
+        """Abort what older requests of the resource are writing; None if that is done."""
+        mine = "" if request.type == "Delete" else own_folder(request)
+        bucket = _bucket(request)
+        try:
+            found = bool(bucket) and storage.abort_uploads(
+                self._s3, bucket, archives(request), but=mine
+            )
+        except ClientError as error:
+            if needs_no_bucket(request, storage.error_code(error)):
+                return None
+            raise
+        return core.Wait(core.SOON, "older uploads are being aborted") if found else None
 
     def remove_older(self, request: Request) -> core.Wait | None:
-        """Return None: what a request that was given up has copied serves the next."""
-        del request
-        return None
+        """Abort what the last steps of older requests have begun meanwhile.
+
+        What they have completed is left: it may be what CloudFormation heard of.
+        """
+        return self.stop_older(request)
 
     def abandon(self, request: Request) -> None:
-        """Nothing of this resource runs on its own."""
+        """Leave nothing half-written when a request is given up."""
+        if request.type != "Delete":
+            storage.abort_uploads(self._s3, _bucket(request), own_folder(request))
 
-    def _has_leftovers(self, request: Request, bucket: str) -> bool:
+    def _observe(self, request: Request) -> Seen:
+        if request.type != "Delete":
+            return Seen(folder=self._find(request))
+        prefix, bucket = doomed(request), _bucket(request)
         try:
-            return any(storage.versions(self._s3, bucket, f"{request.physical_id}/"))
+            found = bool(prefix and bucket) and any(storage.versions(self._s3, bucket, prefix))
         except ClientError as error:
-            if storage.error_code(error) == "NoSuchBucket":
-                return False
+            if needs_no_bucket(request, storage.error_code(error)):
+                return Seen()
             raise
+        return Seen(has_leftovers=found)
 
-    def _find(self, request: Request, bucket: str) -> str | None:
-        """Return the prefix of a copy with the same content; the one in use first."""
+    def _find(self, request: Request) -> str:
+        """Return the folder of an archive with the same content; the one in use first."""
+        wanted = Wanted.of(request.properties)
+        prefix = f"{archives(request)}{wanted.content}-"
         found = [
-            (key == f"{request.physical_id}/{SCRIPT_KEY}", modified, key)
-            for key, modified in storage.keys(self._s3, bucket, _content_prefix(request))
-            if key.endswith(f"/{SCRIPT_KEY}")
+            (key == f"{request.physical_id}/{wanted.file}", modified, key)
+            for key, modified in storage.keys(self._s3, wanted.bucket, prefix)
+            if key.endswith(f"/{wanted.file}")
         ]
-        return max(found)[2].removesuffix(f"/{SCRIPT_KEY}") if found else None
+        return max(found)[2].removesuffix(f"/{wanted.file}") if found else ""
+
+    def _write(self, request: Request) -> None:
+        wanted, properties = Wanted.of(request.properties), request.properties
+        transfer = self._transfer
+        key = f"{own_folder(request)}/{wanted.file}"
+        script = transfer.find(wanted.script_uri, wanted.script_version)
+        model = transfer.find(wanted.model_url, "") if wanted.is_inside else None
+        with transfer.upload(wanted.bucket, key) as upload:
+            repack.write_archive(
+                upload,
+                script=repack.Script(
+                    entry_point=properties.get("EntryPoint") or "",
+                    is_alone=not wanted.is_inside,
+                    may_install=properties.get("NetworkIsolation") != "true",
+                ),
+                open_script=lambda: transfer.open(script),
+                open_model=(lambda: transfer.open(model)) if model else None,
+            )
 
 
-def _location(request: Request) -> tuple[str, str]:
-    return storage.split_uri(request.properties["OutputLocation"])
-
-
-def _content_prefix(request: Request) -> str:
-    script = request.properties["Script"]
-    content = script.get("Fingerprint") or [script["S3Uri"], script.get("ObjectVersion") or ""]
-    return f"{request.resource_prefix}/serving/{digest(content, 10)}-"
-
-
-def _own_prefix(request: Request) -> str:
-    return _content_prefix(request) + digest(request.request_id, 8)
-
-
-def _attributes(request: Request, bucket: str, prefix: str) -> dict[str, str]:
-    return {
-        "ModelDataUrl": request.properties["ModelDataUrl"],
-        "SubmitDirectory": f"s3://{bucket}/{prefix}/{SCRIPT_KEY}",
-    }
+def _bucket(request: Request) -> str:
+    """Return the artifact bucket; empty if properties of a newer release have none here."""
+    return storage.split_uri(request.properties.get("OutputLocation") or "")[0]

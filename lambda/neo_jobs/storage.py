@@ -9,7 +9,6 @@ from botocore.exceptions import ClientError
 
 Client: TypeAlias = Any
 
-MAX_COPY_BYTES = 5 * 1024**3  # CopyObject's limit
 _PASSING = frozenset({"InternalError", "ServiceUnavailable", "SlowDown", "OperationAborted"})
 _NOT_FOUND = frozenset({"404", "NoSuchKey", "NotFound", "NoSuchBucket", "NoSuchVersion"})
 
@@ -61,43 +60,42 @@ def _denied(error: ClientError, bucket: str, key: str, version: str) -> ClientEr
     return ClientError(fault, error.operation_name)
 
 
-def copy(s3: Client, *, source_uri: str, version: str, bucket: str, key: str) -> None:
-    """Copy an object server-side, exactly the bytes that are there now.
-
-    Raises
-    ------
-    Refused
-        If there is no such object, or it is too large for one copy.
-    """
-    source_bucket, source_key = split_uri(source_uri)
-    found = head(s3, source_bucket, source_key, version)
-    if found is None:
-        what = f"{source_uri} (version {version})" if version else source_uri
-        raise Refused(f"There is no object at {what}. Upload it, or correct the URI.")
-    if found["ContentLength"] > MAX_COPY_BYTES:
-        raise Refused(
-            f"{source_uri} has {found['ContentLength']} bytes; this release copies up to "
-            f"{MAX_COPY_BYTES}. Make the archive smaller."
-        )
-    source = {"Bucket": source_bucket, "Key": source_key}
-    if version:
-        source["VersionId"] = version
-    s3.copy_object(
-        CopySource=source,
-        CopySourceIfMatch=found["ETag"],
-        Bucket=bucket,
-        Key=key,
-        # Copying metadata or tags would need further rights on the source.
-        MetadataDirective="REPLACE",
-        TaggingDirective="REPLACE",
-    )
-
-
 def keys(s3: Client, bucket: str, prefix: str) -> Iterator[tuple[str, Any]]:
     """Yield key and time of every object under a prefix."""
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
         for item in page.get("Contents", []):
             yield item["Key"], item["LastModified"]
+
+
+def abort_uploads(s3: Client, bucket: str, prefix: str, *, but: str = "", keep: str = "") -> bool:
+    """Abort the unfinished uploads under a prefix, and return whether there were any.
+
+    Parameters
+    ----------
+    s3, bucket, prefix
+        Where.
+    but
+        What the keys of uploads start with that go on. Default: none does.
+    keep
+        The id of an upload that goes on.
+    """
+    found = False
+    for page in s3.get_paginator("list_multipart_uploads").paginate(Bucket=bucket, Prefix=prefix):
+        for upload in page.get("Uploads", []):
+            goes_on = upload["UploadId"] == keep or (but and upload["Key"].startswith(but))
+            if not goes_on:
+                found = True
+                abort_upload(s3, bucket, upload["Key"], upload["UploadId"])
+    return found
+
+
+def abort_upload(s3: Client, bucket: str, key: str, upload_id: str) -> None:
+    """Abort an upload; one that has ended meanwhile is left as it is."""
+    try:
+        s3.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload_id)
+    except ClientError as error:
+        if error_code(error) != "NoSuchUpload":
+            raise
 
 
 def delete(s3: Client, bucket: str, key: str) -> None:

@@ -29,6 +29,7 @@ class Contract(Enum):
     """The container has a handler of its own and takes no script (XGBoost)."""
 
 
+ENTRY_POINT = "inference.py"
 REQUIRED = {Contract.DLR: ("neo_preprocess", "neo_postprocess")}
 
 
@@ -48,6 +49,9 @@ def contract_for(framework: Framework, target: TargetDevice) -> Contract:
 
 def check_script(script: Path, contract: Contract) -> list[Finding]:
     """Say what is wrong with a script for a contract. It is parsed, never run."""
+    wrong_name = check_name(script.name, contract, str(script))
+    if wrong_name:
+        return wrong_name
     if not script.is_file():
         return [
             _finding(
@@ -80,6 +84,23 @@ def check_script(script: Path, contract: Contract) -> list[Finding]:
     return [
         Finding(code=p.code, level=p.level, where=str(script), message=p.message, fix=p.fix)
         for p in problems
+    ]
+
+
+def check_name(entry_point: str, contract: Contract, where: str) -> list[Finding]:
+    """Say if the container would not find a script of this name.
+
+    Source: sagemaker-tensorflow-serving-container, which looks for code/inference.py only.
+    """
+    if contract is not Contract.TENSORFLOW or entry_point == ENTRY_POINT:
+        return []
+    return [
+        Finding(
+            code="script-name",
+            where=where,
+            message=f"TensorFlow's container looks for {ENTRY_POINT} only, not {entry_point!r}.",
+            fix=f"name the script {ENTRY_POINT}.",
+        )
     ]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from neo_constructs.archive import declared
 from neo_constructs.archive.check_model import check_model
-from neo_constructs.archive.entry_point import Contract, check_script, contract_for
+from neo_constructs.archive.entry_point import ENTRY_POINT, Contract, check_script, contract_for
 from neo_constructs.archive.inspection import Inspection, check_members, inspect
 from neo_constructs.archive.model_file import ModelFile
 from neo_constructs.catalog import data_input, job, support
@@ -16,8 +16,6 @@ from neo_constructs.catalog.framework import Framework
 from neo_constructs.catalog.target import TargetDevice
 from neo_constructs.errors import errors_among
 from neo_constructs.findings import Finding
-
-ENTRY_POINT = "inference.py"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,7 +34,9 @@ from neo_constructs.engine.rights import (
 # Everything about the engine that a release may tune stands here.
 RUNTIME: Final = "python3.14"  # the newest Python the CDK names
 MEMORY_MIB: Final = 256
-STEP_SECONDS: Final = 150  # a server-side copy of 5 GB, and 90 s of waiting for IAM
+STEP_SECONDS: Final = 150  # a copy of 100 MB, and 90 s of waiting for IAM
+WORKER_MIB: Final = 1_769  # memory buys processors: this is one
+WORKER_SECONDS: Final = 900  # Lambda's longest
 EVENT_AGE_SECONDS: Final = 180  # how late CloudFormation's event may still be delivered
 # Beyond the engine's own deadline of 3,300, and CloudFormation's hour: steps that die one after
 # the other take minutes, and the last one still has to stop the job.
@@ -88,7 +90,31 @@ class JobEngine(Construct):
         )
         acknowledge_wildcards(self._compile_policy, compiling)
         self._allow_always(log_group)
-        self._function = self._make_function(log_group)
+        self._code = lambda_code()
+        place = self._code.bind(self).s3_location
+        assert place  # noqa: S101 - an asset has one
+        self._place = place
+        self._function = self._make_function(
+            "Function",
+            log_group,
+            memory_size=MEMORY_MIB,
+            timeout=STEP_SECONDS,
+            description="Custom resources of SageMaker Neo: compilation jobs and serving archives",
+        )
+        lambda_.CfnEventInvokeConfig(
+            self,
+            "FunctionEvents",
+            function_name=self._function.ref,
+            qualifier="$LATEST",
+            maximum_event_age_in_seconds=EVENT_AGE_SECONDS,
+        )
+        self._worker = self._make_function(
+            "Worker",
+            log_group,
+            memory_size=WORKER_MIB,
+            timeout=WORKER_SECONDS,
+            description="The job engine's longer steps: large copies, and serving archives",
+        )
         self._machine = self._make_machine()
         self._allow(
             iam.PolicyStatement(
@@ -311,6 +337,7 @@ class JobEngine(Construct):
                     "s3:PutObject",
                     "s3:DeleteObject",
                     "s3:DeleteObjectVersion",
+                    "s3:AbortMultipartUpload",
                 ],
                 resources=[self.artifact_arn(bucket)],
             ),
@@ -319,44 +346,46 @@ class JobEngine(Construct):
                 resources=[bucket.bucket_arn],
                 conditions={"StringLike": {"s3:prefix": f"{self.name_prefix}-*"}},
             ),
+            # The action knows no condition on the prefix.
+            iam.PolicyStatement(
+                actions=["s3:ListBucketMultipartUploads"], resources=[bucket.bucket_arn]
+            ),
         ]
 
-    def _make_function(self, log_group: logs.ILogGroup) -> lambda_.CfnFunction:
-        """Make the function as an L1: the L2 waits for the role's policies, which name the machine.
+    def _make_function(
+        self,
+        construct_id: str,
+        log_group: logs.ILogGroup,
+        *,
+        memory_size: int,
+        timeout: int,
+        description: str,
+    ) -> lambda_.CfnFunction:
+        """Make a function as an L1: the L2 waits for the role's policies, which name the machine.
 
         The custom resources wait for those policies instead.
         """
-        code = lambda_code()
-        place = code.bind(self).s3_location
-        assert place  # noqa: S101 - an asset has one
         function = lambda_.CfnFunction(
             self,
-            "Function",
+            construct_id,
             code=lambda_.CfnFunction.CodeProperty(
-                s3_bucket=place.bucket_name, s3_key=place.object_key
+                s3_bucket=self._place.bucket_name, s3_key=self._place.object_key
             ),
             handler="neo_jobs.handler.handler",
             runtime=RUNTIME,
             architectures=["x86_64"],
-            memory_size=MEMORY_MIB,
-            timeout=STEP_SECONDS,
+            memory_size=memory_size,
+            timeout=timeout,
             role=self._role.role_arn,
             logging_config=lambda_.CfnFunction.LoggingConfigProperty(
                 log_group=log_group.log_group_name
             ),
-            description="Custom resources of SageMaker Neo: compilation jobs and serving archives",
+            description=description,
             environment=lambda_.CfnFunction.EnvironmentProperty(
                 variables={"IAM_GRACE_SECONDS": str(self._iam_grace_seconds())}
             ),
         )
-        code.bind_to_resource(function)
-        lambda_.CfnEventInvokeConfig(
-            self,
-            "FunctionEvents",
-            function_name=function.ref,
-            qualifier="$LATEST",
-            maximum_event_age_in_seconds=EVENT_AGE_SECONDS,
-        )
+        self._code.bind_to_resource(function)
         return function
 
     def _make_machine(self) -> sfn.CfnStateMachine:
@@ -364,13 +393,13 @@ class JobEngine(Construct):
             self,
             "MachineRole",
             assumed_by=iam.ServicePrincipal("states.amazonaws.com"),
-            description="Lets the job engine's state machine call its function",
+            description="Lets the job engine's state machine call its functions",
             inline_policies={
                 "Invoke": iam.PolicyDocument(
                     statements=[
                         iam.PolicyStatement(
                             actions=["lambda:InvokeFunction"],
-                            resources=[self._function.attr_arn],
+                            resources=[self._function.attr_arn, self._worker.attr_arn],
                         )
                     ]
                 )
@@ -381,7 +410,7 @@ class JobEngine(Construct):
             "Machine",
             role_arn=self._machine_role.role_arn,
             state_machine_type="STANDARD",
-            definition=definition(self._function.attr_arn),
+            definition=definition(self._function.attr_arn, self._worker.attr_arn),
         )
         acknowledge(
             machine,
@@ -414,11 +443,12 @@ def _use_keys(key_arns: list[str]) -> iam.PolicyStatement:
     )
 
 
-def definition(function_arn: str) -> dict[str, Any]:
+def definition(function_arn: str, worker_arn: str) -> dict[str, Any]:
     """Return the state machine: step, wait, step, until an answer is given.
 
     A step that broke is taken again: it looks first, so it does no harm. Only ``States.ALL`` is
-    matched: a Python exception's name is not the same everywhere.
+    matched: a Python exception's name is not the same everywhere. A step that needs more time is
+    taken by the worker.
     """
     retry = {
         "ErrorEquals": _LAMBDA_FAULTS,
@@ -433,6 +463,7 @@ def definition(function_arn: str) -> dict[str, Any]:
         "MaxAttempts": 2,
         "BackoffRate": 2,
     }
+    catch = {"ErrorEquals": ["States.ALL"], "ResultPath": "$.Error", "Next": "Abort"}
     return {
         "Comment": "Serves one request of CloudFormation's; the function gives the answer.",
         "StartAt": "Step",
@@ -443,20 +474,43 @@ def definition(function_arn: str) -> dict[str, Any]:
                 "Resource": function_arn,
                 "Parameters": {
                     "Door": "step",
+                    "HasWorker": True,
                     "StartedAt.$": "$$.Execution.StartTime",
                     "State.$": "$",
                 },
                 "TimeoutSeconds": STEP_SECONDS + 10,
                 "Retry": [retry, again],
-                "Catch": [
-                    {"ErrorEquals": ["States.ALL"], "ResultPath": "$.Error", "Next": "Abort"}
-                ],
+                "Catch": [catch],
                 "Next": "IsDone",
             },
             "IsDone": {
                 "Type": "Choice",
-                "Choices": [{"Variable": "$.Done", "BooleanEquals": True, "Next": "Done"}],
+                "Choices": [
+                    {"Variable": "$.Done", "BooleanEquals": True, "Next": "Done"},
+                    # A function of an older release does not say.
+                    {
+                        "And": [
+                            {"Variable": "$.Work", "IsPresent": True},
+                            {"Variable": "$.Work", "BooleanEquals": True},
+                        ],
+                        "Next": "Work",
+                    },
+                ],
                 "Default": "Wait",
+            },
+            "Work": {
+                "Type": "Task",
+                "Resource": worker_arn,
+                "Parameters": {
+                    "Door": "work",
+                    "StartedAt.$": "$$.Execution.StartTime",
+                    "State.$": "$",
+                },
+                "TimeoutSeconds": WORKER_SECONDS + 10,
+                # It ends itself in time: what breaks it once will break it a third time.
+                "Retry": [retry, {**again, "MaxAttempts": 1}],
+                "Catch": [catch],
+                "Next": "IsDone",
             },
             "Wait": {"Type": "Wait", "SecondsPath": "$.WaitSeconds", "Next": "Step"},
             "Abort": {

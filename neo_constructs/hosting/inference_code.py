@@ -3,44 +3,39 @@
 from __future__ import annotations
 
 import os
+import re
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from aws_cdk import AssetHashType
+from aws_cdk import AssetHashType, Token
+from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_s3_assets as s3_assets
 from constructs import Construct
 
-from neo_constructs.archive.entry_point import Contract, check_script
+from neo_constructs.archive.entry_point import ENTRY_POINT, Contract, check_name, check_script
 from neo_constructs.archive.packing import fingerprint, members_of, pack
 from neo_constructs.compilation.model_data import ObjectLocation, packed_folder
-from neo_constructs.findings import Finding, listed
+from neo_constructs.findings import Finding, Level, listed
+
+_ARCHIVE_KEY = re.compile(r".*\.(tar\.gz|tgz)")
+_REQUIREMENTS = "requirements.txt"
 
 
-@dataclass(frozen=True, slots=True)
-class InferenceCode:
+class InferenceCode(ABC):
     """The endpoint's script.
-
-    Parameters
-    ----------
-    path
-        The folder, or the script itself.
-    entry_point
-        The script's name in the folder.
 
     Examples
     --------
-    >>> InferenceCode.from_asset("model/code").script
-    PosixPath('model/code/inference.py')
+    >>> InferenceCode.from_asset("model/code").entry_point
+    'inference.py'
     """
 
-    path: Path
     entry_point: str
 
     @staticmethod
-    def from_asset(
-        path: str | os.PathLike[str], entry_point: str = "inference.py"
-    ) -> InferenceCode:
+    def from_asset(path: str | os.PathLike[str], entry_point: str = ENTRY_POINT) -> InferenceCode:
         """Return a script on this machine; it is checked and packed at synth.
 
         Parameters
@@ -51,18 +46,59 @@ class InferenceCode:
             The script's name in the folder. Default: ``inference.py``.
         """
         given = Path(path)
-        if given.is_file():
-            return InferenceCode(given, given.name)
-        return InferenceCode(given, entry_point)
+        return _Local(given.name if given.is_file() else entry_point, given)
+
+    @staticmethod
+    def from_bucket(
+        bucket: s3.IBucket,
+        key: str,
+        *,
+        entry_point: str = ENTRY_POINT,
+        object_version: str | None = None,
+    ) -> InferenceCode:
+        """Return a script in a ``.tar.gz`` in S3, such as the one a SageMaker training job left.
+
+        No container reads that bucket: the deploy copies what is in it. What cannot be seen at
+        synth is checked then, before anything is served.
+
+        Parameters
+        ----------
+        bucket, key
+            The archive; the script lies at its root.
+        entry_point
+            The script's name in it. Default: ``inference.py``.
+        object_version
+            Default: the newest at the time of the deploy; a replaced object is then not noticed
+            by later deploys, and a warning says so.
+        """
+        return _Remote(entry_point, bucket, key, object_version)
 
     @property
-    def script(self) -> Path:
-        """The script itself."""
-        return self.path if self.path.is_file() else self.path / self.entry_point
+    def may_install(self) -> bool:
+        """Whether the container is known to install a requirements.txt as it starts."""
+        return False
 
+    @abstractmethod
     def check(self, contract: Contract) -> list[Finding]:
         """Say what is wrong with the script for a kind of container."""
-        findings = check_script(self.script, contract)
+
+    @abstractmethod
+    def bind(self, scope: Construct) -> ObjectLocation:
+        """Return where the packed script lies; called by the construct that serves it."""
+
+
+@dataclass(frozen=True)
+class _Local(InferenceCode):
+    entry_point: str
+    path: Path
+
+    @property
+    def may_install(self) -> bool:
+        return _REQUIREMENTS in self._members()
+
+    def check(self, contract: Contract) -> list[Finding]:
+        script = self.path if self.path.is_file() else self.path / self.entry_point
+        findings = check_script(script, contract)
         others = [n for n in self._members() if n.endswith(".py") and n != self.entry_point]
         if contract is Contract.DLR and others:
             findings.append(
@@ -79,7 +115,6 @@ class InferenceCode:
         return findings
 
     def bind(self, scope: Construct) -> ObjectLocation:
-        """Return where the packed script lies; called by the construct that serves it."""
         members = self._members()
         digest = fingerprint(members)
         archive = packed_folder() / digest / "sourcedir.tar.gz"
@@ -96,3 +131,41 @@ class InferenceCode:
 
     def _members(self) -> Mapping[str, Path]:
         return members_of(self.path) if self.path.exists() else {}
+
+
+@dataclass(frozen=True)
+class _Remote(InferenceCode):
+    entry_point: str
+    bucket: s3.IBucket
+    key: str
+    object_version: str | None
+
+    def check(self, contract: Contract) -> list[Finding]:
+        where = f"inference_code, {self.key!r}"
+        findings = check_name(self.entry_point, contract, where)
+        if not Token.is_unresolved(self.key) and not _ARCHIVE_KEY.fullmatch(self.key):
+            findings.append(
+                Finding(
+                    code="script-not-an-archive",
+                    where=where,
+                    message="It does not end in .tar.gz; a script in S3 is taken from such an "
+                    "archive.",
+                    fix="pack the script's folder into a sourcedir.tar.gz and upload that.",
+                )
+            )
+        if self.object_version is None:
+            findings.append(
+                Finding(
+                    code="script-not-pinned",
+                    level=Level.WARNING,
+                    where=where,
+                    message="It is taken as it is at the first deploy; a later deploy does not "
+                    "notice that it was replaced.",
+                    fix="give object_version, or change the key with the content.",
+                )
+            )
+        return findings
+
+    def bind(self, scope: Construct) -> ObjectLocation:
+        del scope
+        return ObjectLocation(bucket=self.bucket, key=self.key, object_version=self.object_version)

@@ -58,7 +58,8 @@ class Model(Resource):
     artifact_bucket
         Where ``model_data_url`` lies. Default: the job's bucket.
     enable_network_isolation
-        Default: on, but off where the container fetches its script from S3 as it starts.
+        Default: on, but off where the container must reach out as it starts: for a script in S3,
+        or for what a ``requirements.txt`` beside the script names.
 
     Raises
     ------
@@ -96,21 +97,25 @@ class Model(Resource):
         bucket = artifact_bucket or (compilation_job.artifact_bucket if compilation_job else None)
         url = compilation_job.model_data_url if compilation_job else model_data_url
         variables = dict(_VARIABLES)
-        fetches_script = False
+        reaches_out = ""
+        if compilation_job:
+            contract = contract_for(compilation_job.framework, compilation_job.target)
+            variables |= _TIMEOUTS.get(contract, {})
         if inference_code and compilation_job:
+            reaches_out = _reaches_out(contract, inference_code)
             archive = ServingArchive(
                 self,
                 "ServingArchive",
                 model_data_url=compilation_job.model_data_url,
                 inference_code=inference_code,
-                contract=contract_for(compilation_job.framework, compilation_job.target),
+                contract=contract,
                 artifact_bucket=bucket,
                 artifact_removal_policy=compilation_job.artifact_removal_policy,
+                enable_network_isolation=_or_default(enable_network_isolation, not reaches_out),
             )
             url = archive.model_data_url
             variables["SAGEMAKER_PROGRAM"] = inference_code.entry_point
             variables["SAGEMAKER_SUBMIT_DIRECTORY"] = archive.submit_directory
-            fetches_script = True
 
         uri, repositories = self._image(image, compilation_job)
         if not repositories and role is None:
@@ -122,9 +127,7 @@ class Model(Resource):
             description="What the serving container may do",
         )
         dependencies = extend_role(self, self.role, self._statements(bucket, repositories))
-        is_isolated = (
-            enable_network_isolation if enable_network_isolation is not None else not fetches_script
-        )
+        is_isolated = _or_default(enable_network_isolation, not reaches_out)
         self._resource = sagemaker.CfnModel(
             self,
             "Resource",
@@ -136,11 +139,8 @@ class Model(Resource):
                 environment={**variables, **(environment or {})},
             ),
         )
-        if fetches_script and not is_isolated:
-            self._resource.add_metadata(
-                "NetworkIsolation",
-                "Off: this container fetches its script from S3 as it starts.",
-            )
+        if reaches_out and not is_isolated:
+            self._resource.add_metadata("NetworkIsolation", f"Off: {reaches_out}")
         # SageMaker reads the artifact as the model is made: the rights must be there.
         self._resource.node.add_dependency(*dependencies)
         self.model_name: Final[str] = self._resource.attr_model_name
@@ -198,6 +198,23 @@ _VARIABLES: Final = {
     "SAGEMAKER_CONTAINER_LOG_LEVEL": "20",
     "SAGEMAKER_REGION": Aws.REGION,
 }
+
+
+# Same page: for the containers of SageMaker's multi-model server. In seconds.
+_TIMEOUTS: Final = {Contract.TOOLKIT: {"MMS_DEFAULT_RESPONSE_TIMEOUT": "500"}}
+
+
+def _reaches_out(contract: Contract, code: InferenceCode) -> str:
+    """Return for what the container needs the network as it starts; empty for nothing."""
+    if contract is Contract.DLR:
+        return "this container fetches its script from S3 as it starts."
+    if code.may_install:
+        return "this container installs requirements.txt as it starts."
+    return ""
+
+
+def _or_default(chosen: bool | None, default: bool) -> bool:
+    return default if chosen is None else chosen
 
 
 def _check(

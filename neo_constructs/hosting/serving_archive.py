@@ -11,40 +11,61 @@ from constructs import Construct
 from neo_constructs.archive.entry_point import Contract
 from neo_constructs.compilation.artifact_bucket import ArtifactBucket
 from neo_constructs.engine.job_engine import JobEngine
+from neo_constructs.engine.rights import warn
 from neo_constructs.errors import raise_errors
 from neo_constructs.findings import Finding
 from neo_constructs.hosting.inference_code import InferenceCode
 
 RESOURCE_TYPE: Final = "Custom::NeoServingArchive"
+# Where each kind of container looks: in the archive that is served, or in one of its own.
+_LAYOUTS: Final = {
+    Contract.TOOLKIT: "code",
+    Contract.TENSORFLOW: "code",
+    Contract.DLR: "submit-directory",
+}
 
 
 class ServingArchive(Resource):
     """A compiled artifact together with its script.
 
-    The script never goes to the compiler, so editing it compiles nothing. For the containers of
-    ONNX and Keras models the script is an archive of its own in S3, under a key that is never
-    written twice.
+    The script never goes to the compiler, so editing it compiles nothing. The containers of
+    PyTorch, MXNet and TensorFlow models get one archive with the script under ``code/``; those of
+    ONNX and Keras models get the script in an archive of its own. Either is written to a key that
+    is never written twice: what serves from an older one goes on.
 
     Parameters
     ----------
     scope, construct_id
         Where it stands.
     model_data_url
-        The compiled artifact.
+        The compiled artifact. One outside of the artifact bucket must be readable for the
+        stack's job engine: an ``s3://`` URI known at synth is.
     inference_code
         The script.
     contract
-        How the container finds the script.
+        How the container finds the script. Default: ``Contract.TOOLKIT``, as PyTorch's and
+        MXNet's do.
     artifact_bucket
         Default: one bucket per stack, made and shared.
     artifact_removal_policy
-        ``DESTROY`` deletes the script's copy with the resource. Default: ``RETAIN``.
+        ``DESTROY`` deletes the archive with the resource. Default: ``RETAIN``.
+    enable_network_isolation
+        Whether the container will be cut off from the network. Then the deploy refuses a
+        ``requirements.txt`` in the script's archive, which it could not install. Default: False.
 
     Raises
     ------
     ValidationError
-        If the script does not fit the container, or the container wants it in a place that this
-        release cannot bring it to.
+        If the script does not fit the container, or the container takes none.
+
+    Examples
+    --------
+    >>> ServingArchive(  # doctest: +SKIP
+    ...     stack,
+    ...     "Archive",
+    ...     model_data_url=job.model_data_url,
+    ...     inference_code=InferenceCode.from_asset("code"),
+    ... )
     """
 
     def __init__(
@@ -54,14 +75,14 @@ class ServingArchive(Resource):
         *,
         model_data_url: str,
         inference_code: InferenceCode,
-        contract: Contract = Contract.DLR,
+        contract: Contract = Contract.TOOLKIT,
         artifact_bucket: s3.IBucket | None = None,
         artifact_removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
+        enable_network_isolation: bool = False,
     ) -> None:
         super().__init__(scope, construct_id)
-        raise_errors(
-            [*_unsupported(contract), *inference_code.check(contract)], subject=self.node.path
-        )
+        found = [*_not_taken(contract), *inference_code.check(contract)]
+        warn(self, raise_errors(found, subject=self.node.path))
         engine = JobEngine.of(self)
         self.artifact_bucket: Final[s3.IBucket] = artifact_bucket or ArtifactBucket.of(self)
         engine.use_artifact_bucket(self.artifact_bucket)
@@ -69,13 +90,22 @@ class ServingArchive(Resource):
         engine.read_object(
             location.bucket, location.key, has_version=location.object_version is not None
         )
+        self._read_model(engine, model_data_url)
+        layout = _LAYOUTS[contract]
         resource = engine.custom_resource(
             self,
             "Resource",
             resource_type=RESOURCE_TYPE,
             properties={
                 "ModelDataUrl": model_data_url,
-                "Script": {"S3Uri": location.s3_uri, "Fingerprint": location.fingerprint},
+                "Script": {
+                    "S3Uri": location.s3_uri,
+                    "ObjectVersion": location.object_version,
+                    "Fingerprint": location.fingerprint,
+                },
+                "EntryPoint": inference_code.entry_point,
+                "Layout": layout,
+                "NetworkIsolation": enable_network_isolation if layout == "code" else None,
                 "OutputLocation": f"s3://{self.artifact_bucket.bucket_name}/",
                 "ArtifactRemovalPolicy": artifact_removal_policy.name,
             },
@@ -83,28 +113,21 @@ class ServingArchive(Resource):
         self.model_data_url: Final = Token.as_string(resource.get_att("ModelDataUrl"))
         self.submit_directory: Final = Token.as_string(resource.get_att("SubmitDirectory"))
 
+    def _read_model(self, engine: JobEngine, url: str) -> None:
+        """Let the engine read an artifact that no job of this stack has written."""
+        bucket, _, key = url.removeprefix("s3://").partition("/")
+        if not Token.is_unresolved(url) and url.startswith("s3://"):
+            engine.read_object(s3.Bucket.from_bucket_name(self, "ModelBucket", bucket), key)
 
-def _unsupported(contract: Contract) -> list[Finding]:
-    if contract in {Contract.TOOLKIT, Contract.TENSORFLOW}:
-        return [
-            Finding(
-                code="serving-archive-repack",
-                where="inference_code",
-                message=(
-                    "This container reads the script from code/ inside the served archive, and "
-                    "this release cannot put it there yet."
-                ),
-                fix="leave inference_code out to use the container's default handlers, or give "
-                "Model a model_data_url of an archive that has code/ in it.",
-            )
-        ]
-    if contract is Contract.NONE:
-        return [
-            Finding(
-                code="script-not-taken",
-                where="inference_code",
-                message="This container has a handler of its own and takes no script.",
-                fix="leave inference_code out.",
-            )
-        ]
-    return []
+
+def _not_taken(contract: Contract) -> list[Finding]:
+    if contract is not Contract.NONE:
+        return []
+    return [
+        Finding(
+            code="script-not-taken",
+            where="inference_code",
+            message="This container has a handler of its own and takes no script.",
+            fix="leave inference_code out.",
+        )
+    ]

@@ -53,6 +53,22 @@ def built(
     return Case(about=about, title=title, run=run, errors=errors, warnings=warnings, says=says)
 
 
+def with_script_in_s3(
+    key: str,
+    framework: neo.Framework | None = None,
+    version: str | None = "v1",
+    **changes: Any,
+) -> Make:
+    """Return an endpoint whose script is in S3."""
+
+    def make(scope: cdk.Stack) -> object:
+        bucket = s3.Bucket.from_bucket_name(scope, "Scripts", "scripts")
+        code = neo.InferenceCode.from_bucket(bucket, key, object_version=version)
+        return in_s3(framework or PYTORCH, inference_code=code, **changes)(scope)
+
+    return make
+
+
 def bad(code: str, title: str, make: Make, *says: str) -> Case:
     return built(code, title, make, *says, errors=(code,))
 
@@ -155,6 +171,8 @@ TWO_SCRIPTS = Path(__file__).parent / "two_scripts"
 CODE = neo.InferenceCode.from_asset(DIGITS / "code")
 IMAGE = neo.InferenceImage.image_classification()
 PYTORCH, XGBOOST = neo.Framework.pytorch("2.0"), neo.Framework.xgboost()
+TENSORFLOW, SHAPES = neo.Framework.tensorflow("2.9"), {"input_1": [1, 224, 224, 3]}
+TWO_NAMES = neo.InferenceCode.from_asset(TWO_SCRIPTS, entry_point="serve.py")
 RETAIN, DESTROY = cdk.RemovalPolicy.RETAIN, cdk.RemovalPolicy.DESTROY
 from_uri = neo.ModelData.from_s3_uri
 
@@ -215,8 +233,14 @@ CASES = [
             scope, "M", model_data_url="s3://models/m", image=IMAGE, inference_code=CODE,
             artifact_bucket=s3.Bucket.from_bucket_name(scope, "B", "models"))),
     built("script-without-job", "none for it", variant()),
-    bad("serving-archive-repack", "for PyTorch", in_s3(PYTORCH, inference_code=CODE), "code/"),
-    built("serving-archive-repack", "PyTorch's default handlers", in_s3(PYTORCH)),
+    bad("script-name", "another name for TensorFlow", in_s3(TENSORFLOW, inference_code=TWO_NAMES, data_input_config=SHAPES),
+        "inference.py only, not 'serve.py'"),
+    built("script-name", "the name TensorFlow's container knows",
+          with_script_in_s3("sourcedir.tar.gz", TENSORFLOW, data_input_config=SHAPES)),
+    bad("script-not-an-archive", "a zip", with_script_in_s3("source.zip"), ".tar.gz"),
+    built("script-not-an-archive", "what training leaves", with_script_in_s3("sourcedir.tar.gz")),
+    warned("script-not-pinned", "the newest", with_script_in_s3("sourcedir.tar.gz", version=None)),
+    built("script-not-pinned", "a version", with_script_in_s3("sourcedir.tar.gz")),
     bad("model-source", "neither", model(), "neither"),
     bad("model-source", "both", both, "both"),
     built("model-source", "an artifact", variant()),

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import datetime
+import io
+import tarfile
+from collections.abc import Mapping
 from typing import Any
 
 from tests.lifecycle.rights import MACHINE
@@ -15,6 +18,7 @@ STACK_ID = (
 PREFIX = "neo-0a1b2c3d445566778899"
 BUCKET = "artifacts"
 SOURCE = "s3://staging/0123.gz"
+COMPILED = f"s3://{BUCKET}/job/model-ml_c5.tar.gz"
 INVENTED = "Stack-Job-1ABCDEF"  # what CloudFormation makes up while no id was reported
 
 _requests = iter(range(10**9))
@@ -53,13 +57,36 @@ def archive_event(
     """Return an event for a serving archive."""
     properties = {
         "StateMachineArn": MACHINE,
-        "ModelDataUrl": f"s3://{BUCKET}/job/model-ml_c5.tar.gz",
+        "ModelDataUrl": COMPILED,
         "Script": {"S3Uri": SOURCE, "Fingerprint": fingerprint},
+        "EntryPoint": "inference.py",
+        "Layout": "code",
         "OutputLocation": f"s3://{BUCKET}/",
         "ArtifactRemovalPolicy": "RETAIN",
         **more,
     }
     return request_event(kind, "Custom::NeoServingArchive", "Archive", properties, physical_id)
+
+
+def archive(files: Mapping[str, bytes]) -> bytes:
+    """Return a tar.gz."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as tar:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    return packed.getvalue()
+
+
+def unpacked(archive: bytes) -> dict[str, bytes]:
+    """Return the files of a tar.gz."""
+    files = {}
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        for member in tar:
+            content = tar.extractfile(member)
+            files[member.name] = content.read() if content else b""
+    return files
 
 
 def request_event(

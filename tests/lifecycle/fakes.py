@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime
 import functools
+import hashlib
 import io
+import itertools
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -19,6 +21,8 @@ from tests.lifecycle.rights import ACCOUNT, REGION, Need, Rights, allowed, needs
 
 Json = dict[str, Any]
 
+# Calls whose lost reply is an error: the rest is made again by boto3, to the same effect.
+UNREPEATED = {"StartExecution", "CopyObject", "CompleteMultipartUpload", "AbortMultipartUpload"}
 TERMINAL = {"COMPLETED", "FAILED", "STOPPED"}
 
 
@@ -59,6 +63,7 @@ class Calls:
         self.faults: dict[str, list[Exception]] = {}
         self.lost: dict[str, int] = {}
         self.dies_after: int | None = None
+        self.kills: list[str] = []  # the process ends before these calls, each once
         self.rights: Rights | None = None
         self.serving = ""  # the id of the request that is being served
         self.denied: list[tuple[str, str]] = []
@@ -72,6 +77,9 @@ class Calls:
                 self.dies_after = None
                 self.met += 1
                 raise Killed
+        if operation in self.kills:
+            self.kills.remove(operation)
+            raise Killed
         self.made.append((operation, parameters))
         waiting = self.faults.get(operation)
         if waiting:
@@ -84,7 +92,7 @@ class Calls:
             self.met += 1
             if operation == "PutResponse":
                 raise OSError("the connection broke")
-            if operation not in {"StartExecution", "CopyObject"}:
+            if operation not in UNREPEATED:
                 return effect()  # boto3 makes the call again by itself
             raise ReadTimeoutError(endpoint_url=operation)
         return reply
@@ -151,7 +159,7 @@ def _model(service: str) -> Any:
 
 
 class FakeS3:
-    """Buckets of objects; every object has one version.
+    """Buckets of objects; every object has one version. An upload appears when it is completed.
 
     Like S3 for someone who may list a prefix only, it answers 403 where HeadObject finds nothing.
     """
@@ -163,6 +171,9 @@ class FakeS3:
         self.undeletable = "(nothing)"
         self.passing = 0  # so many keys are not deleted for a reason that passes
         self.gone: set[str] = set()  # buckets that have been deleted
+        self.uploads: dict[str, Json] = {}
+        self.before_part: Callable[[], None] = lambda: None  # what happens meanwhile
+        self._ids = itertools.count()
 
     def put(self, uri: str, body: bytes = b"model") -> None:
         bucket, _, key = uri.removeprefix("s3://").partition("/")
@@ -176,8 +187,70 @@ class FakeS3:
         size = self.sizes.get((Bucket, Key), len(body))
         return {"ContentLength": size, "ETag": _tag(body), "VersionId": "v1"}
 
-    def get_object(self, *, Bucket: str, Key: str) -> Json:
-        return {"Body": io.BytesIO(self._get("GetObject", Bucket, Key)[0])}
+    def get_object(
+        self, *, Bucket: str, Key: str, VersionId: str = "", IfMatch: str = "", Range: str = ""
+    ) -> Json:
+        body, _ = self._get("GetObject", Bucket, Key)
+        if IfMatch and IfMatch != _tag(body):
+            raise refused("GetObject", "PreconditionFailed")
+        return {"Body": io.BytesIO(_ranged(body, Range))}
+
+    def create_multipart_upload(self, *, Bucket: str, Key: str) -> Json:
+        if Bucket in self.gone:
+            raise refused("CreateMultipartUpload", "NoSuchBucket")
+        upload_id = f"upload-{next(self._ids)}"
+        self.uploads[upload_id] = {"Bucket": Bucket, "Key": Key, "parts": {}}
+        return {"UploadId": upload_id}
+
+    def upload_part(
+        self, *, Bucket: str, Key: str, UploadId: str, PartNumber: int, Body: bytes
+    ) -> Json:
+        self.before_part()
+        self._upload("UploadPart", UploadId)["parts"][PartNumber] = Body
+        return {"ETag": _tag(Body)}
+
+    def upload_part_copy(self, **parameters: Any) -> Json:
+        self.before_part()
+        upload = self._upload("UploadPartCopy", parameters["UploadId"])
+        source = parameters["CopySource"]
+        body, _ = self._get("UploadPartCopy", source["Bucket"], source["Key"])
+        if parameters["CopySourceIfMatch"] != _tag(body):
+            raise refused("UploadPartCopy", "PreconditionFailed")
+        part = _ranged(body, parameters["CopySourceRange"])
+        upload["parts"][parameters["PartNumber"]] = part
+        return {"CopyPartResult": {"ETag": _tag(part)}}
+
+    def complete_multipart_upload(
+        self, *, Bucket: str, Key: str, UploadId: str, MultipartUpload: Json
+    ) -> Json:
+        upload = self._upload("CompleteMultipartUpload", UploadId)
+        numbers = [part["PartNumber"] for part in MultipartUpload["Parts"]]
+        assert numbers == sorted(upload["parts"]) == list(range(1, len(numbers) + 1))
+        for part in MultipartUpload["Parts"]:
+            assert part["ETag"] == _tag(upload["parts"][part["PartNumber"]])
+        self.put(f"s3://{Bucket}/{Key}", b"".join(upload["parts"][n] for n in numbers))
+        del self.uploads[UploadId]
+        return {}
+
+    def abort_multipart_upload(self, *, Bucket: str, Key: str, UploadId: str) -> Json:
+        self._upload("AbortMultipartUpload", UploadId)
+        del self.uploads[UploadId]
+        return {}
+
+    def list_multipart_uploads(self, *, Bucket: str, Prefix: str) -> list[Json]:
+        if Bucket in self.gone:
+            raise refused("ListMultipartUploads", "NoSuchBucket")
+        return [
+            {"Uploads": [{"Key": upload["Key"], "UploadId": upload_id}]}
+            for upload_id, upload in self.uploads.items()
+            if upload["Bucket"] == Bucket and upload["Key"].startswith(Prefix)
+        ]
+
+    def _upload(self, operation: str, upload_id: str) -> Json:
+        if upload_id not in self.uploads:
+            raise refused(operation, "NoSuchUpload")
+        found: Json = self.uploads[upload_id]
+        return found
 
     def copy_object(self, **parameters: Any) -> Json:
         source = parameters["CopySource"]
@@ -229,8 +302,17 @@ class FakeS3:
         return self.objects[bucket, key]
 
 
+def _ranged(body: bytes, wanted: str) -> bytes:
+    """Return the bytes of a range such as ``bytes=0-99``; all of them without one."""
+    if not wanted:
+        return body
+    first, _, last = wanted.removeprefix("bytes=").partition("-")
+    assert 0 <= int(first) <= int(last) < len(body)
+    return body[int(first) : int(last) + 1]
+
+
 def _tag(body: bytes) -> str:
-    return f'"{len(body)}-{body[:8].hex()}"'
+    return f'"{hashlib.md5(body, usedforsecurity=False).hexdigest()}"'
 
 
 class FakeSageMaker:

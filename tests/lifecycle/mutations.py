@@ -229,8 +229,8 @@ MUTATIONS = (
              "base64.b32encode(hashed).decode().lower()", "base64.b32encode(hashed).decode()"),
     Mutation("names begin with the stack's prefix", CFN,
              'f"neo-{groups[0]}{groups[-1]}"', 'f"neo-{groups[-1]}{groups[0]}"'),
-    Mutation("a Delete of what is kept needs no right on the bucket", JOBS,
-             'code == "AccessDenied" and not spec.destroys(request)', "False"),
+    Mutation("a Delete of what is kept needs no right on the bucket", SPEC,
+             'code == "AccessDenied" and not destroys(request)', "False"),
 )  # fmt: skip
 
 

@@ -154,6 +154,14 @@ _NEEDS: dict[str, Callable[[Mapping[str, Any]], list[Need]]] = {
     "PutObject": _object("PutObject"),
     "DeleteObject": _object("DeleteObject"),
     "CopyObject": _copy,
+    "CreateMultipartUpload": _object("PutObject"),
+    "UploadPart": _object("PutObject"),
+    "UploadPartCopy": _copy,
+    "CompleteMultipartUpload": _object("PutObject"),
+    "AbortMultipartUpload": _object("AbortMultipartUpload"),
+    "ListMultipartUploads": lambda p: [
+        Need("s3:ListBucketMultipartUploads", f"arn:aws:s3:::{p['Bucket']}")
+    ],
     "DeleteObjects": _delete_all,
     "ListObjectsV2": _listing("ListBucket"),
     "ListObjectVersions": _listing("ListBucketVersions"),

@@ -92,10 +92,7 @@ def execute(
         if state["Type"] == "Succeed":
             return Ended("SUCCEEDED", data)
         if state["Type"] == "Choice":
-            name = next(
-                (c["Next"] for c in state["Choices"] if path(data, c["Variable"]) is True),
-                state["Default"],
-            )
+            name = next((c["Next"] for c in state["Choices"] if holds(c, data)), state["Default"])
         elif state["Type"] == "Wait":
             seconds = path(data, state["SecondsPath"])
             assert type(seconds) is int, f"{name}: AWS waits for integers only, not {seconds!r}"
@@ -104,6 +101,7 @@ def execute(
             name = state["Next"]
         else:
             payload = parameters(state["Parameters"], data, context)
+            paths[name] += 1
             invoke = partial(call, state["Resource"], payload)
             outcome = yield from _task(name, state, invoke, paths)
             yield 0.2  # a transition takes its time, also after the answer
@@ -157,6 +155,15 @@ def parameters(template: Json, data: Json, context: Json) -> Json:
         else:
             filled[key[:-2]] = path(data, value)
     return filled
+
+
+def holds(rule: Json, data: Json) -> bool:
+    """Whether a choice rule holds; a variable that is not there is an error, as on AWS."""
+    if "And" in rule:
+        return all(holds(part, data) for part in rule["And"])
+    if "IsPresent" in rule:
+        return (rule["Variable"].removeprefix("$.") in data) is rule["IsPresent"]
+    return path(data, rule["Variable"]) is rule["BooleanEquals"]
 
 
 def path(data: Any, reference: str) -> Any:

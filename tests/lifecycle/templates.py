@@ -6,7 +6,6 @@ import functools
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import aws_cdk as cdk
@@ -14,7 +13,7 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk.assertions import Template
 
 import neo_constructs as neo
-from tests.lifecycle.events import BUCKET, STACK_ID
+from tests.lifecycle.events import BUCKET, COMPILED, STACK_ID, archive
 from tests.lifecycle.rights import (
     ACCOUNT,
     MACHINE,
@@ -28,8 +27,6 @@ from tests.lifecycle.rights import (
 
 Json = dict[str, Any]
 
-SCRIPTS = Path(__file__).parent.parent.parent / "examples" / "digits" / "code"
-
 
 @dataclass(frozen=True)
 class Wanted:
@@ -39,8 +36,8 @@ class Wanted:
     ----------
     jobs
         Construct id and version of the model, for each job.
-    has_archive
-        Whether there is a serving archive.
+    script
+        Version of the script of a serving archive; 0 is no archive.
     tag
         A tag on the stack: it compiles nothing.
     destroys
@@ -50,7 +47,7 @@ class Wanted:
     """
 
     jobs: tuple[tuple[str, int], ...]
-    has_archive: bool = False
+    script: int = 0
     tag: str = ""
     destroys: bool = False
     grace: int = 90
@@ -81,11 +78,21 @@ def source(job: str, model: int) -> str:
     return f"s3://models/{job}/{model}.tar.gz"
 
 
+def script_key(version: int) -> str:
+    """Return where a version of the script lies among the models."""
+    return f"script/{version}/sourcedir.tar.gz"
+
+
+def script_body(version: int) -> bytes:
+    """Return what lies there."""
+    return archive({"inference.py": f"# version {version}".encode()})
+
+
 @functools.cache
 def deployed(wanted: Wanted) -> Deployed:
     """Return the template of a stack, resolved."""
     os.environ["CDK_VALIDATION"] = "false"
-    if not (wanted.jobs or wanted.has_archive):
+    if not (wanted.jobs or wanted.script):
         return Deployed({}, NONE, NONE, {})
     template = _synthesize(wanted)
     machine = next(
@@ -128,12 +135,14 @@ def _synthesize(wanted: Wanted) -> Json:
             target=neo.TargetDevice.ML_C5,
             artifact_removal_policy=policy,
         )
-    if wanted.has_archive:
+    if wanted.script:
         neo.ServingArchive(
             stack,
             "Archive",
-            model_data_url=f"s3://{BUCKET}/compiled.tar.gz",
-            inference_code=neo.InferenceCode.from_asset(SCRIPTS),
+            model_data_url=COMPILED,
+            inference_code=neo.InferenceCode.from_bucket(
+                models, script_key(wanted.script), object_version="v1"
+            ),
             artifact_removal_policy=policy,
         )
     return dict(Template.from_stack(stack).to_json())

@@ -71,10 +71,40 @@ def test_a_missing_model_is_named(world: World) -> None:
     assert compiles(world) == 0
 
 
-def test_a_model_over_five_gigabytes_is_refused(world: World) -> None:
-    world.s3.sizes["staging", "0123.gz"] = 5 * 1024**3 + 1
+def test_a_large_model_is_copied_in_parts_by_the_worker(world: World) -> None:
+    model = bytes(range(256)) * 9
+    world.s3.put(SOURCE, model)
+    name = created(world)["PhysicalResourceId"]
+    assert world.s3.objects[BUCKET, f"{name}/model-ml_c5.tar.gz"][0] == model
+    ranges = [call["CopySourceRange"] for call in world.calls.of("UploadPartCopy")]
+    assert ranges[0] == "bytes=0-399"
+    assert ranges[-1] == "bytes=2000-2303"
+    assert world.visited["Work"] == 1
+    assert world.s3.uploads == {}
+
+
+def test_a_large_model_that_is_replaced_while_it_is_copied(world: World) -> None:
+    """The parts of two models never make one."""
+    world.s3.put(SOURCE, b"1" * 2_000)
+    parts = iter(range(100))
+
+    def replace() -> None:
+        if next(parts) == 3:
+            world.s3.put(SOURCE, b"2" * 2_000)
+
+    world.s3.before_part = replace
+    name = created(world)["PhysicalResourceId"]
+    assert world.s3.objects[BUCKET, f"{name}/model-ml_c5.tar.gz"][0] == b"2" * 2_000
+    assert world.s3.uploads == {}
+
+
+def test_a_large_copy_that_takes_too_long_is_aborted(world: World) -> None:
+    world.s3.put(SOURCE, b"1" * 2_000)
+    world.s3.before_part = lambda: world.clock.sleep(300)
     answer = world.serve(event())
-    assert "this release copies up to" in answer["Reason"]
+    assert answer["Reason"].startswith("It could not be moved within 840 seconds")
+    assert world.s3.uploads == {}
+    assert world.s3.under(PREFIX) == []
     assert compiles(world) == 0
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.lifecycle.events import INVENTED, archive_event, event
+from tests.lifecycle.events import INVENTED, SOURCE, archive_event, event
 from tests.lifecycle.fakes import Json
 from tests.lifecycle.world import World
 
@@ -68,6 +68,25 @@ def a_serving_archive(_world: World) -> Json:
     return archive_event()
 
 
+def an_update_of_a_script(world: World) -> Json:
+    first = world.serve(archive_event())["PhysicalResourceId"]
+    return archive_event("Update", physical_id=first, fingerprint="b" * 64)
+
+
+def an_archive_that_is_destroyed(world: World) -> Json:
+    name = world.serve(archive_event())["PhysicalResourceId"]
+    return archive_event("Delete", physical_id=name, ArtifactRemovalPolicy="DESTROY")
+
+
+def a_script_of_its_own(_world: World) -> Json:
+    return archive_event(Layout="submit-directory")
+
+
+def a_large_model(world: World) -> Json:
+    world.s3.put(SOURCE, b"1" * 2_000)
+    return event()
+
+
 SCENARIOS = [
     a_create,
     an_update_that_compiles,
@@ -79,6 +98,10 @@ SCENARIOS = [
     a_delete_that_destroys,
     a_delete_by_an_invented_id,
     a_serving_archive,
+    an_update_of_a_script,
+    an_archive_that_is_destroyed,
+    a_script_of_its_own,
+    a_large_model,
 ]
 
 
@@ -94,6 +117,7 @@ def outcome(scenario: Scenario, trouble: Callable[[World], None]) -> tuple[objec
     while world.tick():
         pass
     assert not world.sagemaker.running()
+    assert world.s3.uploads == {}
     jobs = {name: (job["status"], job["tags"]) for name, job in world.sagemaker.jobs.items()}
     made = len(world.sagemaker.created) - jobs_before
     said = (answer["Status"], answer["Reason"].split(" Job neo-", maxsplit=1)[0])

@@ -6,14 +6,14 @@ import pytest
 
 from tests.lifecycle.cloudformation import CloudFormation, Request
 from tests.lifecycle.rights import NONE
-from tests.lifecycle.templates import Wanted, deployed, source
+from tests.lifecycle.templates import Wanted, deployed, script_body, script_key, source
 from tests.lifecycle.world import World
 
 ONE = Wanted((("A", 1),))
 OTHER = Wanted((("A", 2),))
 TWO = Wanted((("A", 1), ("B", 1)))
 RENAMED = Wanted((("B", 1),))
-NO_JOB = Wanted((), has_archive=True)
+NO_JOB = Wanted((), script=1)
 
 
 class Stack:
@@ -24,8 +24,8 @@ class Stack:
         self.failed: list[Request] = []
         for job, model in (("A", 1), ("A", 2), ("B", 1)):
             self.world.s3.put(source(job, model))
-        for _, properties in deployed(NO_JOB).resources.values():
-            self.world.s3.put(properties["Script"]["S3Uri"])
+        for version in (1, 2):
+            self.world.s3.put(f"s3://models/{script_key(version)}", script_body(version))
         self.stack = CloudFormation(self.world, keeps_reported=keeps_reported, check=self._note)
 
     def _note(self, request: Request) -> None:
@@ -92,6 +92,21 @@ def test_an_update_whose_job_fails(wanted: Wanted, keeps_reported: bool) -> None
     stack.check()
 
 
+@pytest.mark.parametrize("keeps_reported", [True, False])
+def test_an_update_of_the_script_is_given_up(keeps_reported: bool) -> None:
+    """The right to read the new script is taken back while the worker may still read it."""
+    stack = Stack(keeps_reported=keeps_reported)
+    stack.deploy(NO_JOB)
+    before = dict(stack.stack.live)
+    stack.world.has_stragglers = True
+    stack.stack.deploy(Wanted((), script=2))
+    stack.world.tick()
+    stack.stack.cancel()
+    stack.rest()
+    assert stack.stack.live == before
+    assert stack.world.s3.uploads == {}
+
+
 @pytest.mark.parametrize(
     ("before", "after"),
     [
@@ -100,6 +115,13 @@ def test_an_update_whose_job_fails(wanted: Wanted, keeps_reported: bool) -> None
         pytest.param(ONE, NO_JOB, id="the last job is removed, the engine stays"),
         pytest.param(ONE, OTHER, id="the model's place changes"),
         pytest.param(ONE, Wanted((("A", 1),), tag="new"), id="a tag changes"),
+        pytest.param(NO_JOB, Wanted((), script=2), id="the script's place changes"),
+        pytest.param(NO_JOB, ONE, id="the archive is removed"),
+        pytest.param(
+            Wanted((("A", 1),), script=1, destroys=True),
+            Wanted((("A", 1),), destroys=True),
+            id="the archive that is removed is destroyed",
+        ),
         pytest.param(
             Wanted((("A", 1),), destroys=True),
             Wanted((("B", 1),), destroys=True),

@@ -2,95 +2,316 @@
 
 from __future__ import annotations
 
-from tests.lifecycle.events import BUCKET, PREFIX, SOURCE, archive_event
-from tests.lifecycle.fakes import refused
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from neo_constructs.engine.job_engine import definition
+from tests.lifecycle.events import (
+    BUCKET,
+    COMPILED,
+    INVENTED,
+    PREFIX,
+    SOURCE,
+    archive,
+    archive_event,
+    event,
+    unpacked,
+)
+from tests.lifecycle.fakes import Json, refused
 from tests.lifecycle.world import World
 
+DESTROY = {"ArtifactRemovalPolicy": "DESTROY"}
 
-def test_the_script_is_copied_to_a_key_of_its_own() -> None:
+
+def served(world: World, **changes: Any) -> Json:
+    """Return the answer to a Create that succeeds."""
+    answer = world.serve(archive_event(**changes))
+    assert answer["Status"] == "SUCCESS", answer
+    return answer
+
+
+def content(world: World, answer: Json, attribute: str = "ModelDataUrl") -> dict[str, bytes]:
+    """Return the files that an answer's archive holds."""
+    bucket, _, key = answer["Data"][attribute].removeprefix("s3://").partition("/")
+    return unpacked(world.s3.objects[bucket, key][0])
+
+
+def test_the_script_is_put_beside_the_compiled_model() -> None:
     world = World()
-    answer = world.serve(archive_event())
-    assert answer["Status"] == "SUCCESS"
-    key = f"{answer['PhysicalResourceId']}/sourcedir.tar.gz"
+    answer = served(world)
+    key = f"{answer['PhysicalResourceId']}/model.tar.gz"
     assert answer["Data"] == {
-        "ModelDataUrl": f"s3://{BUCKET}/job/model-ml_c5.tar.gz",
-        "SubmitDirectory": f"s3://{BUCKET}/{key}",
+        "ModelDataUrl": f"s3://{BUCKET}/{key}",
+        "SubmitDirectory": "/opt/ml/model/code",
     }
     assert world.s3.under(PREFIX) == [key]
+    # What Neo may have kept of a former script gives way to this one.
+    assert content(world, answer) == {"code/inference.py": b"# the script", "compiled.so": b"code"}
+    assert world.visited["Work"] == 1
+
+
+def test_a_container_that_fetches_its_script_gets_one_of_its_own() -> None:
+    world = World()
+    answer = served(world, Layout="submit-directory")
+    key = f"{answer['PhysicalResourceId']}/sourcedir.tar.gz"
+    assert answer["Data"] == {
+        "ModelDataUrl": COMPILED,
+        "SubmitDirectory": f"s3://{BUCKET}/{key}",
+    }
+    assert content(world, answer, "SubmitDirectory") == {"inference.py": b"# the script"}
 
 
 def test_an_edited_script_gets_a_new_key_and_a_rollback_finds_the_old() -> None:
     world = World()
-    first = world.serve(archive_event())
+    first = served(world)
     old = first["PhysicalResourceId"]
     second = world.serve(archive_event("Update", physical_id=old, fingerprint="b" * 64))
     assert second["PhysicalResourceId"] != old
     back = world.serve(archive_event("Update", physical_id=second["PhysicalResourceId"]))
     assert back["Data"] == first["Data"]
-    assert len(world.calls.of("CopyObject")) == 2
+    assert len(world.calls.of("CompleteMultipartUpload")) == 2
 
 
-def test_a_new_artifact_copies_nothing() -> None:
+def test_a_new_compile_gets_a_new_key() -> None:
     world = World()
-    first = world.serve(archive_event())
-    event = archive_event(
-        "Update", physical_id=first["PhysicalResourceId"], ModelDataUrl="s3://artifacts/new.tar.gz"
+    first = served(world)
+    new = f"s3://{BUCKET}/job2/model-ml_c5.tar.gz"
+    world.s3.put(new, archive({"compiled.so": b"better"}))
+    update = archive_event("Update", physical_id=first["PhysicalResourceId"], ModelDataUrl=new)
+    answer = world.serve(update)
+    assert answer["PhysicalResourceId"] != first["PhysicalResourceId"]
+    assert content(world, answer)["compiled.so"] == b"better"
+
+
+def test_a_new_compile_moves_no_script_of_its_own() -> None:
+    world = World()
+    first = served(world, Layout="submit-directory")
+    update = archive_event(
+        "Update",
+        physical_id=first["PhysicalResourceId"],
+        ModelDataUrl="s3://artifacts/new.tar.gz",
+        Layout="submit-directory",
     )
-    answer = world.serve(event)
+    answer = world.serve(update)
     assert answer["PhysicalResourceId"] == first["PhysicalResourceId"]
     assert answer["Data"]["ModelDataUrl"] == "s3://artifacts/new.tar.gz"
-    assert len(world.calls.of("CopyObject")) == 1
+    assert len(world.calls.of("CompleteMultipartUpload")) == 1
+
+
+def test_a_script_in_s3_is_known_by_its_place_and_version() -> None:
+    world = World()
+    script = {"S3Uri": SOURCE, "ObjectVersion": "v1"}
+    first = served(world, Script=script)["PhysicalResourceId"]
+    assert served(world, Script=script)["PhysicalResourceId"] == first
+    again = served(world, Script={**script, "ObjectVersion": "v2"})
+    assert again["PhysicalResourceId"] != first
+    reads = [call for call in world.calls.of("GetObject") if call["Key"] == "0123.gz"]
+    assert {call["VersionId"] for call in reads} == {"v1", "v2"}
 
 
 def test_a_delete_keeps_the_archive_unless_it_is_to_be_destroyed() -> None:
     world = World()
-    name = world.serve(archive_event())["PhysicalResourceId"]
+    name = served(world)["PhysicalResourceId"]
+    other = served(world, fingerprint="b" * 64)["PhysicalResourceId"]
     assert world.serve(archive_event("Delete", physical_id=name))["Status"] == "SUCCESS"
+    assert len(world.s3.under(PREFIX)) == 2
+    world.serve(archive_event("Delete", physical_id=name, **DESTROY))
+    assert world.s3.under(PREFIX) == [f"{other}/model.tar.gz"]
+
+
+def test_a_create_that_was_never_heard_is_destroyed_by_the_id_that_was_invented() -> None:
+    world = World()
+    served(world)
+    assert world.serve(archive_event("Delete", physical_id=INVENTED))["Status"] == "SUCCESS"
     assert world.s3.under(PREFIX)
-    world.serve(archive_event("Delete", physical_id=name, ArtifactRemovalPolicy="DESTROY"))
-    assert not world.s3.under(PREFIX)
+    world.serve(archive_event("Delete", physical_id=INVENTED, **DESTROY))
+    assert world.s3.under(PREFIX) == []
 
 
-def test_an_id_the_engine_never_gave_is_deleted_without_a_call() -> None:
+@pytest.mark.parametrize(
+    ("files", "changes", "reason"),
+    [
+        ({"train.py": b""}, {}, "has no inference.py at its root; it holds train.py."),
+        ({"code/inference.py": b""}, {}, "pack the folder's content instead of the folder."),
+        (
+            {"inference.py": b"", "util.py": b""},
+            {"Layout": "submit-directory"},
+            "This container takes exactly one .py file",
+        ),
+        (
+            {"inference.py": b"", "requirements.txt": b"x"},
+            {"NetworkIsolation": "true"},
+            "enable_network_isolation=False, or leave the file out.",
+        ),
+        ({"../inference.py": b""}, {}, "'../inference.py' would be unpacked outside"),
+    ],
+)
+def test_a_script_that_does_not_fit_is_refused_before_anything_is_served(
+    files: dict[str, bytes], changes: dict[str, str], reason: str
+) -> None:
     world = World()
-    event = archive_event("Delete", physical_id="S-Archive-1", ArtifactRemovalPolicy="DESTROY")
-    assert world.serve(event)["Status"] == "SUCCESS"
-    assert [name for name, _ in world.calls.made] == [
-        "StartExecution",
-        "ListExecutions",
-        "PutResponse",
-    ]
+    world.s3.put(SOURCE, archive(files))
+    answer = world.serve(archive_event(**changes))
+    assert answer["Status"] == "FAILED"
+    assert reason in answer["Reason"]
+    assert world.s3.under(PREFIX) == []
+    assert world.s3.uploads == {}
 
 
-def test_a_missing_script_is_named() -> None:
+@pytest.mark.parametrize(
+    "break_it",
+    [lambda whole: whole[:-12], lambda whole: b"no archive", lambda whole: whole[:-8] + b"\0" * 8],
+    ids=["cut off", "something else", "a wrong checksum"],
+)
+@pytest.mark.parametrize("uri", [SOURCE, COMPILED])
+def test_an_archive_that_cannot_be_read_is_never_served(
+    uri: str, break_it: Callable[[bytes], bytes]
+) -> None:
     world = World()
-    world.s3.objects.clear()
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    world.s3.put(uri, break_it(world.s3.objects[bucket, key][0]))
     answer = world.serve(archive_event())
     assert answer["Status"] == "FAILED"
-    assert answer["Reason"].startswith(f"There is no object at {SOURCE}")
+    assert "cannot be read" in answer["Reason"]
+    assert world.s3.under(PREFIX) == []
+    assert world.s3.uploads == {}
 
 
-def test_a_script_that_cannot_be_copied_in_time() -> None:
+@pytest.mark.parametrize("uri", [SOURCE, COMPILED])
+def test_what_is_missing_is_named(uri: str) -> None:
     world = World()
-    world.calls.faults["CopyObject"] = [refused("CopyObject", "SlowDown")] * 10_000
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    del world.s3.objects[bucket, key]
     answer = world.serve(archive_event())
-    assert answer["Reason"] == "The script could not be copied in time."
+    assert answer["Status"] == "FAILED"
+    assert answer["Reason"].startswith(f"There is no object at {uri}")
+
+
+def test_a_large_model_is_written_in_parts() -> None:
+    world = World()
+    weights = hashlib.shake_128(b"weights").digest(1_000)
+    world.s3.put(COMPILED, archive({"compiled.so": weights}))
+    assert content(world, served(world))["compiled.so"] == weights
+    parts = [call["PartNumber"] for call in world.calls.of("UploadPart")]
+    assert parts == list(range(1, len(parts) + 1))
+    assert len(parts) > 3
+
+
+def test_an_archive_that_cannot_be_written_in_time() -> None:
+    world = World()
+    world.calls.faults["UploadPart"] = [refused("UploadPart", "SlowDown")] * 10_000
+    reason = world.serve(archive_event())["Reason"]
+    assert reason.startswith("The serving archive could not be written in time: UploadPart")
+    assert world.s3.uploads == {}
+
+
+def test_an_upload_that_cannot_be_aborted_is_aborted_by_the_next_try() -> None:
+    world = World()
+    world.calls.faults["UploadPart"] = [refused("UploadPart", "SlowDown")]
+    world.calls.faults["AbortMultipartUpload"] = [refused("AbortMultipartUpload", "SlowDown")]
+    served(world)
+    assert world.s3.uploads == {}
+
+
+def test_a_worker_that_outlives_its_request_completes_nothing() -> None:
+    """A rollback comes while the worker writes; it reads and writes on until it meets its end."""
+    world = World()
+    first = served(world)
+    world.s3.put(SOURCE, archive({"inference.py": b"# edited"}))
+    back = archive_event("Update", physical_id=first["PhysicalResourceId"])
+    answers = []
+
+    def come_back() -> None:
+        world.s3.before_part = lambda: None
+        for name in list(world.running):  # its execution is stopped: only the worker goes on
+            world.states.all[name].update(status="ABORTED", ended=world.clock())
+            del world.running[name]
+        answers.append(world.serve(back))
+
+    world.s3.before_part = come_back
+    update = archive_event("Update", physical_id=first["PhysicalResourceId"], fingerprint="b" * 64)
+    world.serve(update)
+    assert [answer["Data"] for answer in answers] == [first["Data"]]
+    assert world.s3.uploads == {}
+    assert world.s3.under(PREFIX) == [f"{first['PhysicalResourceId']}/model.tar.gz"]
+
+
+def test_a_worker_that_comes_too_late_begins_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A newer request waits for what has begun; what begins after that would be nobody's."""
+    world = World()
+    looks = iter([101.0, 0.0, 0.0, 0.0, 0.0])
+    listed = world.s3.list_objects_v2
+
+    def slow(**parameters: Any) -> list[Json]:
+        if world.visited["Work"]:
+            world.clock.sleep(next(looks))
+        return listed(**parameters)
+
+    monkeypatch.setattr(world.s3, "list_objects_v2", slow)
+    served(world)
+    assert world.visited["Work"] == 2
+
+
+def test_a_model_that_is_being_copied_for_a_request_that_was_given_up() -> None:
+    """The copy is aborted from outside, so its worker can complete nothing."""
+    world = World()
+    world.s3.put(SOURCE, b"1" * 2_000)
+    stopped = []
+
+    def cancel() -> None:
+        world.s3.before_part = lambda: None
+        for name in list(world.running):
+            world.states.all[name].update(status="ABORTED", ended=world.clock())
+            del world.running[name]
+        stopped.append(world.serve(event("Delete", physical_id=INVENTED)))
+
+    world.s3.before_part = cancel
+    world.serve(event())
+    assert [answer["Status"] for answer in stopped] == ["SUCCESS"]
+    assert world.s3.uploads == {}
+    assert world.s3.under(PREFIX) == []
+
+
+def test_a_machine_of_an_older_release_has_no_worker() -> None:
+    """An execution goes on with the machine it began with, and the function that is there."""
+    machine = definition("function", "worker")
+    del machine["States"]["Work"], machine["States"]["Step"]["Parameters"]["HasWorker"]
+    world = World(machine)
+    script = {"S3Uri": SOURCE, "Fingerprint": "a" * 64}
+    served(world, Layout=None, EntryPoint=None, Script=script)
 
 
 def test_a_delete_that_fails_keeps_its_id() -> None:
     world = World()
-    name = world.serve(archive_event())["PhysicalResourceId"]
-    world.s3.undeletable = "sourcedir"
-    delete = archive_event("Delete", physical_id=name, ArtifactRemovalPolicy="DESTROY")
-    answer = world.serve(delete)
+    name = served(world)["PhysicalResourceId"]
+    world.s3.undeletable = "model.tar.gz"
+    answer = world.serve(archive_event("Delete", physical_id=name, **DESTROY))
     assert (answer["Status"], answer["PhysicalResourceId"]) == ("FAILED", name)
     assert "held back" in answer["Reason"]
 
 
 def test_a_delete_of_what_lay_in_a_bucket_that_is_gone() -> None:
     world = World()
-    name = world.serve(archive_event())["PhysicalResourceId"]
-    delete = archive_event("Delete", physical_id=name, ArtifactRemovalPolicy="DESTROY")
+    name = served(world)["PhysicalResourceId"]
     world.calls.faults["ListObjectVersions"] = [refused("ListObjectVersions", "SlowDown")]
     world.s3.gone.add(BUCKET)
-    assert world.serve(delete)["Status"] == "SUCCESS"
+    assert world.serve(archive_event("Delete", physical_id=name, **DESTROY))["Status"] == "SUCCESS"
+
+
+def test_a_delete_that_may_not_look_into_the_bucket_any_more() -> None:
+    """The rights on a bucket go with the last resource that uses it."""
+    world = World()
+    name = served(world)["PhysicalResourceId"]
+    denied = refused("ListMultipartUploads", "AccessDenied")
+    world.calls.faults["ListMultipartUploads"] = [denied] * 100
+    assert world.serve(archive_event("Delete", physical_id=name))["Status"] == "SUCCESS"
+
+
+def test_a_create_that_may_not_look_says_so() -> None:
+    world = World()
+    denied = refused("ListMultipartUploads", "AccessDenied", "not authorized")
+    world.calls.faults["ListMultipartUploads"] = [denied] * 100
+    assert "not authorized" in world.serve(archive_event())["Reason"]

@@ -8,20 +8,19 @@ import pytest
 from neo_jobs import fence
 
 from neo_constructs.engine.job_engine import STEP_SECONDS, definition
-from tests.lifecycle.events import event
-from tests.lifecycle.states_language import MAX_PAYLOAD_BYTES
+from tests.lifecycle.events import PREFIX, archive_event, event
+from tests.lifecycle.states_language import MAX_PAYLOAD_BYTES, holds
 from tests.lifecycle.templates import Wanted, deployed
 from tests.lifecycle.world import World
 
 MACHINE = deployed(Wanted((("A", 1),))).machine
-STEP, ABORT = (MACHINE["States"][name] for name in ("Step", "Abort"))
+STEP, WORK, ABORT = (MACHINE["States"][name] for name in ("Step", "Work", "Abort"))
 LAMBDA_FAULTS = STEP["Retry"][0]["ErrorEquals"]
 OTHER_FAULTS = ["States.Timeout", "States.TaskFailed", "Runtime.ExitError", "Lambda.Unknown"]
 
 
 def test_the_rest_of_the_tests_run_the_same_machine() -> None:
-    function = STEP["Resource"]
-    assert definition(function) == MACHINE
+    assert definition(STEP["Resource"], WORK["Resource"]) == MACHINE
 
 
 @pytest.mark.parametrize("is_before", [True, False])
@@ -77,9 +76,50 @@ def test_every_retry_and_catch_is_known_to_the_tests_above() -> None:
         ("Step", "Retry", LAMBDA_FAULTS),
         ("Step", "Retry", ["States.ALL"]),
         ("Step", "Catch", ["States.ALL"]),
+        ("Work", "Retry", LAMBDA_FAULTS),
+        ("Work", "Retry", ["States.ALL"]),
+        ("Work", "Catch", ["States.ALL"]),
         ("Abort", "Retry", LAMBDA_FAULTS),
         ("Abort", "Retry", ["States.ALL"]),
     ]
+
+
+@pytest.mark.parametrize("is_before", [True, False])
+@pytest.mark.parametrize("error", [*LAMBDA_FAULTS, *OTHER_FAULTS])
+def test_a_worker_that_fails_is_tried_again(error: str, is_before: bool) -> None:
+    world = World(MACHINE)
+    world.work_faults = [(error, is_before)]
+    assert world.serve(archive_event())["Status"] == "SUCCESS"
+    assert world.visited[f"Work: Retry {error}"] == 1
+    assert world.visited[f"Work: Catch {error}"] == 0
+
+
+@pytest.mark.parametrize("error", [*LAMBDA_FAULTS, *OTHER_FAULTS])
+def test_a_worker_that_goes_on_failing_ends_in_an_answer(error: str) -> None:
+    world = World(MACHINE)
+    tries = WORK["Retry"][0 if error in LAMBDA_FAULTS else 1]["MaxAttempts"]
+    world.work_faults = [(error, True)] * (tries + 1)
+    answer = world.serve(archive_event())
+    assert answer["Status"] == "FAILED"
+    assert answer["Reason"].startswith(f"The job engine failed: {error}")
+    assert world.visited[f"Work: Catch {error}"] == 1
+    assert world.s3.under(PREFIX) == []
+
+
+def test_a_worker_that_is_killed_leaves_nothing_half_written() -> None:
+    """Twice, so that nobody but the abort can clear up."""
+    world = World(MACHINE)
+    world.calls.kills = ["UploadPart"] * 2
+    answer = world.serve(archive_event())
+    assert answer["Status"] == "FAILED"
+    assert world.s3.uploads == {}
+    assert world.s3.under(PREFIX) == []
+
+
+def test_a_function_of_an_older_release_has_no_worker() -> None:
+    """A rollback brings the former code back under a machine that knows a worker."""
+    rules = MACHINE["States"]["IsDone"]["Choices"]
+    assert [holds(rule, {"Done": False, "WaitSeconds": 1}) for rule in rules] == [False, False]
 
 
 def test_ten_minutes_without_lambda_are_survived() -> None:

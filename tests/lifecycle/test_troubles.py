@@ -126,6 +126,7 @@ def test_a_model_replaced_between_the_look_and_the_copy_is_looked_at_again(
 
 def test_a_model_replaced_while_it_compiles_changes_nothing(world: World) -> None:
     create = event()
+    world.s3.put(SOURCE, b"model")
     world.serve(create, until=lambda: bool(world.sagemaker.running()))
     world.s3.put(SOURCE, b"another model")
     answer = world.serve(create, until=lambda: bool(world.answers))

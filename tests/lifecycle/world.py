@@ -6,21 +6,25 @@ import copy
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from neo_jobs.cloudformation import Request, send
-from neo_jobs.handler import COPYING, Engine
+from neo_jobs.handler import MOVING, Engine
+from neo_jobs.transfer import Sizes
 
-from neo_constructs.engine.job_engine import STEP_SECONDS, definition
-from tests.lifecycle.events import SOURCE
+from neo_constructs.engine.job_engine import STEP_SECONDS, WORKER_SECONDS, definition
+from tests.lifecycle.events import COMPILED, SOURCE, archive
 from tests.lifecycle.fakes import Calls, Client, Clock, FakeS3, FakeSageMaker, FakeStates, Killed
 from tests.lifecycle.states_language import Ended, Run, TaskFailed, execute
 
 Json = dict[str, Any]
 
-STRAGGLER_SECONDS = 140  # within the function's timeout
+# How long after an execution was stopped its last task may still begin something.
+STRAGGLER_SECONDS = {"step": 140, "work": 90, "abort": 140}
+SIZES = Sizes(whole_copy=1_000, copied_part=400, written_part=200, read_range=100)
 REDELIVERIES = (60, 120)  # Lambda tries an asynchronous event again, twice
 
 
@@ -63,17 +67,19 @@ class World:
         self.is_gone = False
         self.slow_deaths = 0  # so many steps take all of the function's time, and die
         self.task_faults: list[tuple[str, bool]] = []
+        self.work_faults: list[tuple[str, bool]] = []
         self.visited: Counter[str] = Counter()
         self.broken: Counter[str] = Counter()  # tasks that broke, by request
         self.s3 = FakeS3(self.clock)
         self.sagemaker = FakeSageMaker(self.clock, self.s3)
         self.states = FakeStates(self.clock)
-        self.s3.put(SOURCE)
-        self._machine = machine or definition("function")
+        self.s3.put(SOURCE, archive({"inference.py": b"# the script"}))
+        self.s3.put(COMPILED, archive({"compiled.so": b"code", "code/inference.py": b"# old"}))
+        self._machine = machine or definition("function", "worker")
         s3 = Client("s3", self.s3, self.calls)
         clients = {
             "s3": s3,
-            COPYING: s3,
+            MOVING: s3,
             "sagemaker": Client("sagemaker", self.sagemaker, self.calls),
             "stepfunctions": Client("stepfunctions", self.states, self.calls),
         }
@@ -82,6 +88,8 @@ class World:
             now=self.clock,
             sleep=self.clock.sleep,
             respond=partial(send, opener=self._put, sleep=self.clock.sleep),
+            sizes=SIZES,
+            executor=InTurn,
         )
 
     # --- CloudFormation's side ---------------------------------------------------------------
@@ -161,9 +169,11 @@ class World:
         running.payload = copy.deepcopy(payload)
         if self.slow_deaths:
             self.slow_deaths -= 1
-            self.clock.sleep(STEP_SECONDS)
+            is_work = payload["Door"] == "work"
+            self.clock.sleep(WORKER_SECONDS if is_work else STEP_SECONDS)
             raise TaskFailed("Sandbox.Timedout", "Task timed out after 150.00 seconds")
-        fault, is_before = self.task_faults.pop(0) if self.task_faults else ("", False)
+        faults = self.work_faults if payload["Door"] == "work" else self.task_faults
+        fault, is_before = faults.pop(0) if faults else ("", False)
         if fault and is_before:
             raise TaskFailed(fault, "the service could not invoke the function")
         self.calls.serving = payload["State"]["Event"]["RequestId"]
@@ -232,7 +242,20 @@ class World:
         for name in [n for n in self.running if self.states.all[n]["status"] != "RUNNING"]:
             aborted = self.running.pop(name)
             if self.has_stragglers and aborted.payload:
-                self.stragglers.append((self.clock() + STRAGGLER_SECONDS, aborted.payload))
+                late = STRAGGLER_SECONDS[aborted.payload["Door"]]
+                self.stragglers.append((self.clock() + late, aborted.payload))
+
+
+class InTurn(Executor):
+    """Does at once what it is given: calls come in the same order every time."""
+
+    def submit(self, call: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        try:
+            future.set_result(call(*args, **kwargs))
+        except Exception as error:
+            future.set_exception(error)
+        return future
 
 
 class _Closing:

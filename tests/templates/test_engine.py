@@ -24,7 +24,10 @@ from tests.templates.stacks import (
 
 def test_the_engines_logical_ids_never_change(digits: Json) -> None:
     """A custom resource's service token cannot change, so neither can the function's id."""
-    assert set(of_type(digits, "AWS::Lambda::Function")) == {"NeoJobEngineFunction7790F7DC"}
+    assert set(of_type(digits, "AWS::Lambda::Function")) == {
+        "NeoJobEngineFunction7790F7DC",
+        "NeoJobEngineWorker1F89B959",
+    }
     assert set(of_type(digits, "AWS::StepFunctions::StateMachine")) == {
         "NeoJobEngineMachineE2FCF793"
     }
@@ -49,6 +52,7 @@ def test_what_the_engine_adds_to_a_stack(digits: Json) -> None:
         "AWS::IAM::Role",
         "AWS::IAM::Role",
         "AWS::Lambda::EventInvokeConfig",
+        "AWS::Lambda::Function",
         "AWS::Lambda::Function",
         "AWS::Logs::LogGroup",
         "AWS::StepFunctions::StateMachine",
@@ -83,7 +87,7 @@ def test_a_stack_has_one_engine_and_one_bucket_however_many_jobs() -> None:
         )
     found = template(scope)
     assert len(of_type(found, JOB)) == 3
-    assert len(of_type(found, "AWS::Lambda::Function")) == 1
+    assert len(of_type(found, "AWS::Lambda::Function")) == 2
     assert len(of_type(found, "AWS::S3::Bucket")) == 1
     one = stack()
     neo.CompilationJob(
@@ -179,20 +183,16 @@ def test_the_state_machine_is_what_aws_would_take(digits: Json) -> None:
     assert machine["TimeoutSeconds"] > 3_600
 
 
-def test_the_machine_may_call_the_function_and_the_function_start_the_machine(
-    digits: Json,
-) -> None:
-    function, machine = (
-        next(iter(of_type(digits, kind)))
-        for kind in ("AWS::Lambda::Function", "AWS::StepFunctions::StateMachine")
-    )
+def test_the_machine_may_call_the_functions_and_they_start_the_machine(digits: Json) -> None:
+    functions = of_type(digits, "AWS::Lambda::Function")
+    (machine,) = of_type(digits, "AWS::StepFunctions::StateMachine")
     (role,) = [r for i, r in of_type(digits, "AWS::IAM::Role").items() if "MachineRole" in i]
     (policy,) = role["Properties"]["Policies"]
     assert policy["PolicyDocument"]["Statement"] == [
         {
             "Action": "lambda:InvokeFunction",
             "Effect": "Allow",
-            "Resource": {"Fn::GetAtt": [function, "Arn"]},
+            "Resource": [{"Fn::GetAtt": [function, "Arn"]} for function in functions],
         }
     ]
     for action in ("states:StartExecution", "states:ListExecutions"):
@@ -207,8 +207,9 @@ def test_the_grace_for_young_rights_is_a_setting() -> None:
     app = cdk.App(context={"neo_constructs:iam_grace_seconds": 0})
     scope = cdk.Stack(app, "Stack")
     JobEngine.of(scope)
-    variables = the(template(scope), "AWS::Lambda::Function")["Properties"]["Environment"]
-    assert variables["Variables"] == {"IAM_GRACE_SECONDS": "0"}
+    functions = of_type(template(scope), "AWS::Lambda::Function").values()
+    variables = [f["Properties"]["Environment"]["Variables"] for f in functions]
+    assert variables == [{"IAM_GRACE_SECONDS": "0"}] * 2
 
 
 def test_sixty_jobs_stay_within_the_limits_of_iam() -> None:

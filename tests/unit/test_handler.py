@@ -32,11 +32,11 @@ def test_all_tries_of_a_call_fit_into_a_step(monkeypatch: pytest.MonkeyPatch) ->
     engine = module._engine()
     assert engine is module._engine()
     assert engine._grace_seconds == 7
-    for service in ("sagemaker", "s3", "stepfunctions", module.COPYING):
+    for service in ("sagemaker", "s3", "stepfunctions", module.MOVING):
         config = engine._client(service).meta.config
         tries = config.retries["total_max_attempts"]
         assert tries * (config.connect_timeout + config.read_timeout) <= 125, service
-    assert engine._client(module.COPYING).meta.config.read_timeout == 120
+    assert engine._client(module.MOVING).meta.config.read_timeout == 55
     module._engine.cache_clear()
 
 

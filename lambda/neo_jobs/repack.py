@@ -1,0 +1,159 @@
+"""Write what a serving container unpacks: the compiled model's files, and the script's.
+
+Pure streaming from files to a file: one member's block at a time is in memory.
+"""
+
+from __future__ import annotations
+
+import gzip
+import posixpath
+import tarfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, BinaryIO, TypeAlias
+
+from neo_jobs.storage import Refused
+
+Open: TypeAlias = Callable[[], BinaryIO]
+
+CODE = "code"  # where the containers look for the script: sagemaker-inference-toolkit
+BLOCK_BYTES = 1024**2
+MAX_SCRIPT_MEMBERS = 10_000
+_OTHER = frozenset({"__pycache__", ".DS_Store", "__MACOSX", ".git"})
+_NAMED = 5  # members that a message names
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """The script's archive, and what its container asks of it.
+
+    Parameters
+    ----------
+    entry_point
+        The script's name at the archive's root; empty if it need not be looked for.
+    is_alone
+        Whether it may be the only .py file: neo_template_mxnet_byom.py of neo-ai/neo-ai-dlr.
+    may_install
+        Whether the container can reach out for a requirements.txt as it starts.
+    """
+
+    entry_point: str
+    is_alone: bool = False
+    may_install: bool = True
+
+
+def write_archive(
+    out: Any,
+    *,
+    script: Script,
+    open_script: Open,
+    open_model: Open | None = None,
+) -> None:
+    """Write a serving archive.
+
+    The script comes first: what is wrong with it is known before a large model is read. Members
+    of the model's archive below ``code/`` give way to it. The same inputs give the same bytes.
+
+    Parameters
+    ----------
+    out
+        A file to write to.
+    script, open_script
+        The script, and how to open its archive.
+    open_model
+        How to open the compiled artifact. None writes the script alone, at the root.
+
+    Raises
+    ------
+    Refused
+        If an archive cannot be read, or the script does not fit its container.
+    """
+    folder = CODE if open_model else ""
+    with (
+        gzip.GzipFile("", "wb", compresslevel=1, fileobj=out, mtime=0) as packed,
+        tarfile.open(
+            fileobj=packed, mode="w|", format=tarfile.PAX_FORMAT, bufsize=BLOCK_BYTES
+        ) as archive,
+    ):
+        names = _add_script(archive, open_script, folder)
+        _check(script, names)
+        if open_model:
+            _add_model(archive, open_model)
+
+
+def _add_script(archive: tarfile.TarFile, open_script: Open, folder: str) -> list[str]:
+    names: list[str] = []
+    with _members(open_script, "The script's archive") as (source, members):
+        for member in members:
+            name = posixpath.normpath(member.name)
+            if _OTHER & {*name.split("/")} or posixpath.basename(name).startswith("._"):
+                continue
+            if not member.isfile() and not member.isdir():
+                raise Refused(f"The script's archive holds a link or device: {member.name!r}.")
+            if name.startswith(("/", "../")):
+                raise Refused(f"{member.name!r} would be unpacked outside of the archive.")
+            if len(names) == MAX_SCRIPT_MEMBERS:
+                raise Refused(f"The script's archive holds more than {len(names):,} files.")
+            if member.isfile():
+                names.append(name)
+                _add(archive, source, member, posixpath.join(folder, name))
+    return names
+
+
+def _check(script: Script, names: list[str]) -> None:
+    found = ", ".join(sorted(names)[:_NAMED]) or "nothing"
+    if script.entry_point and script.entry_point not in names:
+        raise Refused(
+            f"The script's archive has no {script.entry_point} at its root; it holds {found}. "
+            "Give entry_point, or pack the folder's content instead of the folder."
+        )
+    scripts = [name for name in names if name.endswith(".py")]
+    if script.is_alone and len(scripts) > 1:
+        raise Refused(
+            f"This container takes exactly one .py file; the script's archive holds {found}. "
+            "Put everything into the one script."
+        )
+    if "requirements.txt" in names and not script.may_install:
+        raise Refused(
+            "The script's archive has a requirements.txt, which the container installs from the "
+            "network as it starts, and network isolation is on. Give "
+            "enable_network_isolation=False, or leave the file out."
+        )
+
+
+def _add_model(archive: tarfile.TarFile, open_model: Open) -> None:
+    with _members(open_model, "The compiled artifact") as (source, members):
+        for member in members:
+            if posixpath.normpath(member.name).split("/")[0] != CODE:
+                _add(archive, source, member, member.name)
+
+
+def _add(
+    archive: tarfile.TarFile, source: tarfile.TarFile, member: tarfile.TarInfo, name: str
+) -> None:
+    """Add a member under a name; who owned it and when it was made is nobody's business."""
+    content = source.extractfile(member) if member.isreg() else None
+    member.name = name
+    member.uid = member.gid = member.mtime = 0
+    member.uname = member.gname = ""
+    member.pax_headers = {}
+    if content:
+        member.type = tarfile.REGTYPE  # a sparse file is written as what it holds
+    archive.addfile(member, content)
+
+
+@contextmanager
+def _members(
+    opened: Open, what: str
+) -> Iterator[tuple[tarfile.TarFile, Iterator[tarfile.TarInfo]]]:
+    """Read an archive to its end: only there its checksum tells whether it is whole."""
+    try:
+        with opened() as packed, gzip.GzipFile(fileobj=packed) as plain:
+            with tarfile.open(fileobj=plain, mode="r|") as source:
+                yield source, iter(source)
+            while plain.read(BLOCK_BYTES):
+                pass
+    except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise Refused(f"{what} cannot be read: {error}. It must be a tar.gz.") from error

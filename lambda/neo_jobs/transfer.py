@@ -1,0 +1,332 @@
+"""Large objects in S3: copied in parallel parts, or written while others are read.
+
+What is written appears whole or not at all: every large write is a multipart upload, which any
+failure aborts, and which a newer request for the same resource aborts from outside.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import math
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, TypeAlias
+
+from botocore.exceptions import BotoCoreError
+
+from neo_jobs import storage
+
+Client: TypeAlias = Any
+
+MIB = 1024**2
+MAX_PARTS = 10_000  # of one upload: Amazon S3 user guide, multipart upload limits
+THREADS = 8
+READ_TRIES = 3
+log = logging.getLogger("neo_jobs")
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How objects are divided, in bytes.
+
+    Parameters
+    ----------
+    whole_copy
+        The largest that is copied in one call.
+    copied_part, written_part
+        One part; as many written ones as there are threads are in memory at a time.
+    read_range
+        What is read in one call.
+    """
+
+    whole_copy: int = 100 * MIB
+    copied_part: int = 64 * MIB
+    written_part: int = 16 * MIB
+    read_range: int = 8 * MIB
+
+
+class NeedsWorker(Exception):
+    """It may take longer than a step has: the worker does it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """An object as it was when it was looked at.
+
+    Parameters
+    ----------
+    bucket, key, version
+        Where it is; an empty version is the newest.
+    etag, size
+        What tells that it was replaced, and its length in bytes.
+    """
+
+    bucket: str
+    key: str
+    version: str
+    etag: str
+    size: int
+
+    @property
+    def where(self) -> dict[str, str]:
+        """Its bucket, key and version as boto3 names them."""
+        version = {"VersionId": self.version} if self.version else {}
+        return {"Bucket": self.bucket, "Key": self.key, **version}
+
+
+def threads() -> Executor:
+    """Return what moves parts in parallel."""
+    return ThreadPoolExecutor(THREADS)
+
+
+class Transfer:
+    """Moves objects.
+
+    Parameters
+    ----------
+    s3
+        A client that waits for the copy of a part.
+    check
+        Called between parts; it raises what is to end the transfer.
+    is_worker
+        Whether there is time for what takes long.
+    sizes
+        How objects are divided.
+    executor
+        Makes what moves parts in parallel.
+    """
+
+    def __init__(
+        self,
+        s3: Client,
+        *,
+        check: Callable[[], None],
+        is_worker: bool,
+        sizes: Sizes,
+        executor: Callable[[], Executor],
+    ) -> None:
+        self._s3 = s3
+        self._check = check
+        self._is_worker = is_worker
+        self._sizes = sizes
+        self._executor = executor
+
+    def need_worker(self) -> None:
+        """Go on in the worker only.
+
+        Raises
+        ------
+        NeedsWorker
+            Elsewhere.
+        """
+        if not self._is_worker:
+            raise NeedsWorker
+
+    def find(self, uri: str, version: str) -> Source:
+        """Look at an object.
+
+        Raises
+        ------
+        storage.Refused
+            If there is none.
+        """
+        bucket, key = storage.split_uri(uri)
+        found = storage.head(self._s3, bucket, key, version)
+        if found is None:
+            what = f"{uri} (version {version})" if version else uri
+            raise storage.Refused(f"There is no object at {what}. Upload it, or correct the URI.")
+        return Source(bucket, key, version, found["ETag"], found["ContentLength"])
+
+    def copy(self, source: Source, bucket: str, key: str) -> None:
+        """Copy an object server-side, exactly the bytes that were looked at.
+
+        Raises
+        ------
+        NeedsWorker
+            If it is large, and this is not the worker.
+        """
+        if source.size <= self._sizes.whole_copy:
+            self._s3.copy_object(
+                CopySource=source.where,
+                CopySourceIfMatch=source.etag,
+                Bucket=bucket,
+                Key=key,
+                # Copying metadata or tags would need further rights on the source.
+                MetadataDirective="REPLACE",
+                TaggingDirective="REPLACE",
+            )
+            return
+        self.need_worker()
+        length = max(self._sizes.copied_part, math.ceil(source.size / MAX_PARTS))
+        with self.upload(bucket, key) as upload:
+            for start in range(0, source.size, length):
+                upload.copy(source, start, min(start + length, source.size) - 1)
+
+    def upload(self, bucket: str, key: str) -> Upload:
+        """Return an upload to a key; what an earlier try has left of one is aborted."""
+        storage.abort_uploads(self._s3, bucket, key)
+        return Upload(
+            self._s3,
+            bucket,
+            key,
+            check=self._check,
+            part_size=self._sizes.written_part,
+            executor=self._executor(),
+        )
+
+    def open(self, source: Source) -> io.BufferedReader:
+        """Return an object as a file."""
+        return io.BufferedReader(_Reader(self._s3, source, self._check), self._sizes.read_range)
+
+
+class Upload:
+    """A multipart upload, as a file that can be written to.
+
+    On leaving its block it is completed, or aborted if the block failed.
+    """
+
+    def __init__(
+        self,
+        s3: Client,
+        bucket: str,
+        key: str,
+        *,
+        check: Callable[[], None],
+        part_size: int,
+        executor: Executor,
+    ) -> None:
+        self._s3 = s3
+        self._check = check
+        self._part_size = part_size
+        self._threads = executor
+        self._where = {"Bucket": bucket, "Key": key}
+        self._upload_id = ""
+        self._buffer = bytearray()
+        self._moving: deque[Future[dict[str, Any]]] = deque()
+        self._parts: list[dict[str, Any]] = []
+
+    def __enter__(self) -> Upload:
+        self._upload_id = self._s3.create_multipart_upload(**self._where)["UploadId"]
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            if error is None:
+                self._complete()
+        except Exception:
+            self._abort()
+            raise
+        finally:
+            self._threads.shutdown(cancel_futures=True)
+        if isinstance(error, Exception):
+            self._abort()
+
+    def write(self, data: bytes) -> int:
+        """Take bytes; full parts go on their way."""
+        self._buffer += data
+        while len(self._buffer) >= self._part_size:
+            self._write_part(bytes(self._buffer[: self._part_size]))
+            del self._buffer[: self._part_size]
+        return len(data)
+
+    def flush(self) -> None:
+        """Do nothing: parts go when they are full."""
+
+    def copy(self, source: Source, first: int, last: int) -> None:
+        """Let S3 copy a range of another object, both ends included, as the next part."""
+        self._move(
+            lambda number: self._s3.upload_part_copy(
+                **self._where,
+                UploadId=self._upload_id,
+                PartNumber=number,
+                CopySource=source.where,
+                CopySourceIfMatch=source.etag,
+                CopySourceRange=f"bytes={first}-{last}",
+            )["CopyPartResult"]["ETag"]
+        )
+
+    def _write_part(self, data: bytes) -> None:
+        self._move(
+            lambda number: self._s3.upload_part(
+                **self._where, UploadId=self._upload_id, PartNumber=number, Body=data
+            )["ETag"]
+        )
+
+    def _move(self, send: Callable[[int], str]) -> None:
+        self._check()
+        number = len(self._parts) + len(self._moving) + 1
+        if number > MAX_PARTS:
+            largest = MAX_PARTS * self._part_size >> 30
+            raise storage.Refused(f"The archive would be larger than {largest} GiB.")
+        self._moving.append(
+            self._threads.submit(lambda: {"ETag": send(number), "PartNumber": number})
+        )
+        if len(self._moving) > THREADS:
+            self._parts.append(self._moving.popleft().result())
+
+    def _complete(self) -> None:
+        if self._buffer:
+            self._write_part(bytes(self._buffer))
+        while self._moving:
+            self._parts.append(self._moving.popleft().result())
+        self._check()
+        # One whose reply was lost when it was created would stay.
+        bucket, key = self._where["Bucket"], self._where["Key"]
+        storage.abort_uploads(self._s3, bucket, key, keep=self._upload_id)
+        self._s3.complete_multipart_upload(
+            **self._where, UploadId=self._upload_id, MultipartUpload={"Parts": self._parts}
+        )
+
+    def _abort(self) -> None:
+        """Abort; should that fail, the next request or the bucket's lifecycle does it."""
+        bucket, key = self._where["Bucket"], self._where["Key"]
+        try:
+            storage.abort_upload(self._s3, bucket, key, self._upload_id)
+        except Exception:
+            log.warning("an upload to %s could not be aborted", key)
+
+
+class _Reader(io.RawIOBase):
+    """An object, read in ranges: a connection that breaks costs one of them, not all."""
+
+    def __init__(self, s3: Client, source: Source, check: Callable[[], None]) -> None:
+        self._s3 = s3
+        self._source = source
+        self._check = check
+        self._at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill a buffer with the next bytes; return how many there were."""
+        last = min(self._at + len(buffer), self._source.size) - 1
+        if last < self._at:
+            return 0
+        self._check()
+        data = self._fetch(self._at, last)
+        buffer[: len(data)] = data
+        self._at += len(data)
+        return len(data)
+
+    def _fetch(self, first: int, last: int) -> bytes:
+        tries = READ_TRIES
+        while True:
+            tries -= 1
+            try:
+                reply = self._s3.get_object(
+                    **self._source.where, IfMatch=self._source.etag, Range=f"bytes={first}-{last}"
+                )
+                return bytes(reply["Body"].read())
+            except BotoCoreError:  # the connection broke while the body was read
+                if not tries:
+                    raise
