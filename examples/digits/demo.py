@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
@@ -35,6 +35,12 @@ PROJECT = HERE.parent.parent
 STACK = "DigitsStack"
 CDK = ("npx", "--yes", "aws-cdk@2", "--no-notices", "--progress", "bar")
 CDK_SECONDS = 300
+# cdk.json deploys the network as TorchScript; ONNX needs no PyTorch to run here.
+ONNX = {
+    "neo.digits.framework": "onnx",
+    "neo.digits.model_data": "examples/digits/digits.onnx",
+    "neo.digits.inference_code": "examples/digits/code",
+}
 SHADES = " .:-=+*#%@"
 RUNNING = ("STARTING", "INPROGRESS", "STOPPING")
 
@@ -59,7 +65,7 @@ class Demo:
     def run(self) -> None:
         """Do everything."""
         with self.step("deploy"):
-            self.cdk("deploy", "--require-approval", "never")
+            self.deploy()
         first = self.jobs()
         self.require(len(first) == 1, f"one compilation job after the deploy, not {len(first)}")
         with self.step("predict"):
@@ -70,7 +76,7 @@ class Demo:
 
         edited = self.edited_script()
         with self.step("script edit"):
-            self.deploy(f"neo.digits.inference_code={edited}")
+            self.deploy({"neo.digits.inference_code": str(edited)})
         self.require(self.jobs() == first, "an edited script compiles nothing")
         self.require(self.ask(0).get("script") == "edited", "the endpoint runs the edited script")
         console.print("  The endpoint runs the edited script; nothing was compiled.")
@@ -78,9 +84,11 @@ class Demo:
         before = self.configuration()
         with self.step("new target"):
             self.deploy(
-                f"neo.digits.inference_code={edited}",
-                "neo.digits.target=ml_m5",
-                "neo.digits.instance_type=ml.m5.large",
+                {
+                    "neo.digits.inference_code": str(edited),
+                    "neo.digits.target": "ml_m5",
+                    "neo.digits.instance_type": "ml.m5.large",
+                }
             )
         second = self.jobs()
         self.require(len(second) == 1 and second != first, "a new target compiles once")
@@ -103,14 +111,15 @@ class Demo:
         yield
         self.times.append((name, time.monotonic() - start))
 
-    def deploy(self, *overrides: str) -> None:
+    def deploy(self, overrides: Mapping[str, str] | None = None) -> None:
         """Deploy with single settings overridden."""
-        context = [part for override in overrides for part in ("-c", override)]
-        self.cdk("deploy", "--require-approval", "never", *context)
+        self.cdk("deploy", "--require-approval", "never", overrides=overrides)
 
-    def cdk(self, *arguments: str) -> None:
+    def cdk(self, *arguments: str, overrides: Mapping[str, str] | None = None) -> None:
         """Run the CDK CLI; show what it said only if it fails."""
         verb, *rest = arguments
+        settings = {**ONNX, **(overrides or {})}
+        rest += [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
         # In this process's group: whoever ends the group ends it too.
         try:
             done = subprocess.run(

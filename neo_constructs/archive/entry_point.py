@@ -8,6 +8,7 @@ from enum import Enum
 from pathlib import Path
 
 from neo_constructs.archive import handlers
+from neo_constructs.archive.script_advice import advise, names_of
 from neo_constructs.catalog.framework import Framework
 from neo_constructs.catalog.target import TargetDevice
 from neo_constructs.findings import Finding, listed
@@ -62,7 +63,8 @@ def check_script(script: Path, contract: Contract) -> list[Finding]:
             )
         ]
     try:
-        tree = ast.parse(script.read_bytes(), filename=script.name)
+        source = script.read_bytes()
+        tree = ast.parse(source, filename=script.name)
     except OSError as error:
         return [_finding(script, "script-unreadable", f"It cannot be read: {error}.", "")]
     except (SyntaxError, ValueError) as error:
@@ -74,13 +76,14 @@ def check_script(script: Path, contract: Contract) -> list[Finding]:
                 script, "script-unreadable", f"It is not Python: {message}{place}.", "correct it."
             )
         ]
-    defined = _defined_names(tree)
+    defined = names_of(tree)
     if contract is Contract.TOOLKIT:
         problems = list(handlers.check_toolkit(tree))
     elif contract is Contract.TENSORFLOW:
         problems = list(handlers.check_tensorflow(tree, defined))
     else:
         problems = list(_check_required(contract, defined))
+    problems += advise(tree, source, script.parent)
     return [
         Finding(code=p.code, level=p.level, where=str(script), message=p.message, fix=p.fix)
         for p in problems
@@ -112,25 +115,6 @@ def _check_required(contract: Contract, defined: set[str]) -> Iterator[handlers.
             f"The container calls {listed(REQUIRED[contract])}; missing: {listed(missing)}.",
             "define neo_preprocess(payload, content_type) and neo_postprocess(result).",
         )
-
-
-def _defined_names(tree: ast.Module) -> set[str]:
-    """Return the names bound anywhere at module level; ``*`` for a star import."""
-    names: set[str] = set()
-    todo: list[ast.AST] = [*tree.body]
-    while todo:
-        node = todo.pop()
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            names.add(node.name)  # what it binds inside is not the module's
-            continue
-        if isinstance(node, ast.Lambda):
-            continue
-        todo += ast.iter_child_nodes(node)
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            names.update(alias.asname or alias.name for alias in node.names)
-        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            names.add(node.id)
-    return names
 
 
 def _finding(script: Path, code: str, message: str, fix: str) -> Finding:

@@ -10,6 +10,7 @@ from neo_constructs.archive.check_model import check_model
 from neo_constructs.archive.entry_point import ENTRY_POINT, Contract, check_script, contract_for
 from neo_constructs.archive.inspection import Inspection, check_members, inspect
 from neo_constructs.archive.model_file import ModelFile
+from neo_constructs.archive.payload import check_payloads
 from neo_constructs.catalog import data_input, job, support
 from neo_constructs.catalog.data_input import DataInputConfig
 from neo_constructs.catalog.framework import Framework
@@ -44,6 +45,7 @@ def validate(
     target: TargetDevice | None = None,
     data_input_config: DataInputConfig | None = None,
     code: Path | None = None,
+    payload: Path | None = None,
 ) -> Validation:
     """Check a model, what is declared of it, and its script. Nothing of either is run.
 
@@ -59,6 +61,8 @@ def validate(
         Default: the model's file says it, where it can.
     code
         The folder with the script, or the script.
+    payload
+        A sample payload archive.
 
     Examples
     --------
@@ -78,6 +82,8 @@ def validate(
         found += declared.check_inputs(config, model)
     if code:
         found += _check_code(code, known, device)
+    if payload:
+        found += check_payloads(payload)
     return Validation(framework=known, model=model, findings=tuple(found))
 
 

@@ -6,6 +6,7 @@ import click
 
 from neo_constructs.cli.image import image
 from neo_constructs.cli.package import package
+from neo_constructs.cli.run import run
 from neo_constructs.cli.sandbox import sandbox
 from neo_constructs.cli.validate import validate
 
@@ -21,5 +22,6 @@ def neo() -> None:
 
 neo.add_command(image)
 neo.add_command(package)
+neo.add_command(run)
 neo.add_command(sandbox)
 neo.add_command(validate)

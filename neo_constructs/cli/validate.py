@@ -18,7 +18,15 @@ from neo_constructs.cli.arguments import data_input_config as parse_shapes
 from neo_constructs.cli.arguments import parse_all
 from neo_constructs.errors import errors_among
 
-UNREADABLE = frozenset({"model-missing", "model-unreadable", "script-missing"})
+UNREADABLE = frozenset(
+    {
+        "model-missing",
+        "model-unreadable",
+        "script-missing",
+        "payload-missing",
+        "payload-unreadable",
+    }
+)
 
 
 @click.command()
@@ -27,6 +35,7 @@ UNREADABLE = frozenset({"model-missing", "model-unreadable", "script-missing"})
 @click.option("--target", help="Such as ml_c5. Default: the rules of targets are left out.")
 @click.option("--data-input-config", help="Shapes as JSON. Default: the model's file says them.")
 @click.option("--code", type=click.Path(path_type=Path), help="The script, or its folder.")
+@click.option("--payload", type=click.Path(path_type=Path), help="A sample payload archive.")
 @click.option("--json", "is_json", is_flag=True, help="Print one JSON object and nothing else.")
 def validate(
     path: Path | None,
@@ -35,6 +44,7 @@ def validate(
     target: str | None,
     data_input_config: str | None,
     code: Path | None,
+    payload: Path | None,
     is_json: bool,
 ) -> None:
     """Check the model at PATH: a model file, a folder or a model.tar.gz.
@@ -42,14 +52,16 @@ def validate(
     Nothing of the model or the script is run. Exits 0 if there are no errors, 1 if there are, 2 if
     an argument says nothing or a file cannot be read.
     """
-    if path is None and code is None:
-        raise click.UsageError("Give PATH, or --code, or both.")
+    if path is None and code is None and payload is None:
+        raise click.UsageError("Give PATH, --code or --payload, or more of them.")
     parsed, device, shapes = parse_all(
         (framework, Framework.parse),
         (target, TargetDevice.parse),
         (data_input_config, parse_shapes),
     )
-    found = check(path, framework=parsed, target=device, data_input_config=shapes, code=code)
+    found = check(
+        path, framework=parsed, target=device, data_input_config=shapes, code=code, payload=payload
+    )
     if is_json:
         click.echo(json.dumps(as_json(found)))
     else:

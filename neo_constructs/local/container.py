@@ -15,7 +15,12 @@ from typing import IO
 from neo_constructs.archive.entry_point import Contract
 from neo_constructs.local import worker
 
-LOADABLE = frozenset({Contract.DLR, Contract.TOOLKIT})
+_FILES = {
+    Contract.TOOLKIT: "toolkit",
+    Contract.TENSORFLOW: "tensorflow",
+    Contract.DLR: "dlr",
+    Contract.NONE: "builtin",
+}
 _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH")
 
 
@@ -48,13 +53,17 @@ class LocalContainer:
     model_dir
         What ``/opt/ml/model`` would hold.
     script
-        The entry point.
+        The entry point; one that does not exist where the container has a handler of its own.
     contract
         Which functions of the script are called.
     environment
         The container's variables.
     python
         The interpreter. Default: this one.
+    options
+        ``stand_in`` makes what only Neo's containers have, with a sample input of ``shapes``;
+        ``upstream`` is the URI of TensorFlow's model server, ``response`` a file with what that
+        would answer. Default: none.
     log
         Where the worker's output goes. Default: this process's standard error.
 
@@ -72,19 +81,22 @@ class LocalContainer:
         contract: Contract,
         environment: Mapping[str, str],
         python: str = sys.executable,
+        options: Mapping[str, object] | None = None,
         log: IO[bytes] | None = None,
     ) -> None:
-        if contract not in LOADABLE:
-            raise ContainerError(f"a {contract.value} container cannot be run on this machine yet")
         self._lock = threading.Lock()
-        self._process = subprocess.Popen(
-            [python, worker.__file__, contract.value, str(model_dir), str(script)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            cwd=model_dir,  # the model server starts its workers there
-            env=_environment(model_dir, script, environment),
-        )
+        arguments = [_FILES[contract], str(model_dir), str(script), json.dumps(options or {})]
+        try:
+            self._process = subprocess.Popen(
+                [python, worker.__file__, *arguments],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                cwd=model_dir,  # the model server starts its workers there
+                env=_environment(model_dir, script, environment),
+            )
+        except OSError as error:
+            raise ContainerError(f"{python} cannot be run: {error}") from error
         header, _ = self._read()
         if "error" in header:
             self.stop()
@@ -108,6 +120,11 @@ class LocalContainer:
                 raise ContainerError(f"the container has died: {error}") from error
             reply, content = self._read()
         return Reply(int(str(reply["status"])), str(reply["content_type"]), content)
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the worker runs."""
+        return self._process.poll() is None
 
     def stop(self) -> None:
         """End the worker."""

@@ -16,6 +16,7 @@ from neo_constructs.archive.check_model import check_model
 from neo_constructs.archive.entry_point import Contract, check_script
 from neo_constructs.archive.inspection import check_members, inspect
 from neo_constructs.archive.model_file import recognise
+from neo_constructs.archive.payload import check_payloads
 from neo_constructs.catalog.framework import Framework
 from neo_constructs.findings import Finding
 from tests.corpus.case import Case
@@ -100,6 +101,30 @@ def two_models(folder: Path) -> Path:
     return folder
 
 
+def payload(
+    about: str, title: str, make: Callable[[Path], Path], *says: str, good: bool = False
+) -> Case:
+    """Return a case about a sample payload archive."""
+
+    def run(folder: Path) -> list[Finding]:
+        return check_payloads(make(folder))
+
+    return Case(about=about, title=title, run=run, errors=() if good else (about,), says=says)
+
+
+def payloads(*names: str) -> Callable[[Path], Path]:
+    return lambda folder: archive(folder, names)
+
+
+def large_payload(folder: Path) -> Path:
+    path = folder / "payload.tar.gz"
+    with tarfile.open(path, "w:gz") as tar:
+        info = tarfile.TarInfo("image.jpg")
+        info.size = 7 * 1024**2
+        tar.addfile(info, BytesIO(bytes(info.size)))
+    return path
+
+
 def linked(folder: Path) -> Path:
     path = folder / "model.tar.gz"
     with tarfile.open(path, "w:gz") as tar:
@@ -159,6 +184,7 @@ def handled(
     def run(folder: Path) -> list[Finding]:
         file = folder / "inference.py"
         file.write_text(text)
+        (folder / "beside.py").write_text("something = 1")
         return check_script(file, contract)
 
     errors = (about,) if level == "error" else ()
@@ -269,7 +295,7 @@ CASES = [
            "missing: neo_postprocess"),
     script("script-function-missing", "in a class", "class H:\n def neo_preprocess(p, c): ...\n"),
     script("script-function-missing", "empty", ""),
-    script("script-function-missing", "from elsewhere", "from other import *\n", good=True),
+    script("script-function-missing", "from elsewhere", "from numpy import *\n", good=True),
     handled("script-function-arity", "too few", "def transform_fn(m, d, c): ...\n",
             "transform_fn(model, data, content_type, accept)", "3 parameters: m, d, c"),
     handled("script-function-arity", "only *args", "def input_fn(*args): ...\n", "*args"),
@@ -294,6 +320,44 @@ CASES = [
             contract=Contract.TENSORFLOW, level="good"),
     handled("script-function-missing", "only one of TensorFlow's", "def input_handler(d, c): ...\n",
             "output_handler", contract=Contract.TENSORFLOW),
+    script("script-function-missing", "only when it is run",
+           "if __name__ == '__main__':\n def neo_preprocess(p, c): ...\n neo_postprocess = 1\n"),
+    handled("script-newer-syntax", "a match statement",
+            "def model_fn(d):\n match d:\n  case 1: return 2\n", "Python 3.10", level="warning"),
+    handled("script-newer-syntax", "old", "def model_fn(d): return f'{d}'\n", level="good"),
+    handled("script-import", "a package", "import fancy_images\n", "fancy_images",
+            level="warning"),
+    handled("script-import", "what containers have", "import json, numpy\nfrom PIL import Image\n",
+            level="good"),
+    handled("script-import", "what a module beside it lacks", "from beside import nothing\n",
+            "beside.py does not define nothing"),
+    handled("script-import", "what a module beside it has", "from beside import something\n",
+            level="good"),
+    handled("script-torch-load", "a pickle", "import torch\ndef model_fn(d): torch.load(d)\n",
+            "line 2", "compiled.pt", level="warning"),
+    handled("script-torch-load", "TorchScript", "import torch\ndef model_fn(d): torch.jit.load(d)\n",
+            level="good"),
+    handled("script-return", "no content type",
+            "def neo_preprocess(p, c): ...\ndef neo_postprocess(r):\n return json.dumps(r)\n",
+            "neo_postprocess (line 3)", contract=Contract.DLR, level="warning"),
+    handled("script-return", "both",
+            "def neo_preprocess(p, c): ...\ndef neo_postprocess(r):\n return b'', 'text/csv'\n",
+            contract=Contract.DLR, level="good"),
+    payload("payload-missing", "none", lambda f: f / "payload.tar.gz", "no such file"),
+    payload("payload-missing", "there", payloads("a.json"), good=True),
+    payload("payload-unreadable", "cut off", written("p.tar.gz", gzip.compress(b"x" * 999)[:-9])),
+    payload("payload-unreadable", "no tar in it", written("p.tar.gz", gzip.compress(b"x" * 999))),
+    payload("payload-unreadable", "an archive", payloads("a.json"), good=True),
+    payload("payload-not-an-archive", "an image", written("a.jpg", b"x"), "tar czf"),
+    payload("payload-not-an-archive", "an archive", payloads("a.jpg"), good=True),
+    payload("payload-empty", "a folder only", payloads("a/"), "no payload"),
+    payload("payload-empty", "a file", payloads("a/", "a/a.json"), good=True),
+    payload("payload-member", "a link", linked, "model.pth"),
+    payload("payload-member", "files", payloads("a.json", "b.json"), good=True),
+    payload("payload-hidden", "what macOS adds", payloads("._a.json", "a.json"), "._a.json"),
+    payload("payload-hidden", "nothing hidden", payloads("a.json"), good=True),
+    payload("payload-size", "seven megabytes", large_payload, "7340032 bytes"),
+    payload("payload-size", "a few bytes", payloads("a.json"), good=True),
     script("script-function-missing", "assigned", "neo_preprocess = neo_postprocess = print\n",
            good=True),
 ]  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import gzip
 import io
 import tarfile
 from collections.abc import Mapping
@@ -21,7 +22,12 @@ SOURCE = "s3://staging/0123.gz"
 COMPILED = f"s3://{BUCKET}/job/model-ml_c5.tar.gz"
 INVENTED = "Stack-Job-1ABCDEF"  # what CloudFormation makes up while no id was reported
 
-_requests = iter(range(10**9))
+_requests = [0]
+
+
+def count_from_zero() -> None:
+    """Let the next request be the first: ids, and so all names, are then the same again."""
+    _requests[0] = 0
 
 
 def event(kind: str = "Create", *, physical_id: str | None = None, **changes: Any) -> Json:
@@ -71,7 +77,10 @@ def archive_event(
 def archive(files: Mapping[str, bytes]) -> bytes:
     """Return a tar.gz."""
     packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w:gz") as tar:
+    with (
+        gzip.GzipFile("", "wb", fileobj=packed, mtime=0) as plain,
+        tarfile.open(fileobj=plain, mode="w") as tar,
+    ):
         for name, content in files.items():
             member = tarfile.TarInfo(name)
             member.size = len(content)
@@ -93,7 +102,8 @@ def request_event(
     kind: str, resource_type: str, logical_id: str, properties: Json, physical_id: str | None
 ) -> Json:
     """Return an event with a request id of its own."""
-    number = next(_requests)
+    number = _requests[0]
+    _requests[0] += 1
     return {
         "RequestType": kind,
         "RequestId": f"00000000-0000-0000-0000-{number:012d}",

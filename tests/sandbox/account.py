@@ -231,9 +231,21 @@ class Requests:
     stack: str
     answers: Mailbox
 
-    def send(self, kind: str, properties: Mapping[str, Any], *, physical_id: str = "") -> str:
+    def send(
+        self,
+        kind: str,
+        properties: Mapping[str, Any],
+        *,
+        physical_id: str = "",
+        resource_type: str = "Custom::NeoCompilationJob",
+    ) -> str:
         """Invoke the function as CloudFormation would, and return the request's id."""
-        function = self.account.physical_id(self.stack, "AWS::Lambda::Function")
+        (function,) = [
+            resource["PhysicalResourceId"]
+            for name, resource in self.account.resources(self.stack).items()
+            if name.startswith("NeoJobEngineFunction")
+            and resource["ResourceType"] == "AWS::Lambda::Function"
+        ]
         request_id = str(uuid.uuid4())
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
         event = {
@@ -241,7 +253,7 @@ class Requests:
             "RequestId": request_id,
             "StackId": self.account.describe(self.stack)["StackId"],
             "ResponseURL": f"{self.answers.url}?X-Amz-Date={stamp}",
-            "ResourceType": "Custom::NeoCompilationJob",
+            "ResourceType": resource_type,
             "LogicalResourceId": "ByHand",
             "ResourceProperties": dict(properties),
             **({"PhysicalResourceId": physical_id} if physical_id else {}),

@@ -231,7 +231,37 @@ def _rare_paths(account: Account, name: str, template: Json) -> str:
             return str(answer.get("Reason", "no answer"))
         time.sleep(1)
         delete = requests.send("Delete", properties, physical_id=answer["PhysicalResourceId"])
-        return "" if answers.wait_for(delete).get("Status") == "SUCCESS" else "no delete"
+        if answers.wait_for(delete).get("Status") != "SUCCESS":
+            return "no delete"
+        return _broken_archive(requests, properties)
+
+
+def _broken_archive(requests: Requests, job: Json) -> str:
+    """Ask for an archive that cannot be finished: what is begun is aborted, here or later."""
+    properties = {
+        "StateMachineArn": job["StateMachineArn"],
+        "PropertiesVersion": "1",
+        "ModelDataUrl": job["InputConfig"]["S3Uri"],
+        "Script": {
+            "S3Uri": job["InputConfig"]["S3Uri"],
+            "ObjectVersion": job.get("InputObjectVersion") or "",
+        },
+        "EntryPoint": "inference.py",
+        "Layout": "submit-directory",
+        "OutputLocation": job["OutputConfig"]["S3OutputLocation"],
+        "ArtifactRemovalPolicy": "DESTROY",
+    }
+    kind = "Custom::NeoServingArchive"
+    time.sleep(1)
+    create = requests.send("Create", properties, resource_type=kind)
+    answer = requests.answers.wait_for(create)
+    if "has no inference.py at its root" not in answer.get("Reason", ""):
+        return str(answer.get("Reason", "no answer"))
+    time.sleep(1)
+    name = answer["PhysicalResourceId"]
+    delete = requests.send("Delete", properties, physical_id=name, resource_type=kind)
+    answer = requests.answers.wait_for(delete)
+    return "" if answer.get("Status") == "SUCCESS" else str(answer.get("Reason", "no answer"))
 
 
 def _stop_from_outside(

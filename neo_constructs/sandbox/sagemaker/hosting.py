@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import re
+import sys
 import tarfile
 import tempfile
 import threading
@@ -12,7 +15,9 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from neo_constructs.archive.entry_point import Contract
+from neo_constructs.archive.inspection import inspect
 from neo_constructs.local.container import ContainerError, LocalContainer, Reply
+from neo_constructs.local.model_folder import sample_shapes
 from neo_constructs.sandbox.sagemaker.faults import ApiError, not_found
 from neo_constructs.sandbox.sagemaker.platform import Platform, split_uri
 from neo_constructs.sandbox.sagemaker.telemetry import (
@@ -26,8 +31,15 @@ Parameters: TypeAlias = Mapping[str, Any]
 Record: TypeAlias = dict[str, Any]
 Store: TypeAlias = MutableMapping[str, Record]
 
-_DLR_REPOSITORIES = frozenset({"sagemaker-neo-onnx", "sagemaker-neo-keras"})
-_NO_SCRIPT_REPOSITORIES = frozenset({"xgboost-neo", "image-classification-neo"})
+_CONTRACTS = {
+    "sagemaker-neo-onnx": Contract.DLR,
+    "sagemaker-neo-keras": Contract.DLR,
+    "sagemaker-inference-tensorflow": Contract.TENSORFLOW,
+    "xgboost-neo": Contract.NONE,
+    "image-classification-neo": None,
+}
+_FRAMEWORK_MISSING = re.compile(r"No module named '(torch|mxnet|tensorflow|xgboost|onnxruntime)'")
+_HOW_TO_ADD_IT = "Name an interpreter that has it: NEO_SANDBOX_PYTHON=/path/to/python."
 _CHANGING = frozenset({"Creating", "Updating"})
 
 
@@ -275,14 +287,29 @@ class Fleet:
         model_dir, variables = base / "model", dict(container.get("Environment", {}))
         _fetch(s3, container["ModelDataUrl"], model_dir)
         contract = _contract(container["Image"])
+        if contract is None:
+            # The endpoint exists, as it would; only its container is not one we have.
+            return f"The sandbox cannot run the handler built into {container['Image']}."
         if contract is Contract.DLR:
             script = _only_script(s3, variables.get("SAGEMAKER_SUBMIT_DIRECTORY", ""), base)
         else:
             script = model_dir / "code" / variables.get("SAGEMAKER_PROGRAM", "inference.py")
-        if contract is Contract.NONE or not script.is_file():
-            # The endpoint exists, as it would; only its container is not one we have.
-            return f"The sandbox cannot run the handler built into {container['Image']}."
-        started = LocalContainer(model_dir, script, contract=contract, environment=variables)
+        if contract is Contract.TOOLKIT and not script.is_file():
+            return f"The sandbox cannot run the default handlers of {container['Image']}."
+        try:
+            started = LocalContainer(
+                model_dir,
+                script,
+                contract=contract,
+                environment=variables,
+                python=os.environ.get("NEO_SANDBOX_PYTHON", sys.executable),
+                # Nothing was compiled here: what Neo would have left is made of the model.
+                options={"stand_in": True, "shapes": sample_shapes(inspect(model_dir).model)},
+            )
+        except ContainerError as error:
+            if not _FRAMEWORK_MISSING.search(str(error)):
+                raise
+            return f"The sandbox cannot run this container: {error}. {_HOW_TO_ADD_IT}"
         self._resources.callback(started.stop)
         return started
 
@@ -296,11 +323,10 @@ def _variants(configuration: Parameters) -> list[Record]:
     return list(configuration["ProductionVariants"])
 
 
-def _contract(image: str) -> Contract:
+def _contract(image: str) -> Contract | None:
+    """Return how an image's container takes its script; None for one we have nothing for."""
     repository = image.partition("/")[2].partition(":")[0]
-    if repository in _DLR_REPOSITORIES:
-        return Contract.DLR
-    return Contract.NONE if repository in _NO_SCRIPT_REPOSITORIES else Contract.TOOLKIT
+    return _CONTRACTS.get(repository, Contract.TOOLKIT)
 
 
 def _fetch(s3: Any, uri: str, folder: Path) -> None:

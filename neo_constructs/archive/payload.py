@@ -1,0 +1,106 @@
+"""The sample payload archive: what Inference Recommender sends to the model, and ``neo run`` too.
+
+Source: SageMaker API reference, RecommendationJobPayloadConfig (one gzip-compressed tar archive,
+named ``.tar.gz``; its files are all used, equally often), and InvokeEndpoint.
+"""
+
+from __future__ import annotations
+
+import tarfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from neo_constructs.findings import Finding, Level, listed
+
+MAX_PAYLOAD_BYTES: Final = 6 * 1024**2  # API reference, InvokeEndpoint, Body
+MAX_PAYLOADS: Final = 10_000
+_NAMED: Final = 5
+
+
+def is_payload_archive(path: Path) -> bool:
+    """Whether a file is named as an archive of payloads."""
+    return path.name.endswith(".tar.gz")
+
+
+def read_payloads(path: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield name and content of each payload: of an archive's files, or of a file that is one.
+
+    Raises
+    ------
+    OSError, EOFError, tarfile.TarError, zlib.error
+        If it cannot be read.
+    """
+    if not is_payload_archive(path):
+        yield path.name, path.read_bytes()
+        return
+    with tarfile.open(path, "r|gz") as archive:
+        for member in archive:
+            stream = archive.extractfile(member) if member.isfile() else None
+            if stream:
+                yield member.name, stream.read()
+
+
+def check_payloads(path: Path, *, max_bytes: int = MAX_PAYLOAD_BYTES) -> list[Finding]:
+    """Say what is wrong with a sample payload archive.
+
+    Parameters
+    ----------
+    path
+        The archive.
+    max_bytes
+        The most that one request may have. Default: what InvokeEndpoint takes.
+    """
+    if not path.is_file():
+        return [_finding(path, "payload-missing", "There is no such file.", "check the path.")]
+    if not is_payload_archive(path):
+        message = "A sample payload is taken from a gzip-compressed tar archive, named .tar.gz."
+        fix = f"tar czf payload.tar.gz -C {path.parent} {path.name}"
+        return [_finding(path, "payload-not-an-archive", message, fix)]
+    try:
+        return list(_check(path, max_bytes))
+    except (tarfile.TarError, EOFError, OSError, ValueError, TypeError, zlib.error) as error:
+        message = f"It cannot be read: {error}."
+        return [_finding(path, "payload-unreadable", message, "write the archive again.")]
+
+
+def _check(path: Path, max_bytes: int) -> Iterator[Finding]:
+    files, others, hidden, large, empty = 0, list[str](), list[str](), list[str](), list[str]()
+    with tarfile.open(path, "r|gz") as archive:
+        for member in archive:
+            name = PurePosixPath(member.name).name
+            if member.isdir():
+                continue
+            files += 1
+            if files > MAX_PAYLOADS:
+                message = f"It has more than {MAX_PAYLOADS:,} files."
+                yield _finding(path, "payload-size", message, "leave a sample of them.")
+                return
+            if not member.isfile():
+                others.append(member.name)
+            elif name.startswith("."):
+                hidden.append(member.name)
+            elif member.size > max_bytes:
+                large.append(f"{member.name} ({member.size} bytes)")
+            elif member.size == 0:
+                empty.append(member.name)
+    if files == len(hidden):
+        yield _finding(path, "payload-empty", "It holds no payload.", "put one file into it.")
+    if others:
+        message = f"It holds links or devices: {listed(others[:_NAMED])}."
+        yield _finding(path, "payload-member", message, "put the files themselves into it.")
+    if hidden:
+        message = f"Hidden files would be sent as payloads too: {listed(hidden[:_NAMED])}."
+        fix = "leave them out; macOS adds them unless COPYFILE_DISABLE=1 is set."
+        yield _finding(path, "payload-hidden", message, fix)
+    if large:
+        message = f"A request has at most {max_bytes} bytes: {listed(large[:_NAMED])}."
+        yield _finding(path, "payload-size", message, "send smaller ones.")
+    if empty:
+        message = f"Empty files are payloads too: {listed(empty[:_NAMED])}."
+        yield _finding(path, "payload-empty", message, "leave them out.", Level.WARNING)
+
+
+def _finding(path: Path, code: str, message: str, fix: str, level: Level = Level.ERROR) -> Finding:
+    return Finding(code=code, level=level, where=str(path), message=message, fix=fix)

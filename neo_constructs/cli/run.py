@@ -1,0 +1,203 @@
+"""``neo run``: the script and the model, as their container would run them."""
+
+from __future__ import annotations
+
+import mimetypes
+import sys
+import tarfile
+import tempfile
+import time
+import zlib
+from pathlib import Path
+
+import click
+
+from neo_constructs.archive.entry_point import Contract, contract_for
+from neo_constructs.archive.inspection import inspect
+from neo_constructs.archive.model_file import ModelFile
+from neo_constructs.archive.payload import read_payloads
+from neo_constructs.catalog.framework import Framework
+from neo_constructs.catalog.target import TargetDevice
+from neo_constructs.cli.arguments import parse_all
+from neo_constructs.local.container import ContainerError, LocalContainer, Reply
+from neo_constructs.local.model_folder import lay_out, sample_shapes
+
+SHOWN = 2_000  # characters of a reply
+FAILED = 400
+_TYPES = {
+    ".json": "application/json",
+    ".jsonl": "application/jsonlines",
+    ".csv": "text/csv",
+    ".libsvm": "text/libsvm",
+    ".npy": "application/x-npy",
+}
+_CONTAINERS = {
+    Contract.TOOLKIT: "the containers with SageMaker's handler toolkit do",
+    Contract.TENSORFLOW: "TensorFlow's container does",
+    Contract.DLR: "the containers of ONNX and Keras models do",
+    Contract.NONE: "XGBoost's container does",
+}
+_UNREADABLE = (OSError, EOFError, tarfile.TarError, zlib.error)
+
+
+@click.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--framework", help="Such as pytorch:2.0. Default: the model's file says it.")
+@click.option("--target", default="ml_c5", show_default=True, help="What it is compiled for.")
+@click.option("--code", type=click.Path(path_type=Path), help="The script, or its folder.")
+@click.option(
+    "--payload",
+    "payloads",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="A request's body, or a .tar.gz of several; may be given more than once.",
+)
+@click.option("--content-type", help="Default: what the payload's name says.")
+@click.option("--accept", default="*/*", show_default=True)
+@click.option("--serve", is_flag=True, help="Answer /ping and /invocations until interrupted.")
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=8080, show_default=True)
+@click.option(
+    "--python", default=sys.executable, help="The interpreter with the script's packages."
+)
+@click.option(
+    "--stand-in", is_flag=True, help="Make the modules and files that only Neo's containers have."
+)
+@click.option("--upstream", help="TensorFlow: the URI of a model server's :predict.")
+@click.option(
+    "--response",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="TensorFlow: a file with what a model server would answer.",
+)
+def run(
+    path: Path,
+    *,
+    framework: str | None,
+    target: str,
+    code: Path | None,
+    payloads: tuple[Path, ...],
+    content_type: str | None,
+    accept: str,
+    serve: bool,
+    host: str,
+    port: int,
+    python: str,
+    stand_in: bool,
+    upstream: str | None,
+    response: Path | None,
+) -> None:
+    """Load the model at PATH by its script, and answer each payload.
+
+    Environment, working directory and import path are the container's. What runs is the trained
+    model: nothing is compiled here. Exits 1 if the container could not load, or answered an error.
+    """
+    parsed, device = parse_all((framework, Framework.parse), (target, TargetDevice.parse))
+    contract, model = _recognised(path, parsed, device)
+    with tempfile.TemporaryDirectory(prefix="neo-run-") as base:
+        try:
+            # The file's suffix /opt/ml is where a container has it.
+            model_dir, script = lay_out(path, code, contract, Path(base) / "ml")
+            began = time.monotonic()
+            container = LocalContainer(
+                model_dir,
+                script,
+                contract=contract,
+                environment=_variables(contract, script),
+                python=python,
+                options={
+                    "stand_in": stand_in,
+                    "shapes": sample_shapes(model),
+                    "upstream": upstream,
+                    "response": str(response.resolve()) if response else None,
+                },
+            )
+        except ContainerError as error:
+            click.echo(f"Error: {error}", err=True)
+            _hint(str(error))
+            sys.exit(1)
+        try:
+            seconds = time.monotonic() - began
+            click.echo(f"loaded in {seconds:.1f} s, as {_CONTAINERS[contract]}", err=True)
+            failures = sum(_send(container, p, content_type, accept) for p in payloads)
+            if serve:
+                _serve(container, host, port)
+        except ContainerError as error:
+            click.echo(f"Error: {error}", err=True)
+            sys.exit(1)
+        finally:
+            container.stop()
+    sys.exit(int(bool(failures)))
+
+
+def _recognised(
+    path: Path, framework: Framework | None, target: TargetDevice
+) -> tuple[Contract, ModelFile | None]:
+    """Return the container's contract; exit with 2 if there is no telling."""
+    inspection = inspect(path)
+    model = inspection.model
+    if not path.exists():
+        click.echo(f"There is no file or folder at {str(path)!r}.", err=True)
+        sys.exit(2)
+    if framework is None and model is None:
+        why = "; ".join(str(finding) for finding in inspection.findings)
+        click.echo(f"{path} is not recognised; give --framework. {why}".strip(), err=True)
+        sys.exit(2)
+    known = framework or Framework(model.framework if model else "")
+    return contract_for(known, target), model
+
+
+def _variables(contract: Contract, script: Path) -> dict[str, str]:
+    """Return what hosting/model.py gives the container."""
+    return {
+        "SAGEMAKER_CONTAINER_LOG_LEVEL": "20",
+        "SAGEMAKER_REGION": "us-east-1",
+        "SAGEMAKER_PROGRAM": script.name,
+        "SAGEMAKER_SUBMIT_DIRECTORY": str(script.parent),
+        **({"MMS_DEFAULT_RESPONSE_TIMEOUT": "500"} if contract is Contract.TOOLKIT else {}),
+    }
+
+
+def _send(container: LocalContainer, path: Path, content_type: str | None, accept: str) -> int:
+    """Send every payload of a file, print the replies, and return how many were errors."""
+    failures = 0
+    try:
+        for name, body in read_payloads(path):
+            reply = container.invoke(
+                body, content_type=content_type or _type_of(name), accept=accept
+            )
+            failures += reply.status >= FAILED
+            click.echo(f"{name}: {reply.status} {reply.content_type}")
+            click.echo(_shown(reply))
+    except _UNREADABLE as error:
+        click.echo(f"{path} cannot be read: {error}.", err=True)
+        sys.exit(2)
+    return failures
+
+
+def _type_of(name: str) -> str:
+    suffix = Path(name).suffix
+    return _TYPES.get(suffix) or mimetypes.guess_type(name)[0] or "application/octet-stream"
+
+
+def _shown(reply: Reply) -> str:
+    try:
+        text = reply.body.decode()
+    except UnicodeDecodeError:
+        return f"({len(reply.body)} bytes)"
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}... ({len(text)} characters)"
+
+
+def _serve(container: LocalContainer, host: str, port: int) -> None:
+    try:
+        from neo_constructs.local.server import serve as answer
+    except ModuleNotFoundError as error:
+        click.echo(f"{error}: pip install 'neo-constructs[local]'", err=True)
+        sys.exit(2)
+    click.echo(f"serving on http://{host}:{port} (/ping, /invocations)", err=True)
+    answer(container, host=host, port=port)
+
+
+def _hint(error: str) -> None:
+    """Say what is missing here that a Neo container has."""
+    if any(text in error for text in ("torch.neo", "attribute 'neo'", "neomxnet", "compiled")):
+        click.echo("Only Neo's containers have that: --stand-in makes it here.", err=True)

@@ -1,0 +1,89 @@
+"""Lay out a model and its script as a container finds them below /opt/ml/model."""
+
+from __future__ import annotations
+
+import shutil
+import tarfile
+import zlib
+from pathlib import Path
+
+from neo_constructs.archive.entry_point import ENTRY_POINT, Contract
+from neo_constructs.archive.inspection import is_archive
+from neo_constructs.archive.model_file import ModelFile
+from neo_constructs.archive.packing import members_of
+from neo_constructs.local.container import ContainerError
+
+CODE = "code"
+
+
+def lay_out(path: Path, code: Path | None, contract: Contract, base: Path) -> tuple[Path, Path]:
+    """Return the model's folder and the script, as the container would see them.
+
+    Files are linked, not copied: an edited script is the one that runs at the next start.
+
+    Parameters
+    ----------
+    path
+        A model file, a folder, or an archive.
+    code
+        The script, or its folder. Default: ``code/`` beside the model, or in its archive.
+    contract
+        Where the container looks for the script.
+    base
+        An empty folder to put them into.
+
+    Raises
+    ------
+    ContainerError
+        If there is nothing to lay out.
+    """
+    model_dir = base / "model"
+    model_dir.mkdir(parents=True)
+    if not path.exists():
+        raise ContainerError(f"there is no file or folder at {str(path)!r}")
+    if is_archive(path):
+        _unpack(path, model_dir)
+    else:
+        _link(path, model_dir)
+    if code is None:
+        found = model_dir / CODE
+        return model_dir, _moved(found, base, contract) / ENTRY_POINT
+    if not code.exists():
+        raise ContainerError(f"there is no file or folder at {str(code)!r}")
+    # The containers with an archive of its own for the script have it elsewhere.
+    folder = base / "script" if contract is Contract.DLR else model_dir / CODE
+    if folder.exists():
+        shutil.rmtree(folder)
+    folder.mkdir()
+    _link(code, folder)
+    return model_dir, folder / (ENTRY_POINT if code.is_dir() else code.name)
+
+
+def _moved(folder: Path, base: Path, contract: Contract) -> Path:
+    """Return where the script that came with the model is for its container."""
+    if contract is not Contract.DLR or not folder.is_dir():
+        return folder
+    return Path(shutil.move(folder, base / "script"))
+
+
+def _link(path: Path, folder: Path) -> None:
+    for name, file in members_of(path).items():
+        place = folder / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.symlink_to(file.resolve())
+
+
+def _unpack(path: Path, folder: Path) -> None:
+    try:
+        with tarfile.open(path, "r:gz") as archive:
+            archive.extractall(folder, filter="data")
+    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+        raise ContainerError(f"{str(path)!r} cannot be unpacked: {error}") from error
+
+
+def sample_shapes(model: ModelFile | None) -> list[list[int]] | None:
+    """Return the shapes of the model's inputs; a size that is not fixed counts as one."""
+    inputs = model.inputs if model else ()
+    if not inputs or any(each.shape is None for each in inputs):
+        return None
+    return [[s if isinstance(s, int) and s > 0 else 1 for s in each.shape or ()] for each in inputs]
