@@ -207,7 +207,5 @@ def names_of(tree: ast.Module) -> set[str]:
 
 
 def _is_main(test: ast.expr) -> bool:
-    return ast.unparse(test).replace('"', "'") in {
-        "__name__ == '__main__'",
-        "'__main__' == __name__",
-    }
+    # Python writes text in one way, whichever way the script does.
+    return ast.unparse(test) in {"__name__ == '__main__'", "'__main__' == __name__"}

@@ -137,6 +137,63 @@ def test_a_worker_that_dies_is_noticed(start: Start) -> None:
         ask(container, b"{}")
 
 
-def test_a_container_without_a_script_cannot_be_run_here(digits: Path) -> None:
-    with pytest.raises(ContainerError, match="cannot be run on this machine yet"):
-        LocalContainer(digits, digits / "x.py", contract=Contract.NONE, environment={})
+SAYS_WHAT_IT_GETS = """
+def model_fn(model_dir):
+    return 1
+def transform_fn(model, body, content_type, accept):
+    return {returned}, "text/plain"
+"""
+
+
+@pytest.mark.parametrize(
+    ("content_type", "kind"),
+    [
+        ("application/json", "str"),
+        ("text/csv", "str"),
+        ("application/octet-stream", "bytes"),
+        ("application/json; charset=utf-8", "bytes"),
+    ],
+)
+def test_what_a_body_arrives_as(start: Start, content_type: str, kind: str) -> None:
+    """The toolkit knows two types by their exact names."""
+    script = SAYS_WHAT_IT_GETS.format(returned="type(body).__name__")
+    container = start(script, contract=Contract.TOOLKIT)
+    assert ask(container, b"[]", content_type).body == kind.encode()
+
+
+@pytest.mark.parametrize(
+    ("accept", "asked"),
+    [("*/*", "application/json"), ("", "application/json"), ("text/csv, a/b", "text/csv, a/b")],
+)
+def test_what_a_script_is_asked_to_reply_with(start: Start, accept: str, asked: str) -> None:
+    container = start(SAYS_WHAT_IT_GETS.format(returned="accept"), contract=Contract.TOOLKIT)
+    reply = container.invoke(b"[]", content_type="application/json", accept=accept)
+    assert reply.body.decode() == asked
+
+
+@pytest.mark.parametrize(
+    ("returned", "status", "body"),
+    [
+        ("{'a': 1}", 200, b"{'a': 1}"),
+        ("None", 200, b"None"),
+        ("1 / 0", 500, b"division by zero"),
+        ("{}['key']", 500, b"KeyError"),
+    ],
+)
+def test_a_reply_that_is_no_text(start: Start, returned: str, status: int, body: bytes) -> None:
+    container = start(SAYS_WHAT_IT_GETS.format(returned=returned), contract=Contract.TOOLKIT)
+    reply = ask(container, b"[]")
+    assert reply.status == status
+    assert body in reply.body
+
+
+def test_a_list_is_no_pair(start: Start) -> None:
+    script = SAYS_WHAT_IT_GETS.replace('{returned}, "text/plain"', '["x", "text/plain"]')
+    reply = ask(start(script, contract=Contract.TOOLKIT), b"[]")
+    assert reply.body == b"['x', 'text/plain']"
+
+
+def test_a_container_whose_framework_is_missing_says_so(tmp_path: Path) -> None:
+    (tmp_path / "model").write_bytes(b"x")
+    with pytest.raises(ContainerError, match="No module named 'xgboost'"):
+        LocalContainer(tmp_path, tmp_path / "x.py", contract=Contract.NONE, environment={})

@@ -229,7 +229,7 @@ GOOD = "def neo_preprocess(p, c): ...\ndef neo_postprocess(r): ..."
     ("text", "codes"),
     [
         (GOOD, []),
-        ("from other import *", []),
+        ("from numpy import *", []),
         ("if True:\n    def neo_preprocess(p, c): ...\nneo_postprocess = print", []),
         ("def neo_preprocess(p, c): ...", ["script-function-missing"]),
         ("def model_fn(d): ...", ["script-function-missing"]),

@@ -37,7 +37,7 @@ SCRIPTS: dict[str, tuple[str, str | None]] = {
         "def model_fn(d, *, context=None): return 1\n", "script-function-arity"),
     "one argument": (LOAD + "def input_fn(d): return d\n", "script-function-arity"),
     "no argument": ("def model_fn(): return 1\n", "script-function-arity"),
-    "positional only": ("def model_fn(d, /): return 1\n", None),
+    "positional only": ("def model_fn(d, /): return 1\n", "script-newer-syntax"),
     "a star and enough": (LOAD + "def input_fn(d, *a): return d\n", None),
     "a lambda": ("model_fn = lambda d: 1\n", None),
     "an object": ("class M:\n def __call__(self, d): return 1\nmodel_fn = M()\n", None),

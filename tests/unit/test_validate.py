@@ -44,7 +44,7 @@ def run(*arguments: str | Path) -> Result:
         (("--code", DIGITS / "code"), 0, "0 errors"),
         ((DIGITS / "digits.onnx", "--code", MODELS), 2, "[script-missing]"),
         (("no-such-file",), 2, "[model-missing]"),
-        ((), 2, "Give PATH, or --code"),
+        ((), 2, "Give PATH, --code or --payload"),
         ((MODELS / "traced.pth", "--framework", "pytorhc:2.0", "--target", "x"), 2, "pytorch"),
         ((MODELS / "traced.pth", "--data-input-config", "[1,"), 2, "is not JSON"),
     ],
