@@ -6,9 +6,11 @@ beside a request that is under way is asked of the engine's function by hand.
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -20,7 +22,8 @@ import neo_constructs as neo
 from neo_constructs.sandbox.emulator import sandbox
 from tests.sandbox.account import MODELS, Account, Json, Requests, mailbox
 
-JOB = "Custom::NeoCompilationJob"
+JOB, ARCHIVE = "Custom::NeoCompilationJob", "Custom::NeoServingArchive"
+MODEL_FILES = Path(__file__).parent.parent / "models"
 BUCKET = "AWS::S3::Bucket"
 FAST = {"NEO_SANDBOX_COMPILE_SECONDS": "3", "SFN_WAIT_SCALE": "0.02"}
 
@@ -170,6 +173,79 @@ def test_a_delete_during_the_compile(account: Account, is_invented: bool) -> Non
     bucket = account.physical_id(name, BUCKET)
     assert not [k for k in account.keys(bucket) if "/input/" in k]
     assert account.delete(name) == "DELETE_COMPLETE"
+
+
+SCRIPT = """
+import os
+
+def model_fn(model_dir):
+    return "{version} " + " ".join(sorted(os.listdir(model_dir)))
+
+def transform_fn(model, body, content_type, accept):
+    return model + " " + body, "text/plain"
+"""
+
+
+def served(folder: Path, version: int) -> Callable[[cdk.Stack], None]:
+    """Return what builds an endpoint of a PyTorch model with a script of a version."""
+    code = folder / f"code{version}"
+    code.mkdir()
+    (code / "inference.py").write_text(SCRIPT.format(version=version))
+
+    def build(stack: cdk.Stack) -> None:
+        endpoint = neo.CompiledEndpoint(
+            stack,
+            "Served",
+            model_data=neo.ModelData.from_asset(MODEL_FILES / "traced.pth"),
+            framework=neo.Framework.pytorch("2.0"),
+            target=neo.TargetDevice.ML_C5,
+            inference_code=neo.InferenceCode.from_asset(code),
+            instance_type="ml.c5.large",
+            artifact_removal_policy=cdk.RemovalPolicy.DESTROY,
+            artifact_bucket=s3.Bucket(stack, "Artifacts", versioned=True),
+        )
+        cdk.CfnOutput(stack, "Endpoint", value=endpoint.endpoint.endpoint_name)
+
+    return build
+
+
+def invoked(account: Account, name: str) -> str:
+    """Return what a stack's endpoint answers."""
+    (output,) = account.describe(name)["Outputs"]
+    reply = account.client("sagemaker-runtime").invoke_endpoint(
+        EndpointName=output["OutputValue"], ContentType="application/json", Body=b"[1]"
+    )
+    return str(reply["Body"].read().decode())
+
+
+def test_a_script_goes_into_the_served_archive(account: Account, tmp_path: Path) -> None:
+    """Create, edit the script, roll back, destroy: PyTorch's containers read code/ there."""
+    first = account.synthesize(served(tmp_path, 1))
+    assert account.create("Served", first) == "CREATE_COMPLETE", account.said("Served")
+    inside = "code neo-sandbox.json traced.pth [1]"
+    assert invoked(account, "Served") == f"1 {inside}"
+    jobs = jobs_of(account, "Served")
+
+    edited = account.synthesize(served(tmp_path, 2))
+    assert account.update("Served", edited) == "UPDATE_COMPLETE", account.said("Served")
+    assert invoked(account, "Served") == f"2 {inside}"
+    assert jobs_of(account, "Served") == jobs, "an edited script compiles nothing"
+
+    bucket = account.physical_id("Served", BUCKET)
+    archives = [key for key in account.keys(bucket) if "/serving/" in key]
+    assert len(archives) == 1, "the archive that was replaced is destroyed"
+    assert "Uploads" not in account.s3.list_multipart_uploads(Bucket=bucket)
+
+    broken = json.loads(json.dumps(account.synthesize(served(tmp_path, 3))))
+    (archive,) = [r for r in broken["Resources"].values() if r["Type"] == ARCHIVE]
+    archive["Properties"]["EntryPoint"] = "serve.py"
+    assert account.update("Served", broken) == "UPDATE_ROLLBACK_COMPLETE"
+    assert "has no serve.py at its root; it holds inference.py" in account.said("Served")
+    assert invoked(account, "Served") == f"2 {inside}"
+    assert [key for key in account.keys(bucket) if "/serving/" in key] == archives
+
+    assert account.delete("Served") == "DELETE_COMPLETE", account.said("Served")
+    assert not [key for key in account.keys(bucket) if "/serving/" in key]
 
 
 def job_under_way(account: Account, name: str, settled: dict[str, str]) -> str:

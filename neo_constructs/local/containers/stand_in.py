@@ -35,7 +35,10 @@ def _torch(model_dir: Path, shapes: Any) -> Iterator[str]:
     models = [f for f in sorted(model_dir.iterdir()) if f.suffix in {".pth", ".pt"}]
     if not models:
         return
-    import torch
+    try:
+        import torch
+    except ModuleNotFoundError:
+        return  # a script that needs it says so itself
 
     @contextlib.contextmanager
     def config(*_: object, **__: object) -> Iterator[None]:

@@ -1,0 +1,216 @@
+"""``neo run`` with the containers that need no framework but ONNX Runtime and the toolkit."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from neo_constructs.archive.entry_point import Contract
+from neo_constructs.cli.main import neo
+from neo_constructs.local.container import ContainerError
+from neo_constructs.local.model_folder import lay_out
+from tests.lifecycle.events import archive
+
+DIGITS = Path(__file__).parents[2] / "examples" / "digits"
+MODELS = Path(__file__).parents[1] / "models"
+ZERO = [[0, 0, 5, 13, 9, 1, 0, 0], *[[0, 4, 12, 0, 0, 8, 8, 0]] * 6, [0, 0, 6, 13, 10, 0, 0, 0]]
+IMAGE = json.dumps(ZERO).encode()
+ONNX = ("run", DIGITS / "digits.onnx", "--code", DIGITS / "code")
+TENSORFLOW = """
+import json
+
+def input_handler(data, context):
+    return json.dumps({"instances": json.loads(data.read())})
+
+def output_handler(response, context):
+    assert response.status_code == 200
+    return json.dumps([response.json(), context.method]), context.accept_header
+"""
+
+
+def run(*arguments: str | Path) -> Result:
+    result = CliRunner().invoke(neo, [str(argument) for argument in arguments])
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    return result
+
+
+def test_every_payload_is_sent_and_every_reply_shown(tmp_path: Path) -> None:
+    payloads = tmp_path / "payload.tar.gz"
+    payloads.write_bytes(archive({"one.json": IMAGE, "two.json": IMAGE, "bad.json": b"{"}))
+    (tmp_path / "three.json").write_bytes(IMAGE)
+    result = run(*ONNX, "--payload", payloads, "--payload", tmp_path / "three.json")
+    assert result.exit_code == 1
+    assert [line for line in result.stdout.splitlines() if ".json: " in line] == [
+        "one.json: 200 application/json",
+        "two.json: 200 application/json",
+        "bad.json: 400 text/plain",
+        "three.json: 200 application/json",
+    ]
+    assert '{"digit": 0' in result.stdout
+
+
+def test_a_model_that_loads_is_fine() -> None:
+    result = run(*ONNX)
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "loaded in" in result.stderr
+
+
+def test_the_archive_that_is_served_can_be_run(tmp_path: Path) -> None:
+    script = (DIGITS / "code" / "inference.py").read_bytes()
+    files = {"digits.onnx": (DIGITS / "digits.onnx").read_bytes(), "code/inference.py": script}
+    (tmp_path / "model.tar.gz").write_bytes(archive(files))
+    (tmp_path / "image.json").write_bytes(IMAGE)
+    result = run("run", tmp_path / "model.tar.gz", "--payload", tmp_path / "image.json")
+    assert result.exit_code == 0, result.output
+
+
+def test_the_content_type_is_what_one_says(tmp_path: Path) -> None:
+    (tmp_path / "image.json").write_bytes(IMAGE)
+    result = run(*ONNX, "--payload", tmp_path / "image.json", "--content-type", "text/csv")
+    assert result.exit_code == 1
+    assert "send application/json, not text/csv" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (("no-such-model",), 2, "There is no file or folder at 'no-such-model'"),
+        ((MODELS / "make_torch.py",), 2, "give --framework"),
+        ((DIGITS / "digits.onnx", "--framework", "onyx"), 2, "Did you mean 'onnx'"),
+        ((DIGITS / "digits.onnx", "--code", "nowhere"), 1, "no file or folder at 'nowhere'"),
+        ((DIGITS / "digits.onnx",), 1, "No module named 'inference'"),
+        ((DIGITS / "digits.onnx", "--python", "no-such-python"), 1, "cannot be run"),
+        (
+            (DIGITS / "digits.onnx", "--code", DIGITS / "code", "--payload", "nothing.json"),
+            2,
+            "nothing.json cannot be read",
+        ),
+    ],
+)
+def test_what_cannot_be_run_is_said(
+    arguments: tuple[str | Path, ...], code: int, says: str
+) -> None:
+    result = run("run", *arguments)
+    assert result.exit_code == code
+    assert says in result.stderr
+
+
+def test_tensorflows_handlers_with_a_recorded_response(tmp_path: Path) -> None:
+    (tmp_path / "inference.py").write_text(TENSORFLOW)
+    (tmp_path / "response.json").write_text('{"predictions": [[0.5]]}')
+    (tmp_path / "rows.json").write_text("[1, 2]")
+    result = run(
+        "run", MODELS / "saved_model", "--framework", "tensorflow:2.9",
+        "--code", tmp_path / "inference.py", "--response", tmp_path / "response.json",
+        "--payload", tmp_path / "rows.json",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert '[{"predictions": [[0.5]]}, "predict"]' in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("script", "status", "says"),
+    [
+        ("handler = lambda data, context: (data.read(), 'a/b')", 200, "[1, 2]"),
+        (None, 200, '{"predictions": [[0.5]]}'),
+        ("handler = lambda data, context: 1 / 0", 500, "division by zero"),
+    ],
+)
+def test_tensorflows_one_handler(
+    tmp_path: Path, script: str | None, status: int, says: str
+) -> None:
+    (tmp_path / "code").mkdir()
+    if script:
+        (tmp_path / "code" / "inference.py").write_text(script)
+    (tmp_path / "response.json").write_text('{"predictions": [[0.5]]}')
+    (tmp_path / "rows.json").write_text("[1, 2]")
+    result = run(
+        "run", MODELS / "saved_model", "--framework", "tensorflow:2.9", "--code", tmp_path / "code",
+        "--response", tmp_path / "response.json", "--payload", tmp_path / "rows.json",
+    )  # fmt: skip
+    assert f"rows.json: {status}" in result.stdout, result.output
+    assert says in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("script", "says"),
+    [
+        ("input_handler = print", "Handlers are not implemented correctly"),
+        ("handler = print", "No module named 'tensorflow'"),
+    ],
+)
+def test_what_tensorflows_container_would_not_start_with(
+    tmp_path: Path, script: str, says: str
+) -> None:
+    (tmp_path / "inference.py").write_text(script)
+    arguments = ["--response", __file__] if "input" in script else []
+    result = run(
+        "run", MODELS / "saved_model", "--framework", "tensorflow:2.9",
+        "--code", tmp_path / "inference.py", *arguments,
+    )  # fmt: skip
+    assert result.exit_code == 1
+    assert says in result.stderr
+
+
+def test_an_archive_that_cannot_be_unpacked(tmp_path: Path) -> None:
+    (tmp_path / "model.tar.gz").write_bytes(archive({"../a": b""}))
+    with pytest.raises(ContainerError, match="cannot be unpacked"):
+        lay_out(tmp_path / "model.tar.gz", None, Contract.TOOLKIT, tmp_path / "base")
+
+
+# --- the two paths on HTTP --------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        free = probe.getsockname()[1]
+    arguments = [str(a) for a in (*ONNX, "--serve", "--port", str(free))]
+    command = "from neo_constructs.cli.main import neo; neo()"
+    served = subprocess.Popen([sys.executable, "-c", command, *arguments])
+    try:
+        _wait_for(free)
+        yield free
+    finally:
+        served.terminate()
+        served.wait(10)
+
+
+def _wait_for(port: int) -> None:
+    until = time.monotonic() + 20
+    while time.monotonic() < until:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    raise AssertionError("nothing answers")
+
+
+def ask(port: int, method: str, path: str, body: bytes = b"") -> tuple[int, str, bytes]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request(method, path, body, {"Content-Type": "application/json"})
+    reply = connection.getresponse()
+    return reply.status, reply.headers.get("Content-Type", ""), reply.read()
+
+
+def test_a_ping_and_an_invocation(port: int) -> None:
+    assert ask(port, "GET", "/ping")[0] == 200
+    status, content_type, body = ask(port, "POST", "/invocations", IMAGE)
+    assert (status, content_type) == (200, "application/json")
+    assert json.loads(body)["digit"] == 0
+
+
+def test_what_the_container_refuses_is_passed_on(port: int) -> None:
+    assert ask(port, "POST", "/invocations", b"{")[0] == 400
+    assert ask(port, "POST", "/invocations", b"x" * (6 * 1024**2 + 1))[0] == 413
+    assert ask(port, "GET", "/invocations")[0] == 405
