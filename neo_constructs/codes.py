@@ -65,9 +65,11 @@ CODES: Final[Mapping[str, str]] = {
     "archive-link": "the archive holds links or devices",
     "archive-beyond-reason": "the archive has more members, or expands further, than a model does",
     "archive-member-path": "a member of the archive would be unpacked outside of it",
+    "archive-litter": "the archive holds what only macOS or Python needs",
     "archive-no-model": "the archive holds no model of the framework",
     "archive-many-models": "the archive holds more models than the framework's one",
     "archive-suffix": "Neo is known to look for another file name",
+    "archive-wrapped": "the archive holds a folder instead of its content",
     "archive-extra-file": "the archive holds a file that keeps the framework from being compiled",
     # the script
     "script-missing": "there is no script at the path",

@@ -3,31 +3,18 @@
 from __future__ import annotations
 
 import tarfile
-import tempfile
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
+from neo_constructs.archive import tar_reader
 from neo_constructs.archive.model_file import ModelFile, recognise
-from neo_constructs.archive.packing import (
-    archive_fingerprint,
-    fingerprint,
-    members_of,
-)
+from neo_constructs.archive.packing import fingerprint, members_of
 from neo_constructs.catalog.framework import Framework
 from neo_constructs.findings import Finding, Level, listed
 
-# What may be a model among an archive's members.
-_MODEL_SUFFIXES = frozenset(
-    {".onnx", ".pth", ".pt", ".pt2", ".pb", ".h5", ".keras", ".tflite", ".json", ".ubj", ".pkl",
-     ".model"}
-)  # fmt: skip
-MAX_MEMBERS = 10_000
-# How far an archive may expand: weights hardly compress, texts and zeros do.
-_MAX_EXPANSION = 200
-_MIN_EXPANSION_BYTES = 1 << 30
-_PARTS = frozenset({"mxnet-params"})  # files that are no model by themselves
+_LITTER = frozenset({"__pycache__", "__MACOSX", ".DS_Store"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +108,7 @@ def check_members(inspection: Inspection, framework: Framework) -> list[Finding]
     if problem is None:
         return []
     code, message, fix = problem
-    is_doubt = code == "archive-suffix" or not framework.is_checked
+    is_doubt = code in {"archive-suffix", "archive-wrapped"} or not framework.is_checked
     level = Level.WARNING if is_doubt else Level.ERROR
     return [Finding(code=code, level=level, where=str(inspection.path), message=message, fix=fix)]
 
@@ -155,6 +142,11 @@ def _member_problems(
         # The documentation takes both; neo-loader and amazon-sagemaker-examples#986 only .pth.
         message = f"{models[0]!r} ends in .pt; Neo is known to look for .pth only."
         yield "archive-suffix", message, "name it model.pth."
+    tops = {PurePosixPath(name).parts[0] for name in inspection.names}
+    if framework != "TENSORFLOW" and len(tops) == 1 and not set(inspection.names) & tops:
+        (top,) = tops
+        message = f"Everything in it lies in the folder {top}/; containers look at the top."
+        yield "archive-wrapped", message, f"tar czf model.tar.gz -C {top} . packs its content."
 
 
 def is_archive(path: Path) -> bool:
@@ -166,86 +158,59 @@ def _inspect_files(path: Path) -> Inspection:
     members = members_of(path)
     if not members:
         return _unusable(path, "model-missing", f"The folder {str(path)!r} holds no file.")
+    return inspect_members(path, members, fingerprint(members))
+
+
+def inspect_members(path: Path, members: Mapping[str, Path], digest: str = "") -> Inspection:
+    """Inspect what will lie in an archive.
+
+    Parameters
+    ----------
+    path
+        What findings name.
+    members
+        Name to file.
+    digest
+        Their fingerprint, where it is wanted.
+
+    Raises
+    ------
+    OSError
+        If a file cannot be read.
+    """
     models = [model for file in members.values() if (model := recognise(file))]
-    models = [model for model in models if model.format not in _PARTS]
-    return _result(path, fingerprint(members), list(members), members, models)
+    models = [model for model in models if model.format not in tar_reader.PARTS]
+    return _result(path, digest, list(members), members, models)
 
 
 def _inspect_archive(path: Path) -> Inspection:
-    models, names, folders = [], [], []
-    refused = _Refused(path)
-    with tarfile.open(path, "r|gz") as tar, tempfile.TemporaryDirectory() as folder:
-        for member in tar:
-            if finding := refused.look_at(member):
-                return finding
-            if member.isdir():
-                folders.append(member.name)
-            if member.isfile():
-                names.append(member.name.removeprefix("./"))
-            if not member.isfile() or PurePosixPath(member.name).suffix not in _MODEL_SUFFIXES:
-                continue
-            stream = tar.extractfile(member)
-            copy = Path(folder) / PurePosixPath(member.name).name
-            with copy.open("wb") as out:
-                while stream and (chunk := stream.read(1 << 20)):
-                    out.write(chunk)
-            if (model := recognise(copy)) and model.format not in _PARTS:
-                models.append(model)
-            copy.unlink()
-    if finding := refused.finding():
-        return finding
-    found = _result(path, archive_fingerprint(path), names, {}, models)
-    return replace(found, folders=tuple(folders))
+    try:
+        found = tar_reader.read(path)
+    except tar_reader.Refused as refused:
+        return _unusable(path, refused.code, refused.message, refused.fix)
+    made = _result(path, found.fingerprint, list(found.names), {}, list(found.models))
+    doubts = _litter(path, found.names)
+    return replace(made, folders=found.folders, findings=(*made.findings, *doubts))
 
 
-class _Refused:
-    """What keeps an archive from being unpacked at all, gathered member by member.
-
-    Looked at before a member's content is read, so that time and memory stay bounded.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._limit = max(_MIN_EXPANSION_BYTES, _MAX_EXPANSION * path.stat().st_size)
-        self._count = self._size = 0
-        self._links: list[str] = []
-        self._outside: list[str] = []
-
-    def look_at(self, member: tarfile.TarInfo) -> Inspection | None:
-        """Take note of a member; return a finding if there is no use in going on."""
-        self._count += 1
-        self._size += member.size
-        if self._count > MAX_MEMBERS:
-            return self._beyond(f"It has more than {MAX_MEMBERS:,} members.")
-        if self._size > self._limit:
-            return self._beyond(f"It expands to more than {self._limit >> 20:,} MiB.")
-        if not member.isfile() and not member.isdir():
-            self._links.append(member.name)
-        if member.name.startswith("/") or ".." in PurePosixPath(member.name).parts:
-            self._outside.append(member.name)
-        return None
-
-    def finding(self) -> Inspection | None:
-        """Return what was found when all members were seen."""
-        if self._links:
-            return _unusable(
-                self._path,
-                "archive-link",
-                f"It holds links or devices, which Neo does not follow: {listed(self._links[:5])}.",
-                "put the files themselves into the archive.",
-            )
-        if self._outside:
-            return _unusable(
-                self._path,
-                "archive-member-path",
-                f"Members would be unpacked outside of it: {listed(self._outside[:5])}.",
-                "write it with names below the folder it is made in.",
-            )
-        return None
-
-    def _beyond(self, message: str) -> Inspection:
-        fix = "pack the model alone: 'neo package' does."
-        return _unusable(self._path, "archive-beyond-reason", message, fix)
+def _litter(path: Path, names: tuple[str, ...]) -> list[Finding]:
+    """Say what of an archive nobody meant to pack."""
+    found = [
+        name
+        for name in names
+        if PurePosixPath(name).name.startswith("._") or _LITTER & {*PurePosixPath(name).parts}
+    ]
+    if not found:
+        return []
+    return [
+        Finding(
+            code="archive-litter",
+            level=Level.WARNING,
+            where=str(path),
+            message=f"It holds what only macOS or Python needs: {listed(found[:5])}.",
+            fix="leave it out: 'neo package' does; tar on macOS with COPYFILE_DISABLE=1.",
+        )
+    ]
 
 
 def _result(

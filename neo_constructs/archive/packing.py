@@ -1,22 +1,22 @@
 """Write model.tar.gz so that the same files always give the same archive.
 
 Identity is the fingerprint over the members' names and contents. The gzip bytes are not: they
-differ between builds of zlib.
+differ between builds of zlib, and between codecs.
 """
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import os
 import tarfile
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
-LEVEL: Final = 1  # weights do not compress; higher levels only cost time
-_CHUNK: Final = 1 << 20
+from neo_constructs.archive.codec import compressed
+
+_BLOCK: Final = 1 << 20
 _EXCLUDED_NAMES: Final = frozenset({"__pycache__", ".DS_Store", ".git", ".ipynb_checkpoints"})
 
 
@@ -39,63 +39,83 @@ def members_of(path: Path) -> Mapping[str, Path]:
 
 def fingerprint(members: Mapping[str, Path]) -> str:
     """Return the SHA-256 over the sorted members' names and contents, in hexadecimal."""
-    total = hashlib.sha256()
-    for name, file in sorted(members.items()):
+    contents = {}
+    for name, file in members.items():
         with file.open("rb") as stream:
-            content = hashlib.file_digest(stream, "sha256").hexdigest()
-        total.update(_line(content, name))
-    return total.hexdigest()
+            contents[name] = hashlib.file_digest(stream, "sha256").hexdigest()
+    return fingerprint_of(contents)
 
 
-def archive_fingerprint(archive: Path) -> str:
-    """Return the fingerprint of the files in a tar.gz, the same as of the files themselves.
-
-    Raises
-    ------
-    tarfile.TarError, EOFError, OSError
-        If the archive cannot be read to its end.
-    """
-    contents: dict[str, str] = {}
-    with tarfile.open(archive, "r|gz") as tar:
-        for member in tar:
-            stream = tar.extractfile(member) if member.isfile() else None
-            if stream is not None:
-                digest = hashlib.sha256()
-                while chunk := stream.read(_CHUNK):
-                    digest.update(chunk)
-                contents[member.name.removeprefix("./")] = digest.hexdigest()
+def fingerprint_of(contents: Mapping[str, str]) -> str:
+    """Return the fingerprint of members by the SHA-256 of each one's content."""
     total = hashlib.sha256()
     for name, content in sorted(contents.items()):
-        total.update(_line(content, name))
+        # A name in no encoding that Python knows arrives with its odd bytes escaped.
+        total.update(f"{content}  {name}\n".encode("utf-8", "surrogateescape"))
     return total.hexdigest()
 
 
-def _line(content: str, name: str) -> bytes:
-    # A name in no encoding that Python knows arrives with its odd bytes escaped.
-    return f"{content}  {name}\n".encode("utf-8", "surrogateescape")
-
-
-def pack(members: Mapping[str, Path], archive: Path) -> Path:
+def pack(
+    members: Mapping[str, Path],
+    archive: Path,
+    *,
+    progress: Callable[[int], None] = lambda _: None,
+) -> str:
     """Write the members to a tar.gz, sorted, with no owner, time or mode of their own.
 
-    The archive appears whole or not at all.
+    The archive appears whole or not at all, and whatever the size of its members, a few megabytes
+    of them are in memory at a time.
+
+    Parameters
+    ----------
+    members
+        Name to file.
+    archive
+        Where it appears.
+    progress
+        Told of the bytes that were read, as they are read.
+
+    Returns
+    -------
+    str
+        The fingerprint of what was packed.
     """
     archive.parent.mkdir(parents=True, exist_ok=True)
+    sizes = {name: file.stat().st_size for name, file in members.items()}
+    contents = {}
     descriptor, temporary = tempfile.mkstemp(dir=archive.parent, prefix=f".{archive.name}.")
     try:
         with (
             os.fdopen(descriptor, "wb") as raw,
-            gzip.GzipFile("", "wb", compresslevel=LEVEL, fileobj=raw, mtime=0) as compressed,
-            tarfile.open(fileobj=compressed, mode="w", format=tarfile.PAX_FORMAT) as tar,
+            compressed(raw, sum(sizes.values())) as out,
+            tarfile.open(fileobj=out, mode="w|", format=tarfile.PAX_FORMAT, bufsize=_BLOCK) as tar,
         ):
             for name, file in sorted(members.items()):
                 info = tarfile.TarInfo(name)
-                info.size = file.stat().st_size
+                info.size = sizes[name]
                 info.mode = 0o644
                 with file.open("rb") as stream:
-                    tar.addfile(info, stream)
+                    read = _Read(stream, progress)
+                    tar.addfile(info, read)
+                contents[name] = read.hashed.hexdigest()
         Path(temporary).chmod(0o644)
         Path(temporary).replace(archive)
     finally:
         Path(temporary).unlink(missing_ok=True)
-    return archive
+    return fingerprint_of(contents)
+
+
+class _Read:
+    """A file that takes note of what is read of it."""
+
+    def __init__(self, stream: IO[bytes], progress: Callable[[int], None]) -> None:
+        self.hashed = hashlib.sha256()
+        self._stream = stream
+        self._progress = progress
+
+    def read(self, size: int = -1) -> bytes:
+        """Return the next bytes."""
+        data = self._stream.read(size)
+        self.hashed.update(data)
+        self._progress(len(data))
+        return data

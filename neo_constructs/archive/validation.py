@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from neo_constructs.archive import declared
 from neo_constructs.archive.check_model import check_model
 from neo_constructs.archive.entry_point import ENTRY_POINT, Contract, check_script, contract_for
-from neo_constructs.archive.inspection import Inspection, check_members, inspect
+from neo_constructs.archive.inspection import Inspection, check_members, inspect, inspect_members
 from neo_constructs.archive.model_file import ModelFile
 from neo_constructs.archive.payload import check_payloads
 from neo_constructs.catalog import data_input, job, support
@@ -69,8 +70,48 @@ def validate(
     >>> validate(Path("no-such-file")).findings[0].code
     'model-missing'
     """
-    found: list[Finding] = []
     inspection = inspect(path) if path else None
+    found, known = _check_model(inspection, framework, target, data_input_config)
+    if code:
+        found += _check_code(code, known, target or TargetDevice.ML_C5)
+    if payload:
+        found += check_payloads(payload)
+    model = inspection.model if inspection else None
+    return Validation(framework=known, model=model, findings=tuple(found))
+
+
+def validate_members(
+    members: Mapping[str, Path], archive: Path, *, framework: Framework | None = None
+) -> Validation:
+    """Check what is about to be packed.
+
+    Parameters
+    ----------
+    members
+        Name to file.
+    archive
+        What findings name.
+    framework
+        Default: the model's file says it.
+
+    Raises
+    ------
+    OSError
+        If a file cannot be read.
+    """
+    inspection = inspect_members(archive, members)
+    found, known = _check_model(inspection, framework, None, None)
+    return Validation(framework=known, model=inspection.model, findings=tuple(found))
+
+
+def _check_model(
+    inspection: Inspection | None,
+    framework: Framework | None,
+    target: TargetDevice | None,
+    data_input_config: DataInputConfig | None,
+) -> tuple[list[Finding], Framework | None]:
+    """Return what is wrong with a model, and its framework."""
+    found: list[Finding] = []
     model = inspection.model if inspection else None
     device = target or TargetDevice.ML_C5
     known = framework or (support.newest(model.framework, device) if model else None)
@@ -80,11 +121,7 @@ def validate(
         config = data_input_config or _read(model)
         found += _check_inputs(known, target, config)
         found += declared.check_inputs(config, model)
-    if code:
-        found += _check_code(code, known, device)
-    if payload:
-        found += check_payloads(payload)
-    return Validation(framework=known, model=model, findings=tuple(found))
+    return found, known
 
 
 def _check_archive(

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
-from neo_constructs.archive.packing import fingerprint, members_of, pack
-from neo_constructs.archive.validation import validate
+from neo_constructs.archive.inspection import is_archive
+from neo_constructs.archive.packing import members_of, pack
+from neo_constructs.archive.validation import validate_members
 from neo_constructs.catalog.framework import Framework
 from neo_constructs.cli.arguments import parse_all
 from neo_constructs.errors import errors_among
 
 SUFFIXES = (".tar.gz", ".tgz")
+SLOW_BYTES = 64 << 20  # from here it takes seconds
 
 
 @click.command()
@@ -22,37 +26,61 @@ SUFFIXES = (".tar.gz", ".tgz")
     "-o", "--output", default="model.tar.gz", show_default=True, type=click.Path(path_type=Path)
 )
 @click.option("--framework", help="Such as pytorch:2.0. Default: the model's file says it.")
-def package(paths: tuple[Path, ...], output: Path, framework: str | None) -> None:
+@click.option("--code", type=click.Path(path_type=Path), help="The script's folder: goes to code/.")
+def package(
+    paths: tuple[Path, ...], output: Path, framework: str | None, code: Path | None
+) -> None:
     """Pack PATHS, model files or folders, into an archive at the top of which they lie.
 
-    The same files always give the same members. The archive is checked before it appears: what Neo
-    would refuse is not written. Exits 1 if there are errors, 2 if a file cannot be read.
+    The same files always give the same members. They are checked before: what Neo would refuse is
+    not packed. Exits 1 if there are errors, 2 if a file cannot be read.
     """
     (parsed,) = parse_all((framework, Framework.parse))
     if not output.name.endswith(SUFFIXES):
         raise click.UsageError(f"{str(output)!r} must end in .tar.gz: the API asks for it.")
-    members: dict[str, Path] = {}
-    for path in paths:
-        if not path.exists():
-            click.echo(f"There is no file or folder at {str(path)!r}.", err=True)
-            sys.exit(2)
-        for name, file in members_of(path).items():
-            if name in members:
-                raise click.UsageError(f"{str(members[name])!r} and {str(file)!r} have one name.")
-            members[name] = file
-    draft = output.with_name(f".{output.name}.draft.tar.gz")
     try:
-        pack(members, draft)
-        findings = validate(draft, framework=parsed).findings
+        members = dict(_members(paths, code, output))
+        findings = validate_members(members, output, framework=parsed).findings
         for finding in findings:
-            text = str(finding).replace(str(draft), str(output))
-            click.echo(f"{finding.level.capitalize()}: {text}", err=True)
+            click.echo(f"{finding.level.capitalize()}: {finding}", err=True)
         if errors_among(findings):
             sys.exit(1)
-        draft.replace(output)
+        with _progress(members) as read:
+            fingerprint = pack(members, output, progress=read)
     except OSError as error:
         click.echo(f"The archive could not be written: {error}.", err=True)
         sys.exit(2)
-    finally:
-        draft.unlink(missing_ok=True)
-    click.echo(f"{output}: {len(members)} files, fingerprint {fingerprint(members)}")
+    click.echo(f"{output}: {len(members)} files, fingerprint {fingerprint}")
+
+
+def _members(
+    paths: tuple[Path, ...], code: Path | None, output: Path
+) -> Iterator[tuple[str, Path]]:
+    """Yield what is packed; exit with 2 at what cannot be."""
+    seen: dict[str, Path] = {}
+    for path, prefix in (*((path, "") for path in paths), *([(code, "code/")] if code else [])):
+        if not path.exists():
+            click.echo(f"There is no file or folder at {str(path)!r}.", err=True)
+            sys.exit(2)
+        if is_archive(path):
+            raise click.UsageError(f"{str(path)!r} is an archive already: give what is in it.")
+        for name, file in members_of(path).items():
+            if output.exists() and file.samefile(output):
+                continue  # an older archive does not go into the new one
+            if prefix + name in seen:
+                raise click.UsageError(
+                    f"{str(seen[prefix + name])!r} and {str(file)!r} have one name."
+                )
+            seen[prefix + name] = file
+            yield prefix + name, file
+
+
+@contextmanager
+def _progress(members: Mapping[str, Path]) -> Iterator[Callable[[int], None]]:
+    """Show a bar where it takes seconds and someone is watching."""
+    size = sum(file.stat().st_size for file in members.values())
+    if size < SLOW_BYTES or not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    with click.progressbar(length=size, label="packing", file=sys.stderr) as bar:
+        yield bar.update

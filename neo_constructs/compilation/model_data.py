@@ -14,9 +14,10 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_s3_assets as s3_assets
 from constructs import Construct
 
-from neo_constructs.archive.inspection import Inspection, check_members, inspect
+from neo_constructs.archive.inspection import Inspection, check_members
 from neo_constructs.archive.model_file import ModelFile
 from neo_constructs.archive.packing import pack
+from neo_constructs.archive.remembered import inspect_once
 from neo_constructs.catalog.framework import Framework
 from neo_constructs.errors import ValidationError
 from neo_constructs.findings import Finding, Level
@@ -70,7 +71,7 @@ class ModelData(ABC):
         path
             A model file, a folder with one, or a ``model.tar.gz``.
         """
-        return _Local(inspect(Path(path)))
+        return _Local(inspect_once(Path(path), cache_folder("notes")))
 
     @staticmethod
     def from_bucket(
@@ -151,7 +152,7 @@ class _Local(ModelData):
         found = self.inspection
         archive = found.path
         if not found.is_archive:
-            archive = packed_folder() / found.fingerprint / "model.tar.gz"
+            archive = cache_folder("packed") / found.fingerprint / "model.tar.gz"
             if not archive.exists():
                 pack(found.members, archive)
         asset = s3_assets.Asset(
@@ -205,12 +206,12 @@ class _Remote(ModelData):
         return ObjectLocation(bucket=bucket, key=self.key, object_version=self.object_version)
 
 
-def packed_folder() -> Path:
-    """Return where packed models and scripts are kept between synths, by fingerprint."""
+def cache_folder(name: str) -> Path:
+    """Return a folder that is kept between synths: packed models, and notes of what is in them."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    folder = Path(base) / "neo_constructs" / "packed"
+    folder = Path(base) / "neo_constructs" / name
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:  # a home that cannot be written to, as in some build systems
-        return Path(tempfile.gettempdir()) / "neo_constructs" / "packed"
+        return Path(tempfile.gettempdir()) / "neo_constructs" / name
     return folder

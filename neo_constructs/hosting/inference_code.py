@@ -16,7 +16,7 @@ from constructs import Construct
 
 from neo_constructs.archive.entry_point import ENTRY_POINT, Contract, check_name, check_script
 from neo_constructs.archive.packing import fingerprint, members_of, pack
-from neo_constructs.compilation.model_data import ObjectLocation, packed_folder
+from neo_constructs.compilation.model_data import ObjectLocation, cache_folder
 from neo_constructs.findings import Finding, Level, listed
 
 _ARCHIVE_KEY = re.compile(r".*\.(tar\.gz|tgz)")
@@ -117,7 +117,7 @@ class _Local(InferenceCode):
     def bind(self, scope: Construct) -> ObjectLocation:
         members = self._members()
         digest = fingerprint(members)
-        archive = packed_folder() / digest / "sourcedir.tar.gz"
+        archive = cache_folder("packed") / digest / "sourcedir.tar.gz"
         if not archive.exists():
             pack(members, archive)
         asset = s3_assets.Asset(

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from neo_constructs.archive.packing import archive_fingerprint
+from neo_constructs.archive import tar_reader
 from neo_constructs.cli.main import neo
 
 MODELS = Path(__file__).parent.parent / "models"
@@ -91,7 +91,7 @@ def test_what_is_packaged_is_what_neo_takes(tmp_path: Path) -> None:
     with tarfile.open(archive) as tar:
         assert tar.getnames() == ["traced.pth"]
         assert {(m.mtime, m.uid, m.mode) for m in tar} == {(0, 0, 0o644)}
-    assert archive_fingerprint(archive) in result.output
+    assert tar_reader.read(archive).fingerprint in result.output
     assert [file.name for file in archive.parent.iterdir()] == ["model.tar.gz"]
 
 

@@ -1,0 +1,191 @@
+"""Read a model.tar.gz once, from front to end: its members, the models among them, its identity.
+
+Whatever is in it, time and memory stay bounded, and nothing is written but to a temporary file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tarfile
+import tempfile
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO, Any, Final
+
+from neo_constructs.archive.codec import decompressed
+from neo_constructs.archive.model_file import ModelFile, recognise
+from neo_constructs.archive.packing import fingerprint_of
+from neo_constructs.findings import listed
+
+# What may be a model among an archive's members.
+MODEL_SUFFIXES: Final = frozenset(
+    {".onnx", ".pth", ".pt", ".pt2", ".pb", ".h5", ".keras", ".tflite", ".json", ".ubj", ".pkl",
+     ".model"}
+)  # fmt: skip
+PARTS: Final = frozenset({"mxnet-params"})  # files that are no model by themselves
+MAX_MEMBERS: Final = 10_000
+# How far an archive may expand: weights hardly compress, texts and zeros do.
+_MAX_EXPANSION: Final = 200
+_MIN_EXPANSION_BYTES: Final = 1 << 30
+_CHUNK: Final = 1 << 20
+_CHUNKS: Final = 4  # that wait at a time
+_PADDING_CHUNKS: Final = 16  # zeros after the last member
+_NAMED: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What an archive holds.
+
+    Parameters
+    ----------
+    names, folders
+        Of its members.
+    models
+        What its model files say about themselves.
+    fingerprint
+        SHA-256 over the files' names and contents.
+    """
+
+    names: tuple[str, ...]
+    folders: tuple[str, ...]
+    models: tuple[ModelFile, ...]
+    fingerprint: str
+
+
+class Refused(Exception):
+    """What keeps an archive from being used at all.
+
+    Parameters
+    ----------
+    code, message, fix
+        As in a finding.
+    """
+
+    def __init__(self, code: str, message: str, fix: str) -> None:
+        super().__init__(message)
+        self.code, self.message, self.fix = code, message, fix
+
+
+def read(path: Path) -> Contents:
+    """Read an archive.
+
+    Raises
+    ------
+    Refused
+        If it is not one that anyone should unpack.
+    tarfile.TarError, EOFError, OSError, zlib.error
+        If it cannot be read to its end.
+    """
+    models: list[ModelFile] = []
+    folders: list[str] = []
+    contents: dict[str, str] = {}
+    names: list[str] = []
+    limits = _Limits(path)
+    with (
+        decompressed(path) as plain,
+        tarfile.open(fileobj=plain, mode="r|", bufsize=_CHUNK >> 2) as tar,
+        tempfile.TemporaryDirectory() as folder,
+        _beside() as pool,
+    ):
+        for member in tar:
+            limits.look_at(member)
+            if member.isdir():
+                folders.append(member.name)
+            stream = tar.extractfile(member) if member.isfile() else None
+            if stream is None:
+                continue
+            name = member.name.removeprefix("./")
+            names.append(name)
+            copy = Path(folder) / PurePosixPath(name).name
+            is_candidate = copy.suffix in MODEL_SUFFIXES
+            contents[name] = _take(stream, copy if is_candidate else None, pool)
+            if is_candidate:
+                if (model := recognise(copy)) and model.format not in PARTS:
+                    models.append(model)
+                copy.unlink()
+        limits.check()
+        for _ in range(_PADDING_CHUNKS):  # only at its end a gzip stream tells whether it is whole
+            if not plain.read(_CHUNK):
+                break
+    return Contents(tuple(names), tuple(folders), tuple(models), fingerprint_of(contents))
+
+
+@contextmanager
+def _beside() -> Iterator[ThreadPoolExecutor]:
+    """Return one thread, which hashes and writes while this one decompresses."""
+    pool = ThreadPoolExecutor(1)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _take(stream: IO[bytes], copy: Path | None, pool: ThreadPoolExecutor) -> str:
+    """Return the hash of a member's content; keep the content where it may be a model."""
+    hashed = hashlib.sha256()
+    waiting: deque[Future[Any]] = deque()
+    with copy.open("wb") if copy else nullcontext() as out:
+
+        def take(chunk: bytes) -> None:
+            hashed.update(chunk)
+            if out:
+                out.write(chunk)
+
+        while chunk := stream.read(_CHUNK):
+            waiting.append(pool.submit(take, chunk))
+            if len(waiting) > _CHUNKS:
+                waiting.popleft().result()
+        for each in waiting:
+            each.result()
+    return hashed.hexdigest()
+
+
+class _Limits:
+    """What keeps an archive from being unpacked at all, gathered member by member.
+
+    Looked at before a member's content is read, so that time and memory stay bounded.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._limit = max(_MIN_EXPANSION_BYTES, _MAX_EXPANSION * path.stat().st_size)
+        self._count = self._size = 0
+        self._links: list[str] = []
+        self._outside: list[str] = []
+
+    def look_at(self, member: tarfile.TarInfo) -> None:
+        """Take note of a member; raise if there is no use in going on."""
+        self._count += 1
+        self._size += member.size
+        if self._count > MAX_MEMBERS:
+            raise _beyond(f"It has more than {MAX_MEMBERS:,} members.")
+        if self._size > self._limit:
+            raise _beyond(f"It expands to more than {self._limit >> 20:,} MiB.")
+        if not member.isfile() and not member.isdir():
+            self._links.append(member.name)
+        if member.name.startswith("/") or ".." in PurePosixPath(member.name).parts:
+            self._outside.append(member.name)
+
+    def check(self) -> None:
+        """Raise what was found when all members were seen."""
+        if self._links:
+            raise Refused(
+                "archive-link",
+                "It holds links or devices, which Neo does not follow: "
+                f"{listed(self._links[:_NAMED])}.",
+                "put the files themselves into the archive.",
+            )
+        if self._outside:
+            raise Refused(
+                "archive-member-path",
+                f"Members would be unpacked outside of it: {listed(self._outside[:_NAMED])}.",
+                "write it with names below the folder it is made in.",
+            )
+
+
+def _beyond(message: str) -> Refused:
+    return Refused("archive-beyond-reason", message, "pack the model alone: 'neo package' does.")
