@@ -96,18 +96,18 @@ class CompilationJobs:
             if not _is_missing(error):
                 raise
 
-    def stop_older(self, request: Request) -> core.Wait | None:
+    def stop_older(self, request: Request, older: Sequence[Request]) -> core.Wait | None:
         """Stop the jobs and copies of older requests; None if there are none to stop."""
         active = fence.active_jobs(self._others(request))
         for name in active:
             self.stop(name)
         if active:
             return core.Wait(fence.STOPPING_SECONDS, "jobs of older requests are being stopped")
-        return self._abort_copies(request)
+        return self._abort_copies(request, older)
 
-    def remove_older(self, request: Request) -> core.Wait | None:
+    def remove_older(self, request: Request, older: Sequence[Request]) -> core.Wait | None:
         """Remove what older requests of the resource have left; None if that is done."""
-        waiting = self._abort_copies(request)
+        waiting = self._abort_copies(request, older)
         if waiting:
             return waiting
         action = fence.fence_jobs(request, self._others(request), self._folders(request))
@@ -125,17 +125,23 @@ class CompilationJobs:
                 return action
         return core.Wait(core.SOON, "what older requests have left is being removed")
 
-    def _abort_copies(self, request: Request) -> core.Wait | None:
+    def withdraw(self, request: Request) -> None:
+        """Leave nothing of a request that a newer one has overtaken; it has made no job."""
+        bucket, key = spec.bucket(request), f"{spec.job_name(request)}/{INPUT_KEY}"
+        storage.abort_uploads(self._s3, bucket, key)
+        storage.delete(self._s3, bucket, key)
+
+    def _abort_copies(self, request: Request, older: Sequence[Request]) -> core.Wait | None:
         """Abort the copies that older requests are making; a job's own name marks its own."""
-        bucket, mine = spec.bucket(request), f"{spec.job_name(request)}/"
-        try:
-            found = bool(bucket) and storage.abort_uploads(
-                self._s3, bucket, f"{request.resource_prefix}-", but=mine
-            )
-        except ClientError as error:
-            if spec.needs_no_bucket(request, storage.error_code(error)):
-                return None
-            raise
+        mine = "" if request.type == "Delete" else f"{spec.job_name(request)}/"
+        found = fence.abort_older(
+            self._s3,
+            request,
+            older,
+            bucket_of=spec.bucket,
+            prefix=f"{request.resource_prefix}-",
+            mine=mine,
+        )
         return core.Wait(core.SOON, "older copies are being aborted") if found else None
 
     def _others(self, request: Request) -> list[fence.OtherJob]:
@@ -177,8 +183,10 @@ class CompilationJobs:
         """Leave nothing running when a request is given up."""
         if request.type != "Delete":
             name = spec.job_name(request)
-            self.stop(name)
-            storage.abort_uploads(self._s3, spec.bucket(request), f"{name}/{INPUT_KEY}")
+            try:
+                self.stop(name)
+            finally:
+                storage.abort_uploads(self._s3, spec.bucket(request), f"{name}/{INPUT_KEY}")
 
     def _observe(self, request: Request) -> core.Observed:
         name, bucket = spec.job_name(request), spec.bucket(request)

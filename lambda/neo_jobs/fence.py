@@ -9,17 +9,21 @@ resource and their jobs, waits until what they were doing is done, and removes w
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TypeAlias
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
 
+from botocore.exceptions import ClientError
+
+from neo_jobs import storage
 from neo_jobs.cloudformation import Request
-from neo_jobs.job_spec import destroys, is_ours
+from neo_jobs.job_spec import destroys, is_ours, needs_no_bucket
 from neo_jobs.reconcile import RUNNING, TERMINAL, Clock, Fail, Wait
 
 SETTLE_SECONDS = 2  # an execution that has just given its answer ends by itself
 STEP_SECONDS = 160  # how long a step can run after its execution was stopped
 STOPPING_SECONDS = 10
+SUPERSEDED = "Superseded: CloudFormation has sent a newer request for this resource."
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,43 @@ class DestroyFolders:
     names: tuple[str, ...]
 
 
+def abort_older(
+    s3: Any,
+    request: Request,
+    older: Sequence[Request],
+    *,
+    bucket_of: Callable[[Request], str],
+    prefix: str,
+    mine: str,
+) -> bool:
+    """Abort what older requests are uploading, in whichever bucket; say if there was something.
+
+    Parameters
+    ----------
+    s3
+        A client.
+    request, older
+        The newest request of a resource, and others that the fence has met.
+    bucket_of
+        Returns a request's bucket, empty where it says none.
+    prefix, mine
+        What the keys of all uploads of the resource start with, and those that go on.
+    """
+    former = replace(request, properties=request.old_properties)
+    own = bucket_of(request)
+    found = False
+    for bucket in dict.fromkeys([own, *map(bucket_of, [former, *older])]):
+        try:
+            found |= bool(bucket) and storage.abort_uploads(s3, bucket, prefix, but=mine)
+        except ClientError as error:
+            code = storage.error_code(error)
+            # The rights on a bucket that is no longer used may be gone, and so may it.
+            is_former = bucket != own and code in {"AccessDenied", "NoSuchBucket"}
+            if not is_former and not needs_no_bucket(request, code):
+                raise
+    return found
+
+
 JobsAction: TypeAlias = DeleteOtherJobs | DiscardInputs | DestroyFolders | Wait
 
 
@@ -109,7 +150,7 @@ def fence_executions(
     """Return what to do about the other executions; None if nothing."""
     others = [e for e in executions if not _are_two_deletes(e.request, request)]
     if is_superseded(request, others):
-        return Fail("Superseded: CloudFormation has sent a newer request for this resource.")
+        return Fail(SUPERSEDED)
     running = tuple(e.arn for e in others if e.status == "RUNNING")
     if running and clock.polls == 0:
         return Wait(SETTLE_SECONDS, "an older request of this resource is being ended")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import time
 import traceback
@@ -41,10 +42,13 @@ Resource: TypeAlias = compilation.CompilationJobs | serving_archive.ServingArchi
 STATE_VERSION = 1
 MACHINE_SECONDS = 4_500  # how long an execution can last: engine/job_engine.py
 MOVING = "s3 for transfers"  # an S3 client that waits longer
-STEP_LIMIT, WORK_LIMIT = 130, 840  # seconds, inside the functions' own limits
+# Seconds, inside the functions' own limits: a call that is under way may take another two minutes.
+STEP_LIMIT, WORK_LIMIT = 130, 770
 # A newer request waits for longer than this, and then aborts what is being written: nothing may
 # begin later.
 BEGIN_SECONDS = 100
+WORK_SECONDS = 910  # how long the machine waits for the worker, but not far into the last minutes
+LAST_SECONDS = 150
 _SIZES = Sizes()
 log = logging.getLogger("neo_jobs")
 log.setLevel(logging.INFO)
@@ -72,6 +76,44 @@ class Budget:
 @dataclass(frozen=True, slots=True)
 class Work:
     """Leave it to the worker."""
+
+
+class _TooLate(Exception):
+    """A newer request may already have looked for what this one would begin."""
+
+
+@dataclass(frozen=True)
+class _Watch:
+    """What a transfer asks as it goes.
+
+    Parameters
+    ----------
+    now
+        The clock.
+    begin_by, until
+        When something may begin at the latest, and when all must end.
+    is_superseded
+        Whether there is a newer request.
+    """
+
+    now: Callable[[], float]
+    begin_by: float
+    until: float
+    is_superseded: Callable[[], bool]
+
+    def begin(self) -> None:
+        if self.now() > self.begin_by:
+            raise _TooLate
+
+    def go_on(self) -> None:
+        if self.now() >= self.until:
+            raise storage.Refused(
+                "It could not be moved in the time there was. Make the model or the script smaller."
+            )
+
+    def end(self) -> None:
+        if self.is_superseded():
+            raise storage.Refused(fence.SUPERSEDED)
 
 
 class Engine:
@@ -166,6 +208,7 @@ class Engine:
             "Fenced": is_fenced,
             "Done": isinstance(action, core.Succeed | core.Fail),
             "Work": isinstance(action, Work),
+            "WorkSeconds": _seconds_for_work(clock),
             "WaitSeconds": wait.seconds,
         }
 
@@ -193,16 +236,18 @@ class Engine:
                     return False, before
                 is_fenced = True
             action = resource.next_action(request, clock)
-            if isinstance(action, core.CreateJob) and fence.is_superseded(
-                request, self._other_executions(request)
-            ):
+            if isinstance(action, core.CopyInput | core.WriteArchive | core.CreateJob):
+                if self._now() > budget.began + BEGIN_SECONDS:
+                    raise _TooLate
                 # A list of executions may be seconds behind: look once more before what costs.
-                return is_fenced, core.Fail("Superseded: CloudFormation has sent a newer request.")
-            if self._now() > budget.began + BEGIN_SECONDS:
-                return is_fenced, core.Wait(core.SOON, "a look has taken too long")
+                if self._is_superseded(request):
+                    resource.withdraw(request)
+                    return is_fenced, core.Fail(fence.SUPERSEDED)
             resource.perform(request, action)
         except NeedsWorker:
             return is_fenced, Work()
+        except _TooLate:
+            return is_fenced, core.Wait(core.SOON, "a look has taken too long")
         except (storage.Refused, ClientError, BotoCoreError) as error:
             action = self._met(error, clock)
             if isinstance(action, core.Fail):
@@ -236,6 +281,7 @@ class Engine:
     ) -> core.Wait | core.Fail | None:
         """End what older requests of the resource still do; None if that is done."""
         executions = self._other_executions(request)
+        older = [e.request for e in executions if e.request]
         action = fence.fence_executions(request, executions, clock)
         if isinstance(action, core.Fail):
             return action
@@ -244,9 +290,9 @@ class Engine:
             action = core.Wait(core.SOON, "older requests are being ended")
         action = (
             action
-            or resource.stop_older(request)
+            or resource.stop_older(request, older)
             or fence.settle(request, executions, clock)
-            or resource.remove_older(request)
+            or resource.remove_older(request, older)
         )
         if action and clock.is_late:
             return core.Fail("Older requests of this resource could not be ended in time.")
@@ -334,30 +380,30 @@ class Engine:
     def _resource(
         self, request: Request, budget: Budget | None = None, deadline: float = 0
     ) -> Resource:
-        transfer = self._transfer(budget or Budget(), deadline)
+        transfer = self._transfer(request, budget or Budget(), deadline)
         if request.resource_type == compilation.RESOURCE_TYPE:
             return compilation.CompilationJobs(self._sagemaker, self._s3, transfer)
         if request.resource_type == serving_archive.RESOURCE_TYPE:
             return serving_archive.ServingArchives(self._s3, transfer)
         raise storage.Refused(f"The engine does not know {request.resource_type!r}.")
 
-    def _transfer(self, budget: Budget, deadline: float) -> Transfer:
-        until = min(budget.began + budget.seconds, deadline)
-
-        def check() -> None:
-            if self._now() >= until:
-                raise storage.Refused(
-                    f"It could not be moved within {until - budget.began:.0f} seconds, all there "
-                    "were. Make the model or the script smaller."
-                )
-
+    def _transfer(self, request: Request, budget: Budget, deadline: float) -> Transfer:
+        watch = _Watch(
+            now=self._now,
+            begin_by=budget.began + BEGIN_SECONDS,
+            until=min(budget.began + budget.seconds, deadline),
+            is_superseded=lambda: self._is_superseded(request),
+        )
         return Transfer(
             self._mover,
-            check=check,
+            watch=watch,
             is_worker=budget.is_worker,
             sizes=self._sizes,
             executor=self._executor,
         )
+
+    def _is_superseded(self, request: Request) -> bool:
+        return fence.is_superseded(request, self._other_executions(request))
 
     @cached_property
     def _sagemaker(self) -> Client:
@@ -390,8 +436,10 @@ def _engine() -> Engine:
     )
     patient = Config(
         connect_timeout=5,
-        read_timeout=55,
+        read_timeout=50,
         retries={"mode": "standard", "total_max_attempts": 2},
+        # A part's checksum would have to be announced with the upload, and handed in at its end.
+        request_checksum_calculation="when_required",
         max_pool_connections=THREADS + 2,
     )
 
@@ -428,6 +476,12 @@ def _served(execution_input: str) -> Request | None:
         return Request.parse(json.loads(execution_input)["Event"])
     except (ValueError, KeyError, TypeError):
         return None
+
+
+def _seconds_for_work(clock: core.Clock) -> int:
+    """Return how long the machine waits for the worker: CloudFormation's hour goes on."""
+    left = math.ceil(clock.deadline - clock.now) + LAST_SECONDS
+    return max(LAST_SECONDS, min(WORK_SECONDS, left))
 
 
 def _seconds(timestamp: str) -> float:

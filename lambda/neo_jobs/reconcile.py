@@ -20,9 +20,12 @@ RUNNING = frozenset({"STARTING", "INPROGRESS"})
 TERMINAL = frozenset({"COMPLETED", "FAILED", "STOPPED"})
 PASSING = frozenset(
     {
+        "BadDigest",  # a part that was damaged on its way
         "ConnectionError",
         "ExecutionLimitExceeded",
+        "ExpiredToken",
         "ExpiredTokenException",  # the function's credentials are renewed
+        "IncompleteBody",
         "NoSuchUpload",  # another try, or a newer request, has aborted it
         "OperationAborted",
         "PreconditionFailed",  # the source was replaced between the look and the copy

@@ -50,6 +50,7 @@ def write_archive(
     script: Script,
     open_script: Open,
     open_model: Open | None = None,
+    go_on: Callable[[], None] = lambda: None,
 ) -> None:
     """Write a serving archive.
 
@@ -64,6 +65,8 @@ def write_archive(
         The script, and how to open its archive.
     open_model
         How to open the compiled artifact. None writes the script alone, at the root.
+    go_on
+        Called for every block; it raises what is to end it.
 
     Raises
     ------
@@ -77,13 +80,15 @@ def write_archive(
             fileobj=packed, mode="w|", format=tarfile.PAX_FORMAT, bufsize=BLOCK_BYTES
         ) as archive,
     ):
-        names = _add_script(archive, open_script, folder)
+        names = _add_script(archive, open_script, folder, go_on)
         _check(script, names)
         if open_model:
-            _add_model(archive, open_model)
+            _add_model(archive, open_model, go_on)
 
 
-def _add_script(archive: tarfile.TarFile, open_script: Open, folder: str) -> list[str]:
+def _add_script(
+    archive: tarfile.TarFile, open_script: Open, folder: str, go_on: Callable[[], None]
+) -> list[str]:
     names: list[str] = []
     with _members(open_script, "The script's archive") as (source, members):
         for member in members:
@@ -98,7 +103,7 @@ def _add_script(archive: tarfile.TarFile, open_script: Open, folder: str) -> lis
                 raise Refused(f"The script's archive holds more than {len(names):,} files.")
             if member.isfile():
                 names.append(name)
-                _add(archive, source, member, posixpath.join(folder, name))
+                _add(archive, _Content(source, member, go_on), member, posixpath.join(folder, name))
     return names
 
 
@@ -109,7 +114,7 @@ def _check(script: Script, names: list[str]) -> None:
             f"The script's archive has no {script.entry_point} at its root; it holds {found}. "
             "Give entry_point, or pack the folder's content instead of the folder."
         )
-    scripts = [name for name in names if name.endswith(".py")]
+    scripts = {name for name in names if name.endswith(".py")}
     if script.is_alone and len(scripts) > 1:
         raise Refused(
             f"This container takes exactly one .py file; the script's archive holds {found}. "
@@ -123,25 +128,61 @@ def _check(script: Script, names: list[str]) -> None:
         )
 
 
-def _add_model(archive: tarfile.TarFile, open_model: Open) -> None:
+def _add_model(archive: tarfile.TarFile, open_model: Open, go_on: Callable[[], None]) -> None:
     with _members(open_model, "The compiled artifact") as (source, members):
         for member in members:
-            if posixpath.normpath(member.name).split("/")[0] != CODE:
-                _add(archive, source, member, member.name)
+            if member.type not in tarfile.SUPPORTED_TYPES:
+                raise Refused(f"The compiled artifact has {member.name!r}, of a type unknown here.")
+            # Whoever unpacks it takes a leading slash away.
+            name = posixpath.normpath(member.name).lstrip("/")
+            if name.split("/")[0] != CODE:
+                _add(archive, _Content(source, member, go_on), member, member.name)
 
 
-def _add(
-    archive: tarfile.TarFile, source: tarfile.TarFile, member: tarfile.TarInfo, name: str
-) -> None:
+class _Content:
+    """A member's content, read with a look at the clock."""
+
+    def __init__(
+        self, source: tarfile.TarFile, member: tarfile.TarInfo, go_on: Callable[[], None]
+    ) -> None:
+        self._stream = source.extractfile(member) if member.isreg() else None
+        self._go_on = go_on
+
+    def __bool__(self) -> bool:
+        return self._stream is not None
+
+    def read(self, size: int = -1) -> bytes:
+        """Return the next bytes."""
+        self._go_on()
+        return self._stream.read(size) if self._stream else b""
+
+
+def _add(archive: tarfile.TarFile, content: _Content, member: tarfile.TarInfo, name: str) -> None:
     """Add a member under a name; who owned it and when it was made is nobody's business."""
-    content = source.extractfile(member) if member.isreg() else None
     member.name = name
     member.uid = member.gid = member.mtime = 0
     member.uname = member.gname = ""
     member.pax_headers = {}
     if content:
         member.type = tarfile.REGTYPE  # a sparse file is written as what it holds
-    archive.addfile(member, content)
+        archive.addfile(member, content)
+    else:
+        member.size = 0
+        archive.addfile(member)
+
+
+class _Member(tarfile.TarInfo):
+    """A member whose header is whole: for tarfile, a damaged one ends the archive in silence."""
+
+    @classmethod
+    def fromtarfile(cls, tarfile_: tarfile.TarFile) -> _Member:
+        """Read the next header."""
+        try:
+            return super().fromtarfile(tarfile_)
+        except tarfile.HeaderError as error:
+            if type(error).__name__ == "EOFHeaderError":  # the zeros at the end
+                raise
+            raise tarfile.ReadError(f"a header is damaged: {error}") from error
 
 
 @contextmanager
@@ -151,9 +192,16 @@ def _members(
     """Read an archive to its end: only there its checksum tells whether it is whole."""
     try:
         with opened() as packed, gzip.GzipFile(fileobj=packed) as plain:
-            with tarfile.open(fileobj=plain, mode="r|") as source:
+            with tarfile.open(fileobj=plain, mode="r|", tarinfo=_Member) as source:
                 yield source, iter(source)
             while plain.read(BLOCK_BYTES):
                 pass
-    except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error) as error:
+    except (
+        tarfile.TarError,
+        EOFError,
+        ValueError,
+        OverflowError,
+        gzip.BadGzipFile,
+        zlib.error,
+    ) as error:
         raise Refused(f"{what} cannot be read: {error}. It must be a tar.gz.") from error

@@ -7,7 +7,7 @@ never written twice, so whatever serves from an older one goes on.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 from neo_jobs import reconcile as core
 from neo_jobs import repack, storage
 from neo_jobs.cloudformation import Request, digest
+from neo_jobs.fence import abort_older
 from neo_jobs.job_spec import destroys, needs_no_bucket
 from neo_jobs.transfer import Transfer
 
@@ -62,8 +63,10 @@ class Wanted:
         version = script.get("ObjectVersion") or ""
         is_inside = properties.get("Layout") == "code"
         content: Any = script.get("Fingerprint") or [script["S3Uri"], version]
-        if is_inside:
-            content = [model_url, content]
+        if "EntryPoint" in properties:
+            # What is checked as the archive is written: another of it, another archive.
+            checked = [properties["EntryPoint"], properties.get("NetworkIsolation")]
+            content = [model_url if is_inside else "", content, checked]
         return cls(
             bucket=storage.split_uri(properties["OutputLocation"])[0],
             model_url=model_url,
@@ -128,15 +131,21 @@ def own_folder(request: Request) -> str:
 
 
 def doomed(request: Request) -> str:
-    """Return the prefix of what a Delete destroys; empty if nothing.
-
-    An id that the engine did not give is that of a Create which CloudFormation never heard of:
-    then the resource has no archive that anything could serve from.
-    """
-    if not destroys(request):
-        return ""
+    """Return the prefix of what a Delete destroys; empty if nothing."""
     is_ours = (request.physical_id or "").startswith(archives(request))
-    return f"{request.physical_id}/" if is_ours else archives(request)
+    return f"{request.physical_id}/" if is_ours and destroys(request) else ""
+
+
+def unheard(request: Request, older: Sequence[Request]) -> tuple[str, ...]:
+    """Return the folders of Creates that were given up before CloudFormation heard of them.
+
+    Only a Delete by an id that CloudFormation invented knows that: what other requests have
+    completed may be what it heard of.
+    """
+    is_ours = (request.physical_id or "").startswith(archives(request))
+    if request.type != "Delete" or is_ours or not destroys(request):
+        return ()
+    return tuple(own_folder(other) for other in older if other.type == "Create")
 
 
 # --- the edge -------------------------------------------------------------------------------
@@ -177,26 +186,31 @@ class ServingArchives:
             case core.DestroyArtifacts():
                 storage.destroy(self._s3, _bucket(request), doomed(request))
 
-    def stop_older(self, request: Request) -> core.Wait | None:
+    def stop_older(self, request: Request, older: Sequence[Request]) -> core.Wait | None:
         """Abort what older requests of the resource are writing; None if that is done."""
         mine = "" if request.type == "Delete" else own_folder(request)
-        bucket = _bucket(request)
-        try:
-            found = bool(bucket) and storage.abort_uploads(
-                self._s3, bucket, archives(request), but=mine
-            )
-        except ClientError as error:
-            if needs_no_bucket(request, storage.error_code(error)):
-                return None
-            raise
+        found = abort_older(
+            self._s3, request, older, bucket_of=_bucket, prefix=archives(request), mine=mine
+        )
         return core.Wait(core.SOON, "older uploads are being aborted") if found else None
 
-    def remove_older(self, request: Request) -> core.Wait | None:
-        """Abort what the last steps of older requests have begun meanwhile.
+    def remove_older(self, request: Request, older: Sequence[Request]) -> core.Wait | None:
+        """Remove what older requests have left; None if that is done.
 
-        What they have completed is left: it may be what CloudFormation heard of.
+        What they have completed is left where CloudFormation may have heard of it.
         """
-        return self.stop_older(request)
+        waiting = self.stop_older(request, older)
+        if waiting:
+            return waiting
+        for folder in unheard(request, older):
+            if any(storage.versions(self._s3, _bucket(request), f"{folder}/")):
+                storage.destroy(self._s3, _bucket(request), f"{folder}/")
+                return core.Wait(core.SOON, "what nobody has heard of is being removed")
+        return None
+
+    def withdraw(self, request: Request) -> None:
+        """Leave nothing of a request that a newer one has overtaken."""
+        self.abandon(request)
 
     def abandon(self, request: Request) -> None:
         """Leave nothing half-written when a request is given up."""
@@ -216,9 +230,13 @@ class ServingArchives:
         return Seen(has_leftovers=found)
 
     def _find(self, request: Request) -> str:
-        """Return the folder of an archive with the same content; the one in use first."""
+        """Return the folder of an archive with the same content; the one in use first.
+
+        A Create takes none but its own: what is there may be kept for something else.
+        """
         wanted = Wanted.of(request.properties)
-        prefix = f"{archives(request)}{wanted.content}-"
+        is_new = request.type == "Create"
+        prefix = own_folder(request) if is_new else f"{archives(request)}{wanted.content}-"
         found = [
             (key == f"{request.physical_id}/{wanted.file}", modified, key)
             for key, modified in storage.keys(self._s3, wanted.bucket, prefix)
@@ -242,6 +260,7 @@ class ServingArchives:
                 ),
                 open_script=lambda: transfer.open(script),
                 open_model=(lambda: transfer.open(model)) if model else None,
+                go_on=transfer.go_on,
             )
 
 

@@ -14,9 +14,9 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
-from botocore.exceptions import BotoCoreError
+from botocore.exceptions import ClientError
 
 from neo_jobs import storage
 
@@ -51,6 +51,19 @@ class Sizes:
 
 class NeedsWorker(Exception):
     """It may take longer than a step has: the worker does it."""
+
+
+class Watch(Protocol):
+    """What a transfer asks as it goes."""
+
+    def begin(self) -> None:
+        """Raise if it is too late to begin something that a newer request would wait for."""
+
+    def go_on(self) -> None:
+        """Raise if there is no time for another part."""
+
+    def end(self) -> None:
+        """Raise if what was written is no longer wanted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +103,8 @@ class Transfer:
     ----------
     s3
         A client that waits for the copy of a part.
-    check
-        Called between parts; it raises what is to end the transfer.
+    watch
+        Says when to end.
     is_worker
         Whether there is time for what takes long.
     sizes
@@ -104,13 +117,13 @@ class Transfer:
         self,
         s3: Client,
         *,
-        check: Callable[[], None],
+        watch: Watch,
         is_worker: bool,
         sizes: Sizes,
         executor: Callable[[], Executor],
     ) -> None:
         self._s3 = s3
-        self._check = check
+        self._watch = watch
         self._is_worker = is_worker
         self._sizes = sizes
         self._executor = executor
@@ -125,6 +138,10 @@ class Transfer:
         """
         if not self._is_worker:
             raise NeedsWorker
+
+    def go_on(self) -> None:
+        """Raise if there is no time left."""
+        self._watch.go_on()
 
     def find(self, uri: str, version: str) -> Source:
         """Look at an object.
@@ -150,6 +167,7 @@ class Transfer:
             If it is large, and this is not the worker.
         """
         if source.size <= self._sizes.whole_copy:
+            self._watch.begin()
             self._s3.copy_object(
                 CopySource=source.where,
                 CopySourceIfMatch=source.etag,
@@ -173,14 +191,14 @@ class Transfer:
             self._s3,
             bucket,
             key,
-            check=self._check,
+            watch=self._watch,
             part_size=self._sizes.written_part,
             executor=self._executor(),
         )
 
     def open(self, source: Source) -> io.BufferedReader:
         """Return an object as a file."""
-        return io.BufferedReader(_Reader(self._s3, source, self._check), self._sizes.read_range)
+        return io.BufferedReader(_Reader(self._s3, source, self._watch), self._sizes.read_range)
 
 
 class Upload:
@@ -195,13 +213,14 @@ class Upload:
         bucket: str,
         key: str,
         *,
-        check: Callable[[], None],
+        watch: Watch,
         part_size: int,
         executor: Executor,
     ) -> None:
         self._s3 = s3
-        self._check = check
+        self._watch = watch
         self._part_size = part_size
+        self._has_failed = False
         self._threads = executor
         self._where = {"Bucket": bucket, "Key": key}
         self._upload_id = ""
@@ -210,6 +229,7 @@ class Upload:
         self._parts: list[dict[str, Any]] = []
 
     def __enter__(self) -> Upload:
+        self._watch.begin()
         self._upload_id = self._s3.create_multipart_upload(**self._where)["UploadId"]
         return self
 
@@ -219,19 +239,23 @@ class Upload:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        try:
-            if error is None:
-                self._complete()
-        except Exception:
-            self._abort()
-            raise
-        finally:
-            self._threads.shutdown(cancel_futures=True)
         if isinstance(error, Exception):
             self._abort()
+        if error is None:
+            try:
+                self._complete()
+            except Exception:
+                self._abort()
+                raise
+        self._threads.shutdown(cancel_futures=True)
 
     def write(self, data: bytes) -> int:
-        """Take bytes; full parts go on their way."""
+        """Take bytes; full parts go on their way.
+
+        What still comes after a failure, as from files that are being closed, goes nowhere.
+        """
+        if self._has_failed:
+            return len(data)
         self._buffer += data
         while len(self._buffer) >= self._part_size:
             self._write_part(bytes(self._buffer[: self._part_size]))
@@ -262,7 +286,7 @@ class Upload:
         )
 
     def _move(self, send: Callable[[int], str]) -> None:
-        self._check()
+        self._watch.go_on()
         number = len(self._parts) + len(self._moving) + 1
         if number > MAX_PARTS:
             largest = MAX_PARTS * self._part_size >> 30
@@ -271,14 +295,22 @@ class Upload:
             self._threads.submit(lambda: {"ETag": send(number), "PartNumber": number})
         )
         if len(self._moving) > THREADS:
+            self._await_part()
+
+    def _await_part(self) -> None:
+        try:
             self._parts.append(self._moving.popleft().result())
+        except Exception:
+            self._has_failed = True
+            raise
 
     def _complete(self) -> None:
         if self._buffer:
             self._write_part(bytes(self._buffer))
         while self._moving:
-            self._parts.append(self._moving.popleft().result())
-        self._check()
+            self._await_part()
+        self._watch.go_on()
+        self._watch.end()
         # One whose reply was lost when it was created would stay.
         bucket, key = self._where["Bucket"], self._where["Key"]
         storage.abort_uploads(self._s3, bucket, key, keep=self._upload_id)
@@ -287,7 +319,12 @@ class Upload:
         )
 
     def _abort(self) -> None:
-        """Abort; should that fail, the next request or the bucket's lifecycle does it."""
+        """Abort; should that fail, the next request or the bucket's lifecycle does it.
+
+        No part may be on its way then: S3 could keep it.
+        """
+        self._has_failed = True
+        self._threads.shutdown(cancel_futures=True)
         bucket, key = self._where["Bucket"], self._where["Key"]
         try:
             storage.abort_upload(self._s3, bucket, key, self._upload_id)
@@ -298,10 +335,10 @@ class Upload:
 class _Reader(io.RawIOBase):
     """An object, read in ranges: a connection that breaks costs one of them, not all."""
 
-    def __init__(self, s3: Client, source: Source, check: Callable[[], None]) -> None:
+    def __init__(self, s3: Client, source: Source, watch: Watch) -> None:
         self._s3 = s3
         self._source = source
-        self._check = check
+        self._watch = watch
         self._at = 0
 
     def readable(self) -> bool:
@@ -312,7 +349,6 @@ class _Reader(io.RawIOBase):
         last = min(self._at + len(buffer), self._source.size) - 1
         if last < self._at:
             return 0
-        self._check()
         data = self._fetch(self._at, last)
         buffer[: len(data)] = data
         self._at += len(data)
@@ -322,11 +358,14 @@ class _Reader(io.RawIOBase):
         tries = READ_TRIES
         while True:
             tries -= 1
+            self._watch.go_on()
             try:
                 reply = self._s3.get_object(
                     **self._source.where, IfMatch=self._source.etag, Range=f"bytes={first}-{last}"
                 )
                 return bytes(reply["Body"].read())
-            except BotoCoreError:  # the connection broke while the body was read
+            except ClientError:
+                raise
+            except Exception:  # the connection broke while the body was read
                 if not tries:
                     raise

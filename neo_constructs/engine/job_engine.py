@@ -506,9 +506,14 @@ def definition(function_arn: str, worker_arn: str) -> dict[str, Any]:
                     "StartedAt.$": "$$.Execution.StartTime",
                     "State.$": "$",
                 },
-                "TimeoutSeconds": WORKER_SECONDS + 10,
-                # It ends itself in time: what breaks it once will break it a third time.
-                "Retry": [retry, {**again, "MaxAttempts": 1}],
+                # CloudFormation's hour goes on: near its end there is less time.
+                "TimeoutSecondsPath": "$.WorkSeconds",
+                # It ends itself in time. One that hangs is not tried again, one that breaks is.
+                "Retry": [
+                    {"ErrorEquals": ["States.Timeout"], "MaxAttempts": 0},
+                    retry,
+                    {**again, "MaxAttempts": 1},
+                ],
                 "Catch": [catch],
                 "Next": "IsDone",
             },

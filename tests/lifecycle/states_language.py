@@ -19,7 +19,15 @@ Json = dict[str, Any]
 MAX_PAYLOAD_BYTES = 256 * 1024
 NEVER_CAUGHT = {"States.Runtime", "States.DataLimitExceeded"}  # not even by States.ALL
 KNOWN = {
-    "Task": {"Resource", "Parameters", "TimeoutSeconds", "Retry", "Catch", "Next"},
+    "Task": {
+        "Resource",
+        "Parameters",
+        "TimeoutSeconds",
+        "TimeoutSecondsPath",
+        "Retry",
+        "Catch",
+        "Next",
+    },
     "Choice": {"Choices", "Default"},
     "Wait": {"SecondsPath", "Next"},
     "Succeed": set(),
@@ -101,6 +109,10 @@ def execute(
             name = state["Next"]
         else:
             payload = parameters(state["Parameters"], data, context)
+            if "TimeoutSecondsPath" in state:
+                seconds = path(data, state["TimeoutSecondsPath"])
+                assert type(seconds) is int, f"{name}: AWS takes integers only, not {seconds!r}"
+                assert 1 <= seconds <= 99_999_999
             paths[name] += 1
             invoke = partial(call, state["Resource"], payload)
             outcome = yield from _task(name, state, invoke, paths)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from neo_jobs.cloudformation import Request
+from neo_jobs.job_spec import job_name
 
 from neo_constructs.engine.job_engine import definition
 from tests.lifecycle.events import (
@@ -18,9 +21,10 @@ from tests.lifecycle.events import (
     archive,
     archive_event,
     event,
+    signed,
     unpacked,
 )
-from tests.lifecycle.fakes import Json, refused
+from tests.lifecycle.fakes import Json, Killed, refused
 from tests.lifecycle.world import World
 
 DESTROY = {"ArtifactRemovalPolicy": "DESTROY"}
@@ -105,8 +109,10 @@ def test_a_script_in_s3_is_known_by_its_place_and_version() -> None:
     world = World()
     script = {"S3Uri": SOURCE, "ObjectVersion": "v1"}
     first = served(world, Script=script)["PhysicalResourceId"]
-    assert served(world, Script=script)["PhysicalResourceId"] == first
-    again = served(world, Script={**script, "ObjectVersion": "v2"})
+    same = world.serve(archive_event("Update", physical_id=first, Script=script))
+    assert same["PhysicalResourceId"] == first
+    newer = {**script, "ObjectVersion": "v2"}
+    again = world.serve(archive_event("Update", physical_id=first, Script=newer))
     assert again["PhysicalResourceId"] != first
     reads = [call for call in world.calls.of("GetObject") if call["Key"] == "0123.gz"]
     assert {call["VersionId"] for call in reads} == {"v1", "v2"}
@@ -122,13 +128,38 @@ def test_a_delete_keeps_the_archive_unless_it_is_to_be_destroyed() -> None:
     assert world.s3.under(PREFIX) == [f"{other}/model.tar.gz"]
 
 
-def test_a_create_that_was_never_heard_is_destroyed_by_the_id_that_was_invented() -> None:
+@pytest.mark.parametrize("policy", ["RETAIN", "DESTROY"])
+def test_a_create_that_was_never_heard_is_destroyed_by_the_id_that_was_invented(
+    policy: str,
+) -> None:
     world = World()
-    served(world)
-    assert world.serve(archive_event("Delete", physical_id=INVENTED))["Status"] == "SUCCESS"
-    assert world.s3.under(PREFIX)
+    world.serve(archive_event(), until=lambda: bool(world.s3.under(PREFIX)))
+    # It is done, but has not come to say so.
+    world.calls.faults["ListObjectsV2"] = [refused("ListObjectsV2", "SlowDown")]
+    delete = archive_event("Delete", physical_id=INVENTED, ArtifactRemovalPolicy=policy)
+    assert world.serve(delete)["Status"] == "SUCCESS"
+    assert bool(world.s3.under(PREFIX)) is (policy == "RETAIN")
+
+
+def test_what_a_former_life_has_kept_is_not_destroyed() -> None:
+    """The same logical id, first with RETAIN; an endpoint elsewhere still reads its archive."""
+    world = World()
+    kept = served(world)["PhysicalResourceId"]
+    assert world.serve(archive_event("Delete", physical_id=kept))["Status"] == "SUCCESS"
+    again = served(world, **DESTROY)["PhysicalResourceId"]
+    assert again != kept, "a Create makes its own"
+    world.serve(archive_event("Delete", physical_id=again, **DESTROY))
     world.serve(archive_event("Delete", physical_id=INVENTED, **DESTROY))
-    assert world.s3.under(PREFIX) == []
+    assert world.s3.under(PREFIX) == [f"{kept}/model.tar.gz"]
+
+
+@pytest.mark.parametrize("changes", [{"EntryPoint": "serve.py"}, {"NetworkIsolation": "true"}])
+def test_what_is_checked_is_checked_again_when_it_changes(changes: dict[str, str]) -> None:
+    world = World()
+    world.s3.put(SOURCE, archive({"inference.py": b"", "requirements.txt": b"x"}))
+    first = served(world)["PhysicalResourceId"]
+    answer = world.serve(archive_event("Update", physical_id=first, **changes))
+    assert answer["Status"] == "FAILED"
 
 
 @pytest.mark.parametrize(
@@ -272,6 +303,117 @@ def test_a_model_that_is_being_copied_for_a_request_that_was_given_up() -> None:
     world.serve(event())
     assert [answer["Status"] for answer in stopped] == ["SUCCESS"]
     assert world.s3.uploads == {}
+    assert world.s3.under(PREFIX) == []
+
+
+def given_up(world: World, then: Callable[[], Json]) -> list[Json]:
+    """Do something else in the middle of what is written next, which is given up."""
+    answers = []
+
+    def happen() -> None:
+        world.s3.before_part = lambda: None
+        for name in list(world.running):  # stopped: only the worker goes on
+            world.states.all[name].update(status="ABORTED", ended=world.clock())
+            del world.running[name]
+        answers.append(then())
+
+    world.s3.before_part = happen
+    return answers
+
+
+def test_an_update_that_was_writing_to_another_bucket() -> None:
+    world = World()
+    first = served(world, **DESTROY)["PhysicalResourceId"]
+    back = archive_event("Update", physical_id=first, **DESTROY)
+    moved = {"OutputLocation": "s3://other/"}
+    back["OldResourceProperties"] = {**back["ResourceProperties"], **moved}
+    answers = given_up(world, lambda: world.serve(back))
+    world.serve(archive_event("Update", physical_id=first, **moved, **DESTROY))
+    assert [answer["Status"] for answer in answers] == ["SUCCESS"]
+    assert world.s3.uploads == {}
+    assert not [key for bucket, key in world.s3.objects if bucket == "other"]
+
+
+@pytest.mark.parametrize("code", ["AccessDenied", "NoSuchBucket"])
+def test_a_former_bucket_that_may_not_be_looked_into_is_let_be(code: str) -> None:
+    world = World()
+    first = served(world)["PhysicalResourceId"]
+    update = archive_event("Update", physical_id=first)
+    update["OldResourceProperties"] = {"OutputLocation": "s3://other/"}
+    listed = world.s3.list_multipart_uploads
+
+    def denied(**parameters: Any) -> list[Json]:
+        if parameters["Bucket"] == "other":
+            raise refused("ListMultipartUploads", code)
+        return listed(**parameters)
+
+    world.s3.list_multipart_uploads = denied  # type: ignore[method-assign]
+    assert world.serve(update)["Status"] == "SUCCESS"
+
+
+def test_a_copy_that_is_under_way_when_its_own_id_is_deleted() -> None:
+    world = World()
+    world.s3.put(SOURCE, b"1" * 2_000)
+    create = event(**DESTROY)
+    name = job_name(Request.parse(create))
+    answers = given_up(world, lambda: world.serve(event("Delete", physical_id=name, **DESTROY)))
+    world.serve(create)
+    assert [answer["Status"] for answer in answers] == ["SUCCESS"]
+    assert world.s3.uploads == {}
+    assert world.s3.under(PREFIX) == []
+
+
+def test_a_copy_whose_worker_was_killed_late_goes_with_its_id() -> None:
+    world = World()
+    world.s3.put(SOURCE, b"1" * 2_000)
+
+    def die() -> None:
+        world.s3.before_part = lambda: None
+        world.clock.sleep(3_290)
+        raise Killed
+
+    world.s3.before_part = die
+    answer = world.serve(event(**DESTROY))
+    assert answer["Status"] == "FAILED"
+    name = answer["PhysicalResourceId"]
+    assert world.serve(event("Delete", physical_id=name, **DESTROY))["Status"] == "SUCCESS"
+    assert world.s3.uploads == {}
+
+
+@pytest.mark.parametrize("make", [archive_event, event])
+def test_a_request_that_was_overtaken_leaves_nothing(make: Callable[..., Json]) -> None:
+    """It came late, and the list it looked into was a step behind."""
+    world = World()
+    now = world.clock()
+    create = signed(make(**DESTROY), now)
+    delete = signed(make("Delete", physical_id=INVENTED, **DESTROY), now + 5)
+    assert world.serve(delete)["Status"] == "SUCCESS"
+    looks = iter(range(100))
+    listed = world.states.list_executions
+    world.states.list_executions = lambda **p: listed(**p) if next(looks) else []  # type: ignore[method-assign]
+    answer = world.serve(create)
+    assert answer["Status"] == "FAILED"
+    assert answer["Reason"].startswith("Superseded")
+    assert world.s3.under(PREFIX) == []
+    assert world.s3.uploads == {}
+    assert world.sagemaker.jobs == {}
+
+
+def test_a_worker_that_was_overtaken_as_it_wrote_completes_nothing() -> None:
+    world = World()
+    first = signed(archive_event(**DESTROY), world.clock())
+
+    def overtake() -> None:
+        world.s3.before_part = lambda: None
+        newer = signed(archive_event("Delete", physical_id=INVENTED, **DESTROY), world.clock() + 5)
+        # Its execution has begun; it has not yet looked for uploads.
+        world.states.start_execution(
+            stateMachineArn="machine", name=Request.parse(newer).execution_name,
+            input=json.dumps({"Event": newer}),
+        )  # fmt: skip
+
+    world.s3.before_part = overtake
+    assert world.serve(first)["Reason"].startswith("Superseded")
     assert world.s3.under(PREFIX) == []
 
 

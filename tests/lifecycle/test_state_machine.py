@@ -9,6 +9,7 @@ from neo_jobs import fence
 
 from neo_constructs.engine.job_engine import STEP_SECONDS, definition
 from tests.lifecycle.events import PREFIX, archive_event, event
+from tests.lifecycle.fakes import refused
 from tests.lifecycle.states_language import MAX_PAYLOAD_BYTES, holds
 from tests.lifecycle.templates import Wanted, deployed
 from tests.lifecycle.world import World
@@ -76,6 +77,7 @@ def test_every_retry_and_catch_is_known_to_the_tests_above() -> None:
         ("Step", "Retry", LAMBDA_FAULTS),
         ("Step", "Retry", ["States.ALL"]),
         ("Step", "Catch", ["States.ALL"]),
+        ("Work", "Retry", ["States.Timeout"]),
         ("Work", "Retry", LAMBDA_FAULTS),
         ("Work", "Retry", ["States.ALL"]),
         ("Work", "Catch", ["States.ALL"]),
@@ -85,7 +87,7 @@ def test_every_retry_and_catch_is_known_to_the_tests_above() -> None:
 
 
 @pytest.mark.parametrize("is_before", [True, False])
-@pytest.mark.parametrize("error", [*LAMBDA_FAULTS, *OTHER_FAULTS])
+@pytest.mark.parametrize("error", [*LAMBDA_FAULTS, *OTHER_FAULTS[1:]])
 def test_a_worker_that_fails_is_tried_again(error: str, is_before: bool) -> None:
     world = World(MACHINE)
     world.work_faults = [(error, is_before)]
@@ -97,13 +99,30 @@ def test_a_worker_that_fails_is_tried_again(error: str, is_before: bool) -> None
 @pytest.mark.parametrize("error", [*LAMBDA_FAULTS, *OTHER_FAULTS])
 def test_a_worker_that_goes_on_failing_ends_in_an_answer(error: str) -> None:
     world = World(MACHINE)
-    tries = WORK["Retry"][0 if error in LAMBDA_FAULTS else 1]["MaxAttempts"]
+    rule = next(r for r in WORK["Retry"] if error in r["ErrorEquals"] or (len(r["ErrorEquals"]) == 1
+                and r["ErrorEquals"] == ["States.ALL"]))  # fmt: skip
+    tries = rule["MaxAttempts"]
     world.work_faults = [(error, True)] * (tries + 1)
     answer = world.serve(archive_event())
     assert answer["Status"] == "FAILED"
     assert answer["Reason"].startswith(f"The job engine failed: {error}")
     assert world.visited[f"Work: Catch {error}"] == 1
     assert world.s3.under(PREFIX) == []
+
+
+def test_a_worker_that_hangs_late_does_not_miss_the_hour() -> None:
+    """S3 has been slow for most of it, and then says nothing at all."""
+    world = World(MACHINE)
+    slow = refused("CreateMultipartUpload", "SlowDown")
+    world.calls.faults["CreateMultipartUpload"] = [slow] * 10_000
+    begin = world.clock()
+    create = archive_event()
+    world.serve(create, until=lambda: world.clock() - begin > 3_200)
+    world.calls.faults.clear()
+    world.slow_deaths = 1
+    answer = world.serve(create, until=lambda: bool(world.answers))
+    assert answer["Status"] == "FAILED"
+    assert answer["at"] - begin < 3_600
 
 
 def test_a_worker_that_is_killed_leaves_nothing_half_written() -> None:

@@ -169,8 +169,10 @@ class World:
         running.payload = copy.deepcopy(payload)
         if self.slow_deaths:
             self.slow_deaths -= 1
-            is_work = payload["Door"] == "work"
-            self.clock.sleep(WORKER_SECONDS if is_work else STEP_SECONDS)
+            if payload["Door"] == "work":
+                self.clock.sleep(min(WORKER_SECONDS, payload["State"]["WorkSeconds"]))
+                raise TaskFailed("States.Timeout", "the machine waits no longer")
+            self.clock.sleep(STEP_SECONDS)
             raise TaskFailed("Sandbox.Timedout", "Task timed out after 150.00 seconds")
         faults = self.work_faults if payload["Door"] == "work" else self.task_faults
         fault, is_before = faults.pop(0) if faults else ("", False)

@@ -36,7 +36,7 @@ def test_all_tries_of_a_call_fit_into_a_step(monkeypatch: pytest.MonkeyPatch) ->
         config = engine._client(service).meta.config
         tries = config.retries["total_max_attempts"]
         assert tries * (config.connect_timeout + config.read_timeout) <= 125, service
-    assert engine._client(module.MOVING).meta.config.read_timeout == 55
+    assert engine._client(module.MOVING).meta.config.read_timeout == 50
     module._engine.cache_clear()
 
 

@@ -1,0 +1,165 @@
+"""What the serving container unpacks: whole, in order, and nothing of a damaged archive."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import tarfile
+
+import pytest
+from neo_jobs.repack import Script, write_archive
+from neo_jobs.storage import Refused
+
+from tests.lifecycle.events import archive, unpacked
+
+SCRIPT = archive({"inference.py": b"# new"})
+Member = tuple[tarfile.TarInfo, bytes]
+
+
+def member(
+    name: str, content: bytes = b"", kind: bytes = tarfile.REGTYPE, link: str = ""
+) -> Member:
+    info = tarfile.TarInfo(name)
+    info.size, info.type, info.linkname = len(content), kind, link
+    return info, content
+
+
+def tar(*members: Member) -> bytes:
+    """Return a tar by hand, with whatever is asked for in it."""
+    blocks = [
+        info.tobuf(tarfile.GNU_FORMAT) + content + b"\0" * (-len(content) % 512)
+        for info, content in members
+    ]
+    return b"".join(blocks) + b"\0" * 1024
+
+
+def packed(plain: bytes, script: bytes = SCRIPT) -> bytes:
+    """Return a serving archive."""
+    out = io.BytesIO()
+    write_archive(
+        out,
+        script=Script("inference.py"),
+        open_script=lambda: io.BytesIO(script),
+        open_model=lambda: io.BytesIO(gzip.compress(plain)),
+    )
+    return out.getvalue()
+
+
+def names(archive_: bytes) -> list[tuple[str, bytes, int]]:
+    with tarfile.open(fileobj=io.BytesIO(archive_)) as found:
+        return [(m.name, m.type, m.size) for m in found]
+
+
+FILES = (member("a.so", b"code"), member("compiled.so", b"code"), member("c.so", b"code"))
+
+
+def test_members_keep_their_kind_and_order() -> None:
+    made = packed(
+        tar(
+            member("lib", kind=tarfile.DIRTYPE),
+            member("lib/a.so", b"code"),
+            member("lib/b.so", kind=tarfile.SYMTYPE, link="a.so"),
+            member("lib/c.so", kind=tarfile.LNKTYPE, link="lib/a.so"),
+            member("a name of more than a hundred characters/" * 4 + "x", b"1"),
+        )
+    )
+    assert names(made) == [
+        ("code/inference.py", tarfile.REGTYPE, 5),
+        ("lib", tarfile.DIRTYPE, 0),
+        ("lib/a.so", tarfile.REGTYPE, 4),
+        ("lib/b.so", tarfile.SYMTYPE, 0),
+        ("lib/c.so", tarfile.LNKTYPE, 0),
+        ("a name of more than a hundred characters/" * 4 + "x", tarfile.REGTYPE, 1),
+    ]
+
+
+def test_the_same_inputs_give_the_same_bytes() -> None:
+    assert packed(tar(*FILES)) == packed(tar(*FILES))
+    # In one gzip member, which every reader takes.
+    assert packed(tar(*FILES)).count(b"\x1f\x8b\x08\x00") == 1
+
+
+@pytest.mark.parametrize("name", ["code/inference.py", "./code/inference.py", "/code/inference.py"])
+def test_a_script_in_the_artifact_gives_way(name: str) -> None:
+    made = unpacked(packed(tar(member(name, b"# old"), *FILES)))
+    assert made["code/inference.py"] == b"# new"
+    assert set(made) == {"code/inference.py", "a.so", "compiled.so", "c.so"}
+
+
+def test_a_name_that_only_begins_like_the_scripts_folder_stays() -> None:
+    made = unpacked(packed(tar(member("code2/x", b"1"), member("codec.so", b"2"))))
+    assert set(made) == {"code/inference.py", "code2/x", "codec.so"}
+
+
+def test_a_hole_is_written_as_what_it_holds() -> None:
+    plain = io.BytesIO()
+    with tarfile.open(fileobj=plain, mode="w") as made:
+        info = tarfile.TarInfo("weights.bin")
+        info.size = 5
+        info.pax_headers = {
+            "GNU.sparse.major": "0", "GNU.sparse.minor": "1", "GNU.sparse.name": "weights.bin",
+            "GNU.sparse.size": "9", "GNU.sparse.map": "2,5",
+        }  # fmt: skip
+        made.addfile(info, io.BytesIO(b"12345"))
+    assert unpacked(packed(plain.getvalue()))["weights.bin"] == b"\0\x0012345\0\0"
+
+
+@pytest.mark.parametrize(
+    ("plain", "says"),
+    [
+        (tar(member("dump", b"x" * 600, b"D"), *FILES), "of a type unknown here"),
+        (tar(*FILES)[:1024], "a header is damaged"),
+        (tar(*FILES)[:1124], "a header is damaged"),
+        (tar(*FILES)[:1024].ljust(1172, b"x") + b"0" * 8 + tar(*FILES)[1180:], "is damaged"),
+        (tar(*FILES)[:700], "cannot be read"),
+        (b"no tar", "cannot be read"),
+        (b"", "cannot be read"),
+    ],
+    ids=["unknown type", "cut at a header", "cut in a header", "checksum", "cut", "text", "empty"],
+)
+def test_what_is_damaged_is_refused(plain: bytes, says: str) -> None:
+    with pytest.raises(Refused, match=says):
+        packed(plain)
+
+
+def test_a_sparse_header_that_says_nothing_is_refused() -> None:
+    plain = io.BytesIO()
+    with tarfile.open(fileobj=plain, mode="w") as made:
+        info = tarfile.TarInfo("weights.bin")
+        info.pax_headers = {"GNU.sparse.map": "1,2,x", "GNU.sparse.size": "9"}
+        made.addfile(info)
+    with pytest.raises(Refused, match="cannot be read"):
+        packed(plain.getvalue())
+
+
+@pytest.mark.parametrize(
+    ("script", "says"),
+    [
+        (gzip.compress(tar(member("inference.py", kind=tarfile.SYMTYPE, link="x"))), "link"),
+        (gzip.compress(tar(member("/inference.py", b"1"))), "unpacked outside"),
+        (archive({f"{n}.txt": b"" for n in range(10_001)}), "more than 10,000 files"),
+        (archive({}), "it holds nothing"),
+    ],
+    ids=["a link", "absolute", "crowded", "empty"],
+)
+def test_a_script_that_cannot_be_taken(script: bytes, says: str) -> None:
+    with pytest.raises(Refused, match=says):
+        packed(tar(*FILES), script)
+
+
+def test_what_nobody_meant_to_pack_is_left_out() -> None:
+    script = {"inference.py": b"1", "._inference.py": b"2", "__pycache__/inference.pyc": b"3"}
+    made = unpacked(packed(tar(*FILES), archive(script)))
+    assert [name for name in made if name.startswith("code/")] == ["code/inference.py"]
+
+
+def test_a_script_that_was_packed_twice_is_one() -> None:
+    """A tar that was added to holds both; the later one counts."""
+    out = io.BytesIO()
+    twice = gzip.compress(tar(member("inference.py", b"old"), member("inference.py", b"new")))
+    write_archive(
+        out,
+        script=Script("inference.py", is_alone=True),
+        open_script=lambda: io.BytesIO(twice),
+    )
+    assert unpacked(out.getvalue()) == {"inference.py": b"new"}
