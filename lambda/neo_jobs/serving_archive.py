@@ -199,9 +199,6 @@ class ServingArchives:
 
         What they have completed is left where CloudFormation may have heard of it.
         """
-        waiting = self.stop_older(request, older)
-        if waiting:
-            return waiting
         for folder in unheard(request, older):
             if any(storage.versions(self._s3, _bucket(request), f"{folder}/")):
                 storage.destroy(self._s3, _bucket(request), f"{folder}/")

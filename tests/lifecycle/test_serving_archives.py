@@ -286,6 +286,51 @@ def test_a_worker_that_comes_too_late_begins_nothing(monkeypatch: pytest.MonkeyP
     assert world.visited["Work"] == 2
 
 
+def test_a_worker_whose_source_is_slow_begins_nothing_late(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World()
+    looks = iter([101.0])
+    head = world.s3.head_object
+
+    def slow(**parameters: Any) -> Json:
+        world.clock.sleep(next(looks, 0.0))
+        return head(**parameters)
+
+    monkeypatch.setattr(world.s3, "head_object", slow)
+    served(world)
+    assert world.visited["Work"] == 2
+    assert len(world.calls.of("CreateMultipartUpload")) == 1
+
+
+@pytest.mark.parametrize("make", [archive_event, event])
+def test_what_an_older_worker_begins_in_its_last_seconds_is_aborted(
+    make: Callable[..., Json],
+) -> None:
+    """After the first look at uploads, and before its execution's last step is over."""
+    world = World()
+    if make is event:
+        world.s3.put(SOURCE, b"1" * 2_000)
+    create = make(**DESTROY)
+    request = Request.parse(create)
+    world.calls.faults["CreateMultipartUpload"] = [refused("Create", "SlowDown")] * 100
+    world.serve(create, until=lambda: world.visited["Work"] > 0)
+    listed, folder = world.s3.list_multipart_uploads, request.resource_prefix
+    first = iter([True])
+
+    def begun(**parameters: Any) -> list[Json]:
+        found = listed(**parameters)
+        if next(first, False):
+            key = f"{folder}/serving/x/model.tar.gz" if make is not event else f"{folder}-x/input/m"
+            world.s3.uploads["late"] = {"Bucket": BUCKET, "Key": key, "parts": {}}
+        return found
+
+    world.s3.list_multipart_uploads = begun  # type: ignore[method-assign]
+    delete = make("Delete", physical_id=INVENTED, **DESTROY)
+    assert world.serve(delete)["Status"] == "SUCCESS"
+    assert world.s3.uploads == {}
+
+
 def test_a_model_that_is_being_copied_for_a_request_that_was_given_up() -> None:
     """The copy is aborted from outside, so its worker can complete nothing."""
     world = World()

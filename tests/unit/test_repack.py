@@ -153,6 +153,27 @@ def test_what_nobody_meant_to_pack_is_left_out() -> None:
     assert [name for name in made if name.startswith("code/")] == ["code/inference.py"]
 
 
+def test_folders_of_the_script_need_no_member_of_their_own() -> None:
+    script = gzip.compress(
+        tar(member("lib", kind=tarfile.DIRTYPE), member("lib/x.py", b"1"), member("inference.py"))
+    )
+    made = names(packed(tar(*FILES), script))
+    assert [m[0] for m in made[:2]] == ["code/lib/x.py", "code/inference.py"]
+
+
+def test_an_archive_with_much_padding_is_read_to_its_end() -> None:
+    plain = tar(*FILES) + bytes(3 << 20)
+    assert set(unpacked(packed(plain))) == {"code/inference.py", "a.so", "compiled.so", "c.so"}
+    whole = gzip.compress(plain)
+    with pytest.raises(Refused, match="cannot be read"):
+        write_archive(
+            io.BytesIO(),
+            script=Script("inference.py"),
+            open_script=lambda: io.BytesIO(SCRIPT),
+            open_model=lambda: io.BytesIO(whole[:-9]),
+        )
+
+
 def test_a_script_that_was_packed_twice_is_one() -> None:
     """A tar that was added to holds both; the later one counts."""
     out = io.BytesIO()
