@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import warnings
 from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
 
 from neo_constructs.archive import handlers
+from neo_constructs.archive.packing import members_of
 from neo_constructs.archive.script_advice import advise, names_of
 from neo_constructs.catalog.framework import Framework
 from neo_constructs.catalog.target import TargetDevice
@@ -48,53 +50,98 @@ def contract_for(framework: Framework, target: TargetDevice) -> Contract:
     return Contract.DLR if framework.name in {"ONNX", "KERAS"} else Contract.TOOLKIT
 
 
+def check_code(path: Path, entry_point: str, contract: Contract) -> list[Finding]:
+    """Say what is wrong with a script and what lies beside it.
+
+    Parameters
+    ----------
+    path
+        The folder, or the script.
+    entry_point
+        The script's name in the folder.
+    contract
+        The container's.
+    """
+    try:
+        is_file = path.is_file()
+        script = path if is_file else path / entry_point
+        others = [n for n in members_of(path) if n.endswith(".py") and path / n != script]
+    except OSError as error:
+        return [_finding(path, "script-unreadable", f"It cannot be read: {error}.", "")]
+    findings = check_script(script, contract)
+    if contract is Contract.DLR and others and not is_file:
+        message = (
+            f"This container takes exactly one .py file; beside {entry_point} there is "
+            f"{listed(others[:5])}."
+        )
+        fix = "put everything into the one script."
+        findings.append(_finding(path, "script-not-alone", message, fix))
+    return findings
+
+
 def check_script(script: Path, contract: Contract) -> list[Finding]:
     """Say what is wrong with a script for a contract. It is parsed, never run."""
     wrong_name = check_name(script.name, contract, str(script))
     if wrong_name:
         return wrong_name
-    if not script.is_file():
-        return [
-            _finding(
-                script,
-                "script-missing",
-                "There is no such file.",
-                "check the path and entry_point.",
-            )
-        ]
     try:
+        if not script.is_file():
+            fix = "check the path and entry_point."
+            return [_finding(script, "script-missing", "There is no such file.", fix)]
         source = script.read_bytes()
-        tree = ast.parse(source, filename=script.name)
     except OSError as error:
         return [_finding(script, "script-unreadable", f"It cannot be read: {error}.", "")]
-    except (SyntaxError, ValueError) as error:
-        line = getattr(error, "lineno", None)
-        place = f" (line {line})" if line else ""
-        message = getattr(error, "msg", None) or str(error)
-        return [
-            _finding(
-                script, "script-unreadable", f"It is not Python: {message}{place}.", "correct it."
-            )
-        ]
-    defined = names_of(tree)
-    if contract is Contract.TOOLKIT:
-        problems = list(handlers.check_toolkit(tree))
-    elif contract is Contract.TENSORFLOW:
-        problems = list(handlers.check_tensorflow(tree, defined))
-    else:
-        problems = list(_check_required(contract, defined))
-    problems += advise(tree, source, script.parent)
+    try:
+        problems = list(_problems(source, script, contract))
+    except (RecursionError, MemoryError):
+        problems = [handlers.Problem("script-unreadable", "It is nested too deeply to be read.",
+                                     "write it with fewer levels.")]  # fmt: skip
     return [
         Finding(code=p.code, level=p.level, where=str(script), message=p.message, fix=p.fix)
         for p in problems
     ]
 
 
+def _problems(source: bytes, script: Path, contract: Contract) -> Iterator[handlers.Problem]:
+    try:
+        tree = ast.parse(source, filename=script.name)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            # What only the compiler sees, such as a return outside of a function.
+            compile(source, script.name, "exec", dont_inherit=True)
+    except (SyntaxError, ValueError) as error:
+        line = getattr(error, "lineno", None)
+        place = f" (line {line})" if line else ""
+        message = getattr(error, "msg", None) or str(error)
+        yield handlers.Problem(
+            "script-unreadable", f"It is not Python: {message}{place}.", "correct it."
+        )
+        return
+    defined = names_of(tree)
+    if contract is Contract.TOOLKIT:
+        yield from handlers.check_toolkit(tree, defined)
+    elif contract is Contract.TENSORFLOW:
+        yield from handlers.check_tensorflow(tree, defined)
+    else:
+        yield from _check_required(contract, defined)
+        yield from handlers.check_dlr(tree)
+    yield from advise(tree, source, script.parent)
+
+
 def check_name(entry_point: str, contract: Contract, where: str) -> list[Finding]:
-    """Say if the container would not find a script of this name.
+    """Say if the container would not find a script of this name, or takes none.
 
     Source: sagemaker-tensorflow-serving-container, which looks for code/inference.py only.
     """
+    if contract is Contract.NONE:
+        return [
+            Finding(
+                code="script-not-taken",
+                where=where,
+                message="This container has a handler of its own and takes no script.",
+                fix="leave it out.",
+            )
+        ]
     if contract is not Contract.TENSORFLOW or entry_point == ENTRY_POINT:
         return []
     return [

@@ -27,6 +27,11 @@ TENSORFLOW: Final[Mapping[str, tuple[str, ...]]] = {
     "input_handler": ("data", "context"),
     "output_handler": ("response", "context"),
 }
+# neo-ai-dlr, neo_template_mxnet_byom.py.
+DLR: Final[Mapping[str, tuple[str, ...]]] = {
+    "neo_preprocess": ("payload", "content_type"),
+    "neo_postprocess": ("result",),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +44,15 @@ class Problem:
     level: Level = Level.ERROR
 
 
-def check_toolkit(tree: ast.Module) -> Iterator[Problem]:
+def check_toolkit(tree: ast.Module, defined: set[str]) -> Iterator[Problem]:
     """Say what the PyTorch and MXNet containers would make of a script."""
+    if not defined & {*TOOLKIT, "*"}:
+        yield Problem(
+            "script-function-missing",
+            f"It defines none of {listed(TOOLKIT)}: the container's defaults serve alone.",
+            "define what shall be otherwise.",
+            Level.WARNING,
+        )
     plain = _plain_functions(tree)
     beside = [name for name in _IN_ITS_STEAD if name in plain]
     if "transform_fn" in plain and beside:
@@ -58,7 +70,7 @@ def check_toolkit(tree: ast.Module) -> Iterator[Problem]:
 def check_tensorflow(tree: ast.Module, defined: set[str]) -> Iterator[Problem]:
     """Say what the TensorFlow container would make of a script."""
     plain = _plain_functions(tree)
-    if "handler" in defined and "handler" not in plain:
+    if "handler" in _assigned(tree):
         yield Problem(
             "script-handler-name",
             "The container takes whatever is called handler for the service's one function.",
@@ -73,9 +85,38 @@ def check_tensorflow(tree: ast.Module, defined: set[str]) -> Iterator[Problem]:
                 f"The container calls {listed(TENSORFLOW)}; missing: {listed(missing)}.",
                 "define input_handler(data, context) and output_handler(response, context).",
             )
-    for name in TENSORFLOW:
-        if name in plain and isinstance(plain[name], ast.AsyncFunctionDef):
+    both = {"handler": ("data", "context"), **TENSORFLOW}
+    yield from _check_calls(plain, both)
+
+
+def check_dlr(tree: ast.Module) -> Iterator[Problem]:
+    """Say what the containers of ONNX and Keras models would make of a script."""
+    yield from _check_calls(_plain_functions(tree), DLR)
+
+
+def _check_calls(
+    plain: Mapping[str, ast.FunctionDef | ast.AsyncFunctionDef],
+    called: Mapping[str, tuple[str, ...]],
+) -> Iterator[Problem]:
+    """Say which functions cannot be called with just so many arguments."""
+    for name, arguments in called.items():
+        if name not in plain:
+            continue
+        function, given = plain[name], plain[name].args
+        if isinstance(function, ast.AsyncFunctionDef):
             yield _is_async(name)
+            continue
+        positional = [*given.posonlyargs, *given.args]
+        needed = len(positional) - len(given.defaults)
+        by_name = [a for a, d in zip(given.kwonlyargs, given.kw_defaults, strict=True) if not d]
+        is_enough = len(arguments) <= len(positional) or given.vararg
+        if needed > len(arguments) or not is_enough or by_name:
+            yield Problem(
+                "script-function-arity",
+                f"The container calls {name}({', '.join(arguments)}); it has "
+                f"{ast.unparse(given) or 'no parameters'}.",
+                f"define {name}({', '.join(arguments)}).",
+            )
 
 
 def _check_function(
@@ -128,8 +169,34 @@ def _plain_functions(
         for node in tree.body
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not node.decorator_list
     }
-    rebound = _bound_otherwise(tree)
+    rebound = _bound_otherwise(tree) | ({"*"} if is_dynamic(tree) else set())
     return {} if "*" in rebound else {n: f for n, f in found.items() if n not in rebound}
+
+
+def is_dynamic(tree: ast.Module) -> bool:
+    """Whether a module may define names in a way that its syntax does not show."""
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef) and node.name == "__getattr__":
+            return True
+    return any(
+        isinstance(node, ast.Name) and node.id in {"globals", "setattr", "exec", "vars", "eval"}
+        for node in ast.walk(tree)
+    )
+
+
+def _assigned(tree: ast.Module) -> set[str]:
+    """Return the names that plain assignments at the top of a module bind."""
+    names: set[str] = set()
+    for statement in tree.body:
+        if isinstance(statement, ast.Assign):
+            targets: list[ast.expr] = statement.targets
+        elif isinstance(statement, ast.AnnAssign | ast.For):
+            targets = [statement.target]
+        else:
+            continue
+        if not isinstance(getattr(statement, "value", None), ast.Lambda):
+            names |= {n.id for t in targets for n in ast.walk(t) if isinstance(n, ast.Name)}
+    return names
 
 
 def _bound_otherwise(tree: ast.Module) -> set[str]:

@@ -59,8 +59,12 @@ def inspect(path: Path) -> Inspection:
     Nothing is executed and nothing is unpickled. What cannot be used is a finding, never an
     exception.
     """
-    if not path.exists():
-        return _unusable(path, "model-missing", f"There is no file or folder at {str(path)!r}.")
+    fix = "check the path."
+    try:
+        if not path.exists():
+            return _unusable(path, "model-missing", f"There is no file or folder at {str(path)!r}.")
+    except OSError as error:
+        return _unusable(path, "model-unreadable", f"It cannot be read: {error}.", fix)
     fix = "Neo takes a gzip-compressed tar archive; write it again."
     try:
         if is_archive(path):

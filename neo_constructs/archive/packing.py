@@ -23,18 +23,37 @@ _EXCLUDED_NAMES: Final = frozenset({"__pycache__", ".DS_Store", ".git", ".ipynb_
 def members_of(path: Path) -> Mapping[str, Path]:
     """Return what a file or a folder puts into an archive: member name to file, sorted.
 
-    Left out: byte code, hidden copies that macOS adds (``._*``), and folders of tools.
+    Left out: byte code, hidden copies that macOS adds (``._*``), and folders of tools. Links are
+    followed.
+
+    Raises
+    ------
+    OSError
+        If a folder cannot be read, or something is neither a file nor a folder.
     """
     if path.is_file():
         return {path.name: path}
     found = {}
-    for folder, folders, files in os.walk(path):
+    seen = {path.resolve()}
+    for folder, folders, files in os.walk(path, onerror=_raise, followlinks=True):
         folders[:] = sorted(name for name in folders if name not in _EXCLUDED_NAMES)
+        for name in folders:
+            if (Path(folder) / name).is_symlink():
+                target = (Path(folder) / name).resolve()
+                if target in seen or any(target in parent.parents for parent in seen):
+                    raise OSError(f"the link {Path(folder) / name} leads in a circle")
+                seen.add(target)
         for name in files:
             if name not in _EXCLUDED_NAMES and not name.startswith("._"):
                 file = Path(folder) / name
+                if not file.is_file():
+                    raise OSError(f"{file} is neither a file nor a folder")
                 found[file.relative_to(path).as_posix()] = file
     return dict(sorted(found.items()))
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def fingerprint(members: Mapping[str, Path]) -> str:
@@ -95,8 +114,12 @@ def pack(
                 info.size = sizes[name]
                 info.mode = 0o644
                 with file.open("rb") as stream:
+                    before = os.fstat(stream.fileno())
                     read = _Read(stream, progress)
                     tar.addfile(info, read)
+                    after = os.fstat(stream.fileno())
+                if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+                    raise OSError(f"{file} has changed while it was packed")
                 contents[name] = read.hashed.hexdigest()
         Path(temporary).chmod(0o644)
         Path(temporary).replace(archive)

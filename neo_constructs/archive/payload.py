@@ -12,10 +12,13 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+from neo_constructs.archive.codec import decompressed
 from neo_constructs.findings import Finding, Level, listed
 
 MAX_PAYLOAD_BYTES: Final = 6 * 1024**2  # API reference, InvokeEndpoint, Body
 MAX_PAYLOADS: Final = 10_000
+MAX_READ_BYTES: Final = 64 * 1024**2
+MAX_UNPACKED_BYTES: Final = 1024**3
 _NAMED: Final = 5
 
 
@@ -29,14 +32,18 @@ def read_payloads(path: Path) -> Iterator[tuple[str, bytes]]:
 
     Raises
     ------
-    OSError, EOFError, tarfile.TarError, zlib.error
-        If it cannot be read.
+    OSError, EOFError, ValueError, TypeError, tarfile.TarError, zlib.error
+        If it cannot be read, or a payload is larger than any container takes.
     """
     if not is_payload_archive(path):
+        if path.stat().st_size > MAX_READ_BYTES:
+            raise ValueError(f"it has more than {MAX_READ_BYTES >> 20} MiB")
         yield path.name, path.read_bytes()
         return
     with tarfile.open(path, "r|gz") as archive:
         for member in archive:
+            if member.size > MAX_READ_BYTES:
+                raise ValueError(f"{member.name} has more than {MAX_READ_BYTES >> 20} MiB")
             stream = archive.extractfile(member) if member.isfile() else None
             if stream:
                 yield member.name, stream.read()
@@ -52,7 +59,11 @@ def check_payloads(path: Path, *, max_bytes: int = MAX_PAYLOAD_BYTES) -> list[Fi
     max_bytes
         The most that one request may have. Default: what InvokeEndpoint takes.
     """
-    if not path.is_file():
+    try:
+        is_file = path.is_file()
+    except OSError as error:
+        return [_finding(path, "payload-unreadable", f"It cannot be read: {error}.", "")]
+    if not is_file:
         return [_finding(path, "payload-missing", "There is no such file.", "check the path.")]
     if not is_payload_archive(path):
         message = "A sample payload is taken from a gzip-compressed tar archive, named .tar.gz."
@@ -66,17 +77,20 @@ def check_payloads(path: Path, *, max_bytes: int = MAX_PAYLOAD_BYTES) -> list[Fi
 
 
 def _check(path: Path, max_bytes: int) -> Iterator[Finding]:
-    files, others, hidden, large, empty = 0, list[str](), list[str](), list[str](), list[str]()
-    with tarfile.open(path, "r|gz") as archive:
+    others, hidden, large, empty = list[str](), list[str](), list[str](), list[str]()
+    files = members = unpacked = 0
+    with decompressed(path) as plain, tarfile.open(fileobj=plain, mode="r|") as archive:
         for member in archive:
             name = PurePosixPath(member.name).name
+            members += 1
+            unpacked += member.size
+            if members > MAX_PAYLOADS or unpacked > MAX_UNPACKED_BYTES:
+                message = f"It has more than {MAX_PAYLOADS:,} members, or more than 1 GiB in them."
+                yield _finding(path, "payload-size", message, "leave a sample of them.")
+                return
             if member.isdir():
                 continue
             files += 1
-            if files > MAX_PAYLOADS:
-                message = f"It has more than {MAX_PAYLOADS:,} files."
-                yield _finding(path, "payload-size", message, "leave a sample of them.")
-                return
             if not member.isfile():
                 others.append(member.name)
             elif name.startswith("."):
@@ -85,6 +99,7 @@ def _check(path: Path, max_bytes: int) -> Iterator[Finding]:
                 large.append(f"{member.name} ({member.size} bytes)")
             elif member.size == 0:
                 empty.append(member.name)
+        plain.read(1 << 20)  # only at its end a gzip stream tells whether it is whole
     if files == len(hidden):
         yield _finding(path, "payload-empty", "It holds no payload.", "put one file into it.")
     if others:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from neo_constructs.archive import declared
 from neo_constructs.archive.check_model import check_model
-from neo_constructs.archive.entry_point import ENTRY_POINT, Contract, check_script, contract_for
+from neo_constructs.archive.entry_point import ENTRY_POINT, Contract, check_code, contract_for
 from neo_constructs.archive.inspection import Inspection, check_members, inspect, inspect_members
 from neo_constructs.archive.model_file import ModelFile
 from neo_constructs.archive.payload import check_payloads
@@ -151,7 +151,7 @@ def _check_inputs(
 
 def _check_code(code: Path, framework: Framework | None, target: TargetDevice) -> list[Finding]:
     contract = contract_for(framework, target) if framework else Contract.TOOLKIT
-    return check_script(code / ENTRY_POINT if code.is_dir() else code, contract)
+    return check_code(code, ENTRY_POINT, contract)
 
 
 def _read(model: ModelFile | None) -> DataInputConfig | None:

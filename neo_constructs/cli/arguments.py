@@ -3,15 +3,45 @@
 from __future__ import annotations
 
 import json
+import re
+import signal
 import sys
 from collections.abc import Callable
-from typing import Any
+from types import FrameType
+from typing import Any, NoReturn
 
 import click
 
+from neo_constructs.catalog import support
 from neo_constructs.catalog.data_input import DataInputConfig
+from neo_constructs.catalog.framework import Framework
+from neo_constructs.catalog.target import TargetDevice
 from neo_constructs.errors import ValidationError
 from neo_constructs.findings import Finding
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def say(text: str, *, err: bool = False) -> None:
+    """Print text, whatever is in it: names of files may hold bytes that no terminal should see."""
+    plain = _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    click.echo(plain.encode("utf-8", "backslashreplace").decode(), err=err)
+
+
+def fail(text: str) -> NoReturn:
+    """Say why nothing can be done, and exit with 2."""
+    say(text, err=True)
+    sys.exit(2)
+
+
+def end_as_interrupted() -> None:
+    """Let whoever ends this process by a signal end what it has started, too."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
 
 
 def parse_all(*given: tuple[str | None, Callable[[str], Any]]) -> list[Any]:
@@ -26,9 +56,24 @@ def parse_all(*given: tuple[str | None, Callable[[str], Any]]) -> list[Any]:
         except ValidationError as error:
             unusable += error.findings
     if unusable:
-        click.echo(str(ValidationError(unusable)), err=True)
-        sys.exit(2)
+        fail(str(ValidationError(unusable)))
     return parsed
+
+
+def any_version(text: str) -> Framework:
+    """Return the framework that a text names, with the newest version if it says none.
+
+    Raises
+    ------
+    ValidationError
+        If there is no such framework.
+    """
+    try:
+        return Framework.parse(text)
+    except ValidationError as error:
+        if error.findings[0].code != "framework-version-missing" or ":" in text:
+            raise
+        return support.newest(text.upper(), TargetDevice.ML_C5)
 
 
 def data_input_config(text: str) -> DataInputConfig:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import click
 
 from neo_constructs.archive.inspection import is_archive
 from neo_constructs.archive.packing import members_of, pack
 from neo_constructs.archive.validation import validate_members
-from neo_constructs.catalog.framework import Framework
-from neo_constructs.cli.arguments import parse_all
+from neo_constructs.cli.arguments import any_version, end_as_interrupted, fail, parse_all, say
 from neo_constructs.errors import errors_among
 
 SUFFIXES = (".tar.gz", ".tgz")
@@ -35,22 +34,24 @@ def package(
     The same files always give the same members. They are checked before: what Neo would refuse is
     not packed. Exits 1 if there are errors, 2 if a file cannot be read.
     """
-    (parsed,) = parse_all((framework, Framework.parse))
+    end_as_interrupted()
+    (parsed,) = parse_all((framework, any_version))
     if not output.name.endswith(SUFFIXES):
         raise click.UsageError(f"{str(output)!r} must end in .tar.gz: the API asks for it.")
     try:
         members = dict(_members(paths, code, output))
         findings = validate_members(members, output, framework=parsed).findings
         for finding in findings:
-            click.echo(f"{finding.level.capitalize()}: {finding}", err=True)
+            say(f"{finding.level.capitalize()}: {finding}", err=True)
         if errors_among(findings):
             sys.exit(1)
         with _progress(members) as read:
             fingerprint = pack(members, output, progress=read)
     except OSError as error:
-        click.echo(f"The archive could not be written: {error}.", err=True)
-        sys.exit(2)
-    click.echo(f"{output}: {len(members)} files, fingerprint {fingerprint}")
+        fail(f"The archive could not be written: {error}.")
+    except KeyboardInterrupt:
+        sys.exit(130)
+    say(f"{output}: {len(members)} files, fingerprint {fingerprint}")
 
 
 def _members(
@@ -60,8 +61,7 @@ def _members(
     seen: dict[str, Path] = {}
     for path, prefix in (*((path, "") for path in paths), *([(code, "code/")] if code else [])):
         if not path.exists():
-            click.echo(f"There is no file or folder at {str(path)!r}.", err=True)
-            sys.exit(2)
+            fail(f"There is no file or folder at {str(path)!r}.")
         if is_archive(path):
             raise click.UsageError(f"{str(path)!r} is an archive already: give what is in it.")
         for name, file in members_of(path).items():
@@ -73,6 +73,9 @@ def _members(
                 )
             seen[prefix + name] = file
             yield prefix + name, file
+    folders = {str(parent) for name in seen for parent in PurePosixPath(name).parents}
+    if both := sorted(folders & set(seen)):
+        raise click.UsageError(f"{both[0]!r} would be a file and a folder.")
 
 
 @contextmanager

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import mimetypes
+import shutil
+import socket
 import sys
 import tarfile
 import tempfile
@@ -12,13 +14,13 @@ from pathlib import Path
 
 import click
 
-from neo_constructs.archive.entry_point import Contract, contract_for
+from neo_constructs.archive.entry_point import Contract, check_script, contract_for
 from neo_constructs.archive.inspection import inspect
 from neo_constructs.archive.model_file import ModelFile
 from neo_constructs.archive.payload import read_payloads
 from neo_constructs.catalog.framework import Framework
 from neo_constructs.catalog.target import TargetDevice
-from neo_constructs.cli.arguments import parse_all
+from neo_constructs.cli.arguments import any_version, end_as_interrupted, fail, parse_all, say
 from neo_constructs.local.container import ContainerError, LocalContainer, Reply
 from neo_constructs.local.model_folder import lay_out, sample_shapes
 
@@ -37,7 +39,8 @@ _CONTAINERS = {
     Contract.DLR: "the containers of ONNX and Keras models do",
     Contract.NONE: "XGBoost's container does",
 }
-_UNREADABLE = (OSError, EOFError, tarfile.TarError, zlib.error)
+_UNREADABLE = (OSError, EOFError, ValueError, TypeError, tarfile.TarError, zlib.error)
+INTERRUPTED = 130
 
 
 @click.command()
@@ -56,7 +59,7 @@ _UNREADABLE = (OSError, EOFError, tarfile.TarError, zlib.error)
 @click.option("--accept", default="*/*", show_default=True)
 @click.option("--serve", is_flag=True, help="Answer /ping and /invocations until interrupted.")
 @click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", default=8080, show_default=True)
+@click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535))
 @click.option(
     "--python", default=sys.executable, help="The interpreter with the script's packages."
 )
@@ -89,14 +92,19 @@ def run(
     """Load the model at PATH by its script, and answer each payload.
 
     Environment, working directory and import path are the container's. What runs is the trained
-    model: nothing is compiled here. Exits 1 if the container could not load, or answered an error.
+    model: nothing is compiled here. Exits 1 if the container could not load, or answered an error,
+    2 if an argument cannot be used.
     """
-    parsed, device = parse_all((framework, Framework.parse), (target, TargetDevice.parse))
+    parsed, device = parse_all((framework, any_version), (target, TargetDevice.parse))
+    _require_all(path, code, payloads, python)
     contract, model = _recognised(path, parsed, device)
+    listening = _listen(host, port) if serve else None
+    end_as_interrupted()
     with tempfile.TemporaryDirectory(prefix="neo-run-") as base:
         try:
-            # The file's suffix /opt/ml is where a container has it.
+            # Below a folder like /opt/ml, where a container has them.
             model_dir, script = lay_out(path, code, contract, Path(base) / "ml")
+            _advise(script, contract)
             began = time.monotonic()
             container = LocalContainer(
                 model_dir,
@@ -112,18 +120,22 @@ def run(
                 },
             )
         except ContainerError as error:
-            click.echo(f"Error: {error}", err=True)
-            _hint(str(error))
+            say(f"Error: {error}", err=True)
+            _hint(str(error), script_is_given=code is not None)
             sys.exit(1)
+        except KeyboardInterrupt:
+            sys.exit(INTERRUPTED)
         try:
             seconds = time.monotonic() - began
             click.echo(f"loaded in {seconds:.1f} s, as {_CONTAINERS[contract]}", err=True)
             failures = sum(_send(container, p, content_type, accept) for p in payloads)
-            if serve:
-                _serve(container, host, port)
+            if listening:
+                _serve(container, listening)
         except ContainerError as error:
-            click.echo(f"Error: {error}", err=True)
+            say(f"Error: {error}", err=True)
             sys.exit(1)
+        except KeyboardInterrupt:
+            sys.exit(0 if serve else INTERRUPTED)
         finally:
             container.stop()
     sys.exit(int(bool(failures)))
@@ -135,13 +147,13 @@ def _recognised(
     """Return the container's contract; exit with 2 if there is no telling."""
     inspection = inspect(path)
     model = inspection.model
-    if not path.exists():
-        click.echo(f"There is no file or folder at {str(path)!r}.", err=True)
-        sys.exit(2)
+    unusable = {"archive-link", "archive-beyond-reason", "archive-member-path", "model-unreadable"}
+    found = [f for f in inspection.findings if f.code in unusable]
+    if found:
+        fail("\n".join(str(finding) for finding in found))
     if framework is None and model is None:
         why = "; ".join(str(finding) for finding in inspection.findings)
-        click.echo(f"{path} is not recognised; give --framework. {why}".strip(), err=True)
-        sys.exit(2)
+        fail(f"{path} is not recognised; give --framework. {why}".strip())
     known = framework or Framework(model.framework if model else "")
     return contract_for(known, target), model
 
@@ -159,18 +171,20 @@ def _variables(contract: Contract, script: Path) -> dict[str, str]:
 
 def _send(container: LocalContainer, path: Path, content_type: str | None, accept: str) -> int:
     """Send every payload of a file, print the replies, and return how many were errors."""
-    failures = 0
+    sent = failures = 0
     try:
         for name, body in read_payloads(path):
+            sent += 1
             reply = container.invoke(
                 body, content_type=content_type or _type_of(name), accept=accept
             )
             failures += reply.status >= FAILED
-            click.echo(f"{name}: {reply.status} {reply.content_type}")
-            click.echo(_shown(reply))
+            say(f"{name}: {reply.status} {reply.content_type}")
+            say(_shown(reply))
     except _UNREADABLE as error:
-        click.echo(f"{path} cannot be read: {error}.", err=True)
-        sys.exit(2)
+        fail(f"{path} cannot be read: {error}.")
+    if not sent:
+        fail(f"{path} holds no payload.")
     return failures
 
 
@@ -187,17 +201,54 @@ def _shown(reply: Reply) -> str:
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}... ({len(text)} characters)"
 
 
-def _serve(container: LocalContainer, host: str, port: int) -> None:
+def _require_all(path: Path, code: Path | None, payloads: tuple[Path, ...], python: str) -> None:
+    """Exit with 2 at what is not there, all of it together."""
+    missing = []
+    for each in (path, *([code] if code else []), *payloads):
+        try:
+            each.stat()
+        except OSError as error:
+            missing.append(f"There is no file or folder at {str(each)!r}: {error.strerror}.")
+    if shutil.which(python) is None:
+        missing.append(f"There is no program {python!r} to run the script with.")
+    if missing:
+        fail("\n".join(missing))
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens; exit with 2 if it cannot."""
+    listening = socket.socket()
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+        listening.listen()
+    except OSError as error:
+        fail(f"{host}:{port} cannot be listened on: {error}.")
+    return listening
+
+
+def _serve(container: LocalContainer, listening: socket.socket) -> None:
     try:
         from neo_constructs.local.server import serve as answer
     except ModuleNotFoundError as error:
-        click.echo(f"{error}: pip install 'neo-constructs[local]'", err=True)
-        sys.exit(2)
-    click.echo(f"serving on http://{host}:{port} (/ping, /invocations)", err=True)
-    answer(container, host=host, port=port)
+        fail(f"{error}: pip install 'neo-constructs[local]'")
+    host, port = listening.getsockname()[:2]
+    say(f"serving on http://{host}:{port} (/ping, /invocations)", err=True)
+    answer(container, listening)
 
 
-def _hint(error: str) -> None:
-    """Say what is missing here that a Neo container has."""
+def _advise(script: Path, contract: Contract) -> None:
+    """Say what is seen of the script before it runs."""
+    if not script.is_file():
+        return
+    for finding in check_script(script, contract):
+        text = str(finding).replace(str(script), script.name)
+        say(f"{finding.level.capitalize()}: {text}", err=True)
+
+
+def _hint(error: str, *, script_is_given: bool) -> None:
+    """Say what is missing here that a Neo container has, or was not given."""
     if any(text in error for text in ("torch.neo", "attribute 'neo'", "neomxnet", "compiled")):
-        click.echo("Only Neo's containers have that: --stand-in makes it here.", err=True)
+        say("Only Neo's containers have that: --stand-in makes it here.", err=True)
+    if "No module named 'inference'" in error and not script_is_given:
+        say("This container needs a script: give --code.", err=True)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-from types import FrameType
-from typing import NoReturn
 
 import click
+
+from neo_constructs.cli.arguments import end_as_interrupted, fail
 
 
 @click.group()
@@ -39,28 +38,18 @@ def run(port: int | None, minutes: float, command: tuple[str, ...]) -> None:
         from neo_constructs.sandbox.emulator import sandbox as emulated
         from neo_constructs.sandbox.processes import CommandTimeoutError
     except ImportError as error:
-        _fail(
+        fail(
             f"The sandbox needs the extra 'sandbox' ({error}): pip install neo-constructs[sandbox]"
         )
     # Whoever ends this process, by a signal that can be caught, ends what it started too.
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
+    end_as_interrupted()
     try:
         with emulated(port=port) as running:
             click.echo(f"Sandbox: an emulated AWS at {running.endpoint}, IAM enforced.", err=True)
             code = running.run(command, seconds=minutes * 60)
     except (SandboxError, CommandTimeoutError) as error:
-        _fail(str(error))
+        fail(str(error))
     except KeyboardInterrupt:
         click.echo("Interrupted; the sandbox has ended.", err=True)
         sys.exit(130)
     sys.exit(code)
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt
-
-
-def _fail(message: str) -> NoReturn:
-    click.echo(message, err=True)
-    sys.exit(2)

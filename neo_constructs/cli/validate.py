@@ -12,10 +12,9 @@ import click
 from neo_constructs.archive.model_file import ModelFile
 from neo_constructs.archive.validation import Validation
 from neo_constructs.archive.validation import validate as check
-from neo_constructs.catalog.framework import Framework
 from neo_constructs.catalog.target import TargetDevice
+from neo_constructs.cli.arguments import any_version, parse_all, say
 from neo_constructs.cli.arguments import data_input_config as parse_shapes
-from neo_constructs.cli.arguments import parse_all
 from neo_constructs.errors import errors_among
 
 UNREADABLE = frozenset(
@@ -55,7 +54,7 @@ def validate(
     if path is None and code is None and payload is None:
         raise click.UsageError("Give PATH, --code or --payload, or more of them.")
     parsed, device, shapes = parse_all(
-        (framework, Framework.parse),
+        (framework, any_version),
         (target, TargetDevice.parse),
         (data_input_config, parse_shapes),
     )
@@ -95,12 +94,12 @@ def _model(model: ModelFile) -> dict[str, Any]:
 def _print(found: Validation) -> None:
     model = found.model
     if model:
-        click.echo(f"{model.where}: {model.framework} ({model.format})")
+        say(f"{model.where}: {model.framework} ({model.format})")
         for each in model.inputs:
             sizes = ", ".join("?" if d is None else str(d) for d in each.shape or ("...",))
-            click.echo(f"  input {each.name}: {each.dtype} [{sizes}]")
+            say(f"  input {each.name}: {each.dtype} [{sizes}]")
     for finding in found.findings:
-        click.echo(f"{finding.level.capitalize()}: {finding}")
+        say(f"{finding.level.capitalize()}: {finding}")
     errors = len(errors_among(found.findings))
     warnings = len(found.findings) - errors
-    click.echo(f"{errors} error{'s' * (errors != 1)}, {warnings} warning{'s' * (warnings != 1)}")
+    say(f"{errors} error{'s' * (errors != 1)}, {warnings} warning{'s' * (warnings != 1)}")

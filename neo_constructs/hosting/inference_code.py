@@ -14,10 +14,10 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_s3_assets as s3_assets
 from constructs import Construct
 
-from neo_constructs.archive.entry_point import ENTRY_POINT, Contract, check_name, check_script
+from neo_constructs.archive.entry_point import ENTRY_POINT, Contract, check_code, check_name
 from neo_constructs.archive.packing import fingerprint, members_of, pack
 from neo_constructs.compilation.model_data import ObjectLocation, cache_folder
-from neo_constructs.findings import Finding, Level, listed
+from neo_constructs.findings import Finding, Level
 
 _ARCHIVE_KEY = re.compile(r".*\.(tar\.gz|tgz)")
 _REQUIREMENTS = "requirements.txt"
@@ -97,22 +97,7 @@ class _Local(InferenceCode):
         return _REQUIREMENTS in self._members()
 
     def check(self, contract: Contract) -> list[Finding]:
-        script = self.path if self.path.is_file() else self.path / self.entry_point
-        findings = check_script(script, contract)
-        others = [n for n in self._members() if n.endswith(".py") and n != self.entry_point]
-        if contract is Contract.DLR and others:
-            findings.append(
-                Finding(
-                    code="script-not-alone",
-                    where=str(self.path),
-                    message=(
-                        "This container takes exactly one .py file; beside "
-                        f"{self.entry_point} there is {listed(others[:5])}."
-                    ),
-                    fix="put everything into the one script.",
-                )
-            )
-        return findings
+        return check_code(self.path, self.entry_point, contract)
 
     def bind(self, scope: Construct) -> ObjectLocation:
         members = self._members()
@@ -130,7 +115,10 @@ class _Local(InferenceCode):
         return ObjectLocation(bucket=asset.bucket, key=asset.s3_object_key, fingerprint=digest)
 
     def _members(self) -> Mapping[str, Path]:
-        return members_of(self.path) if self.path.exists() else {}
+        try:
+            return members_of(self.path)
+        except OSError:  # check() says so
+            return {}
 
 
 @dataclass(frozen=True)

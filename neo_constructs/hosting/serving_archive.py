@@ -13,7 +13,6 @@ from neo_constructs.compilation.artifact_bucket import ArtifactBucket
 from neo_constructs.engine.job_engine import JobEngine
 from neo_constructs.engine.rights import warn
 from neo_constructs.errors import raise_errors
-from neo_constructs.findings import Finding
 from neo_constructs.hosting.inference_code import InferenceCode
 
 RESOURCE_TYPE: Final = "Custom::NeoServingArchive"
@@ -81,8 +80,7 @@ class ServingArchive(Resource):
         enable_network_isolation: bool = False,
     ) -> None:
         super().__init__(scope, construct_id)
-        found = [*_not_taken(contract), *inference_code.check(contract)]
-        warn(self, raise_errors(found, subject=self.node.path))
+        warn(self, raise_errors(inference_code.check(contract), subject=self.node.path))
         engine = JobEngine.of(self)
         self.artifact_bucket: Final[s3.IBucket] = artifact_bucket or ArtifactBucket.of(self)
         engine.use_artifact_bucket(self.artifact_bucket)
@@ -118,16 +116,3 @@ class ServingArchive(Resource):
         bucket, _, key = url.removeprefix("s3://").partition("/")
         if not Token.is_unresolved(url) and url.startswith("s3://"):
             engine.read_object(s3.Bucket.from_bucket_name(self, "ModelBucket", bucket), key)
-
-
-def _not_taken(contract: Contract) -> list[Finding]:
-    if contract is not Contract.NONE:
-        return []
-    return [
-        Finding(
-            code="script-not-taken",
-            where="inference_code",
-            message="This container has a handler of its own and takes no script.",
-            fix="leave inference_code out.",
-        )
-    ]

@@ -19,7 +19,7 @@ CODE = "code"
 def lay_out(path: Path, code: Path | None, contract: Contract, base: Path) -> tuple[Path, Path]:
     """Return the model's folder and the script, as the container would see them.
 
-    Files are linked, not copied: an edited script is the one that runs at the next start.
+    Files are copied: what a script writes beside its model is the container's, not the user's.
 
     Parameters
     ----------
@@ -39,23 +39,25 @@ def lay_out(path: Path, code: Path | None, contract: Contract, base: Path) -> tu
     """
     model_dir = base / "model"
     model_dir.mkdir(parents=True)
-    if not path.exists():
-        raise ContainerError(f"there is no file or folder at {str(path)!r}")
     if is_archive(path):
         _unpack(path, model_dir)
     else:
-        _link(path, model_dir)
+        _copy(path, model_dir)
     if code is None:
         found = model_dir / CODE
         return model_dir, _moved(found, base, contract) / ENTRY_POINT
-    if not code.exists():
-        raise ContainerError(f"there is no file or folder at {str(code)!r}")
     # The containers with an archive of its own for the script have it elsewhere.
     folder = base / "script" if contract is Contract.DLR else model_dir / CODE
-    if folder.exists():
+    if folder.is_dir():
         shutil.rmtree(folder)
+    folder.unlink(missing_ok=True)
     folder.mkdir()
-    _link(code, folder)
+    _copy(code, folder)
+    scripts = sorted(folder.rglob("*.py"))
+    if contract is Contract.DLR and len(scripts) > 1:
+        raise ContainerError(
+            f"this container takes exactly one .py file; {str(code)!r} has {len(scripts)}"
+        )
     return model_dir, folder / (ENTRY_POINT if code.is_dir() else code.name)
 
 
@@ -66,11 +68,14 @@ def _moved(folder: Path, base: Path, contract: Contract) -> Path:
     return Path(shutil.move(folder, base / "script"))
 
 
-def _link(path: Path, folder: Path) -> None:
-    for name, file in members_of(path).items():
-        place = folder / name
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.symlink_to(file.resolve())
+def _copy(path: Path, folder: Path) -> None:
+    try:
+        for name, file in members_of(path).items():
+            place = folder / name
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, place)
+    except OSError as error:
+        raise ContainerError(f"{str(path)!r} cannot be read: {error}") from error
 
 
 def _unpack(path: Path, folder: Path) -> None:

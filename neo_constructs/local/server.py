@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+import socket
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from neo_constructs.archive.payload import MAX_PAYLOAD_BYTES
 from neo_constructs.local.container import ContainerError, LocalContainer
 
-MAX_BODY_BYTES = 6 * 1024**2  # API reference, InvokeEndpoint
+GRACE_SECONDS = 2  # for a request that is under way when the server ends
 
 
-def serve(container: LocalContainer, *, host: str, port: int) -> None:
+def serve(container: LocalContainer, listening: socket.socket) -> None:
     """Serve until the process is interrupted. One request at a time reaches the worker."""
-    import uvicorn
-    from starlette.applications import Starlette
-    from starlette.concurrency import run_in_threadpool
-    from starlette.requests import Request
-    from starlette.responses import PlainTextResponse, Response
-    from starlette.routing import Route
 
     async def ping(_request: Request) -> Response:
         return Response(status_code=200 if container.is_alive else 500)
 
     async def invocations(request: Request) -> Response:
         body = await request.body()
-        if len(body) > MAX_BODY_BYTES:
-            return PlainTextResponse(f"The body is larger than {MAX_BODY_BYTES} bytes", 413)
+        if len(body) > MAX_PAYLOAD_BYTES:
+            return PlainTextResponse(f"The body is larger than {MAX_PAYLOAD_BYTES} bytes", 413)
         try:
             reply = await run_in_threadpool(
                 container.invoke,
@@ -36,8 +40,8 @@ def serve(container: LocalContainer, *, host: str, port: int) -> None:
         headers = {"content-type": reply.content_type}
         return Response(reply.body, reply.status, headers=headers)
 
-    routes = [
-        Route("/ping", ping),
-        Route("/invocations", invocations, methods=["POST"]),
-    ]
-    uvicorn.run(Starlette(routes=routes), host=host, port=port, log_level="warning")
+    routes = [Route("/ping", ping), Route("/invocations", invocations, methods=["POST"])]
+    config = uvicorn.Config(
+        Starlette(routes=routes), log_level="warning", timeout_graceful_shutdown=GRACE_SECONDS
+    )
+    uvicorn.Server(config).run(sockets=[listening])

@@ -56,7 +56,7 @@ SCRIPTS: dict[str, tuple[str, str | None]] = {
               "script-function-async"),
     "an async model": ("async def model_fn(d): return 1\n", "script-function-async"),
     "a slip": ("def model_fn(d:\n", "script-unreadable"),
-    "nothing": ("", None),
+    "nothing": ("", "script-function-missing"),
 }  # fmt: skip
 number = iter(range(10**6))
 

@@ -86,13 +86,13 @@ def test_the_content_type_is_what_one_says(tmp_path: Path) -> None:
         (("no-such-model",), 2, "There is no file or folder at 'no-such-model'"),
         ((MODELS / "make_torch.py",), 2, "give --framework"),
         ((DIGITS / "digits.onnx", "--framework", "onyx"), 2, "Did you mean 'onnx'"),
-        ((DIGITS / "digits.onnx", "--code", "nowhere"), 1, "no file or folder at 'nowhere'"),
+        ((DIGITS / "digits.onnx", "--code", "nowhere"), 2, "no file or folder at 'nowhere'"),
         ((DIGITS / "digits.onnx",), 1, "No module named 'inference'"),
-        ((DIGITS / "digits.onnx", "--python", "no-such-python"), 1, "cannot be run"),
+        ((DIGITS / "digits.onnx", "--python", "no-such-python"), 2, "no program 'no-such-python'"),
         (
             (DIGITS / "digits.onnx", "--code", DIGITS / "code", "--payload", "nothing.json"),
             2,
-            "nothing.json cannot be read",
+            "no file or folder at 'nothing.json'",
         ),
     ],
 )

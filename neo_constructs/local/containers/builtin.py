@@ -22,12 +22,12 @@ def load(model_dir: Path, _script: Path, _options: dict[str, Any]) -> Callable[.
     """Load the model."""
     import numpy as np
 
-    predict = _model(model_dir)
+    width, predict = _model(model_dir)
 
     def rows(payload: str, content_type: str) -> Any:
         lines = payload.rstrip().split("\n")
         if content_type in LIBSVM:
-            return _sparse(lines, np)
+            return _sparse(lines, width, np)
         if content_type == "text/csv":
             delimiter = csv.Sniffer().sniff(lines[0]).delimiter
             return np.array([line.split(delimiter) for line in lines]).astype(float)
@@ -37,6 +37,8 @@ def load(model_dir: Path, _script: Path, _options: dict[str, Any]) -> Callable[.
         )
 
     def handle(payload: bytes, content_type: str, _accept: str) -> Reply:
+        if not content_type:  # the template raises, and answers 500
+            return 500, "text/plain", b"Internal Server Error occured"
         try:
             found = np.asarray(predict(rows(payload.decode(), content_type)))
             # One value for each row is one line of the reply, as the template writes it.
@@ -53,21 +55,24 @@ def load(model_dir: Path, _script: Path, _options: dict[str, Any]) -> Callable[.
     return handle
 
 
-def _sparse(lines: list[str], np: Any) -> Any:
+def _sparse(lines: list[str], width: int, np: Any) -> Any:
     """Return rows of libsvm as an array; what is not named is missing."""
     entries = [
         (row, int(column), float(value))
         for row, line in enumerate(lines)
         for column, _, value in (e.partition(":") for e in line.split(" ") if ":" in e)
     ]
-    width = 1 + max((column for _, column, _ in entries), default=0)
+    last = max((column for _, column, _ in entries), default=0)
+    if last >= width:
+        raise ValueError(f"column {last} of a model with {width} features")
     found = np.full((1 + max((row for row, _, _ in entries), default=0), width), np.nan)
     for row, column, value in entries:
         found[row, column] = value
     return found
 
 
-def _model(model_dir: Path) -> Callable[[Any], Any]:
+def _model(model_dir: Path) -> tuple[int, Callable[[Any], Any]]:
+    """Return how many features the model has, and what predicts."""
     import xgboost
 
     files = [file for file in sorted(model_dir.iterdir()) if file.is_file()]
@@ -81,11 +86,6 @@ def _model(model_dir: Path) -> Callable[[Any], Any]:
         booster = xgboost.Booster(model_file=str(file))
 
     def predict(rows: Any) -> Any:
-        width = booster.num_features()
-        if rows.shape[1] < width:  # libsvm leaves out what is missing at the end of every row
-            import numpy as np
-
-            rows = np.pad(rows, ((0, 0), (0, width - rows.shape[1])), constant_values=np.nan)
         return booster.predict(xgboost.DMatrix(rows), validate_features=False)
 
-    return predict
+    return booster.num_features(), predict

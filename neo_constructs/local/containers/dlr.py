@@ -21,6 +21,8 @@ def load(model_dir: Path, script: Path, _options: dict[str, Any]) -> Callable[..
     import numpy as np
 
     inputs, run = _model(model_dir)
+    if script.suffix != ".py" or "." in script.stem:
+        raise ImportError(f"{script.name!r} is no name that Python can import; call it x.py")
     module = importlib.import_module(script.stem)  # its folder is on the import path
     preprocess, postprocess = module.neo_preprocess, module.neo_postprocess
 
@@ -35,6 +37,8 @@ def load(model_dir: Path, script: Path, _options: dict[str, Any]) -> Callable[..
         return {inputs[0]: data}
 
     def handle(payload: bytes, content_type: str, _accept: str) -> Reply:
+        if not content_type:  # the template raises, and answers 500
+            return 500, "text/plain", b"Internal Server Error occured"
         try:
             data = feed(payload, content_type)
         except Exception as error:
@@ -47,7 +51,8 @@ def load(model_dir: Path, script: Path, _options: dict[str, Any]) -> Callable[..
         except Exception:
             traceback.print_exc()
             return 500, "text/plain", b"Internal Server Error occured"  # as the template spells it
-        return 200, reply_type, body if isinstance(body, bytes) else str(body).encode()
+        is_raw = isinstance(body, (bytes, bytearray))
+        return 200, reply_type, bytes(body) if is_raw else str(body).encode()
 
     return handle
 

@@ -53,7 +53,8 @@ def load(model_dir: Path, script: Path, options: dict[str, Any]) -> Callable[...
         except Exception as error:
             traceback.print_exc()
             return 500, "application/json", json.dumps({"error": str(error)}).encode()
-        return 200, reply_type, body if isinstance(body, bytes) else str(body).encode()
+        is_raw = isinstance(body, (bytes, bytearray))
+        return 200, reply_type, bytes(body) if is_raw else str(body).encode()
 
     return handle
 
