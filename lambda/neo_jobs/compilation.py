@@ -130,15 +130,13 @@ class CompilationJobs:
         storage.delete(self._s3, bucket, key)
 
     def _abort_copies(self, request: Request, older: Sequence[Request]) -> core.Wait | None:
-        """Abort the copies that older requests are making; a job's own name marks its own."""
-        mine = "" if request.type == "Delete" else f"{spec.job_name(request)}/"
+        """Abort the copies that older requests are making."""
         found = fence.abort_older(
             self._s3,
             request,
             older,
             bucket_of=spec.bucket,
             prefix=f"{request.resource_prefix}-",
-            mine=mine,
         )
         return core.Wait(core.SOON, "older copies are being aborted") if found else None
 

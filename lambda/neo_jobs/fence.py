@@ -111,7 +111,6 @@ def abort_older(
     *,
     bucket_of: Callable[[Request], str],
     prefix: str,
-    mine: str,
 ) -> bool:
     """Abort what older requests are uploading, in whichever bucket; say if there was something.
 
@@ -123,15 +122,15 @@ def abort_older(
         The newest request of a resource, and others that the fence has met.
     bucket_of
         Returns a request's bucket, empty where it says none.
-    prefix, mine
-        What the keys of all uploads of the resource start with, and those that go on.
+    prefix
+        What the keys of all uploads of the resource start with; the newest request has none yet.
     """
     former = replace(request, properties=request.old_properties)
     own = bucket_of(request)
     found = False
     for bucket in dict.fromkeys([own, *map(bucket_of, [former, *older])]):
         try:
-            found |= bool(bucket) and storage.abort_uploads(s3, bucket, prefix, but=mine)
+            found |= bool(bucket) and storage.abort_uploads(s3, bucket, prefix)
         except ClientError as error:
             code = storage.error_code(error)
             # The rights on a bucket that is no longer used may be gone, and so may it.

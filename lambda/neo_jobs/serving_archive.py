@@ -188,10 +188,7 @@ class ServingArchives:
 
     def stop_older(self, request: Request, older: Sequence[Request]) -> core.Wait | None:
         """Abort what older requests of the resource are writing; None if that is done."""
-        mine = "" if request.type == "Delete" else own_folder(request)
-        found = abort_older(
-            self._s3, request, older, bucket_of=_bucket, prefix=archives(request), mine=mine
-        )
+        found = abort_older(self._s3, request, older, bucket_of=_bucket, prefix=archives(request))
         return core.Wait(core.SOON, "older uploads are being aborted") if found else None
 
     def remove_older(self, request: Request, older: Sequence[Request]) -> core.Wait | None:

@@ -67,23 +67,20 @@ def keys(s3: Client, bucket: str, prefix: str) -> Iterator[tuple[str, Any]]:
             yield item["Key"], item["LastModified"]
 
 
-def abort_uploads(s3: Client, bucket: str, prefix: str, *, but: str = "", keep: str = "") -> bool:
+def abort_uploads(s3: Client, bucket: str, prefix: str, *, keep: str = "") -> bool:
     """Abort the unfinished uploads under a prefix, and return whether there were any.
 
     Parameters
     ----------
     s3, bucket, prefix
         Where.
-    but
-        What the keys of uploads start with that go on. Default: none does.
     keep
         The id of an upload that goes on.
     """
     found = False
     for page in s3.get_paginator("list_multipart_uploads").paginate(Bucket=bucket, Prefix=prefix):
         for upload in page.get("Uploads", []):
-            goes_on = upload["UploadId"] == keep or (but and upload["Key"].startswith(but))
-            if not goes_on:
+            if upload["UploadId"] != keep:
                 found = True
                 abort_upload(s3, bucket, upload["Key"], upload["UploadId"])
     return found

@@ -185,8 +185,7 @@ class Transfer:
                 upload.copy(source, start, min(start + length, source.size) - 1)
 
     def upload(self, bucket: str, key: str) -> Upload:
-        """Return an upload to a key; what an earlier try has left of one is aborted."""
-        storage.abort_uploads(self._s3, bucket, key)
+        """Return an upload to a key."""
         return Upload(
             self._s3,
             bucket,
@@ -311,7 +310,7 @@ class Upload:
             self._await_part()
         self._watch.go_on()
         self._watch.end()
-        # One whose reply was lost when it was created would stay.
+        # What a try that was killed, or whose reply was lost, has left would stay.
         bucket, key = self._where["Bucket"], self._where["Key"]
         storage.abort_uploads(self._s3, bucket, key, keep=self._upload_id)
         self._s3.complete_multipart_upload(

@@ -63,11 +63,13 @@ def check_code(path: Path, entry_point: str, contract: Contract) -> list[Finding
         The container's.
     """
     try:
+        if not path.exists():
+            return check_script(path / entry_point, contract)
         is_file = path.is_file()
         script = path if is_file else path / entry_point
         others = [n for n in members_of(path) if n.endswith(".py") and path / n != script]
     except OSError as error:
-        return [_finding(path, "script-unreadable", f"It cannot be read: {error}.", "")]
+        return [_finding(path, "script-missing", f"It cannot be read: {error}.", "")]
     findings = check_script(script, contract)
     if contract is Contract.DLR and others and not is_file:
         message = (
@@ -90,7 +92,7 @@ def check_script(script: Path, contract: Contract) -> list[Finding]:
             return [_finding(script, "script-missing", "There is no such file.", fix)]
         source = script.read_bytes()
     except OSError as error:
-        return [_finding(script, "script-unreadable", f"It cannot be read: {error}.", "")]
+        return [_finding(script, "script-missing", f"It cannot be read: {error}.", "")]
     try:
         problems = list(_problems(source, script, contract))
     except (RecursionError, MemoryError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -197,3 +198,91 @@ def test_a_container_whose_framework_is_missing_says_so(tmp_path: Path) -> None:
     (tmp_path / "model").write_bytes(b"x")
     with pytest.raises(ContainerError, match="No module named 'xgboost'"):
         LocalContainer(tmp_path, tmp_path / "x.py", contract=Contract.NONE, environment={})
+
+
+# --- scripts that misbehave -------------------------------------------------------------------
+
+
+HANDLERS = "def neo_preprocess(p, c): ...\ndef neo_postprocess(r): return b'', 'a/b'\n"
+
+
+def test_a_script_that_reads_from_the_terminal_finds_it_empty(start: Start) -> None:
+    container = start("import sys\nassert sys.stdin.read() == ''\n" + HANDLERS)
+    assert ask(container, b"").status == 400
+
+
+def test_what_a_script_has_started_ends_with_it(start: Start, tmp_path: Path) -> None:
+    note = tmp_path / "pid"
+    script = (
+        "import subprocess, sys\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
+        f"open({str(note)!r}, 'w').write(str(child.pid))\n"
+    )
+    container = start(script + HANDLERS)
+    container.stop()
+    status = Path("/proc") / note.read_text() / "status"
+    assert not status.exists() or "zombie" in status.read_text()
+
+
+def test_a_worker_that_dies_beside_a_child_of_its_own_is_noticed(start: Start) -> None:
+    """The child keeps the pipe open: its end says nothing."""
+    script = (
+        "import os, time\n"
+        "def neo_preprocess(p, c):\n"
+        "    if os.fork() == 0: time.sleep(30)\n"
+        "    os._exit(7)\n"
+        "neo_postprocess = print"
+    )
+    with pytest.raises(ContainerError, match="exit code 7"):
+        ask(start(script), b"{}")
+
+
+def test_an_answer_that_does_not_come_is_not_waited_for(tmp_path: Path, digits: Path) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "digits.onnx").write_bytes((digits / "digits.onnx").read_bytes())
+    script = tmp_path / "inference.py"
+    script.write_text("def neo_preprocess(p, c):\n while True: pass\nneo_postprocess = print")
+    container = LocalContainer(
+        tmp_path / "model", script, contract=Contract.DLR, environment={}, answer_seconds=0.5
+    )
+    try:
+        with pytest.raises(ContainerError, match=r"did not answer within 0\.5 seconds"):
+            ask(container, b"{}")
+        assert not container.is_alive
+    finally:
+        container.stop()
+
+
+@pytest.mark.parametrize(
+    ("returned", "status", "body"),
+    [
+        ("bytearray(b'x'), 'a/b'", 200, b"x"),
+        ("'x', b'a/b'", 200, b"x"),
+        ("'\\ud800', 'a/b'", 500, b"cannot be sent"),
+        ("'x', '\\u2028'", 500, b"cannot be sent"),
+    ],
+)
+def test_a_reply_that_no_http_can_carry(
+    start: Start, returned: str, status: int, body: bytes
+) -> None:
+    container = start(PREPROCESS.format(returned=IMAGE, body=f"return {returned}"))
+    reply = ask(container, b"{}")
+    assert reply.status == status
+    assert body in reply.body
+
+
+def test_a_content_type_is_needed(start: Start, digits: Path) -> None:
+    container = start((digits / "code" / "inference.py").read_text())
+    assert ask(container, b"{}", "").status == 500
+
+
+def test_an_interpreter_may_be_named_from_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "python").symlink_to(sys.executable)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ContainerError, match="could not load"):
+        LocalContainer(
+            tmp_path, tmp_path / "x.py", contract=Contract.NONE, environment={}, python="bin/python"
+        )

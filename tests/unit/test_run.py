@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import http.client
 import json
+import os
 import socket
 import subprocess
 import sys
+import tarfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,6 +30,7 @@ IMAGE = json.dumps(ZERO).encode()
 ONNX = ("run", DIGITS / "digits.onnx", "--code", DIGITS / "code")
 TENSORFLOW = """
 import json
+import os
 
 def input_handler(data, context):
     return json.dumps({"instances": json.loads(data.read())})
@@ -214,3 +218,98 @@ def test_what_the_container_refuses_is_passed_on(port: int) -> None:
     assert ask(port, "POST", "/invocations", b"{")[0] == 400
     assert ask(port, "POST", "/invocations", b"x" * (6 * 1024**2 + 1))[0] == 413
     assert ask(port, "GET", "/invocations")[0] == 405
+
+
+# --- what must not happen ---------------------------------------------------------------------
+
+
+def test_what_a_script_writes_is_not_the_users(tmp_path: Path) -> None:
+    model, code = tmp_path / "model", tmp_path / "code"
+    model.mkdir()
+    code.mkdir()
+    (model / "model.pth").write_text("weights")
+    script = (
+        "import os\n"
+        "def model_fn(d):\n"
+        "    open(os.path.join(d, 'model.pth'), 'w').write('gone')\n"
+        "    open(__file__, 'a').write('# edited')\n"
+        "    return 1\n"
+    )
+    (code / "inference.py").write_text(script)
+    result = run("run", model, "--framework", "pytorch", "--code", code)
+    assert result.exit_code == 0, result.output
+    assert (model / "model.pth").read_text() == "weights"
+    assert (code / "inference.py").read_text() == script
+
+
+def test_a_signal_ends_what_was_started(tmp_path: Path) -> None:
+    """Nothing runs on, and nothing is left among the temporary files."""
+    (tmp_path / "tmp").mkdir()
+    (tmp_path / "inference.py").write_text(
+        f"open({str(tmp_path / 'pid')!r}, 'w').write(str(__import__('os').getpid()))\n"
+        "while True: pass\n"
+    )
+    command = "from neo_constructs.cli.main import neo; neo()"
+    arguments = ["run", str(DIGITS / "digits.onnx"), "--code", str(tmp_path / "inference.py")]
+    running = subprocess.Popen(
+        [sys.executable, "-c", command, *arguments],
+        env={**os.environ, "TMPDIR": str(tmp_path / "tmp")},
+        stderr=subprocess.DEVNULL,
+    )
+    until = time.monotonic() + 20
+    while time.monotonic() < until and not (tmp_path / "pid").exists():
+        time.sleep(0.05)
+    time.sleep(0.1)
+    running.terminate()
+    assert running.wait(10) == 130
+    assert not (Path("/proc") / (tmp_path / "pid").read_text()).exists()
+    assert not list((tmp_path / "tmp").glob("neo-run-*"))
+
+
+def test_a_port_that_is_taken_is_said_before_anything_is_loaded() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        result = run(*ONNX, "--serve", "--port", str(taken.getsockname()[1]))
+    assert result.exit_code == 2
+    assert "cannot be listened on" in result.stderr
+    assert "loaded" not in result.stderr
+
+
+@pytest.mark.parametrize("size", [65 << 20, 3 << 40])
+def test_a_payload_beyond_reason_is_not_read(size: int, tmp_path: Path) -> None:
+    info = tarfile.TarInfo("image.jpg")
+    info.size = size
+    path = tmp_path / "payload.tar.gz"
+    path.write_bytes(gzip.compress(info.tobuf(tarfile.GNU_FORMAT) + bytes(4096)))
+    result = run(*ONNX, "--payload", path)
+    assert result.exit_code == 2
+    assert "64 MiB" in result.stderr
+    assert run("validate", "--payload", path).exit_code in {1, 2}
+
+
+def test_an_archive_without_a_payload_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "payload.tar.gz"
+    path.write_bytes(archive({}))
+    result = run(*ONNX, "--payload", path)
+    assert result.exit_code == 2
+    assert "holds no payload" in result.stderr
+
+
+def test_one_script_is_one_script(tmp_path: Path) -> None:
+    for name in ("inference.py", "helper.py"):
+        (tmp_path / name).write_text("x = 1")
+    result = run("run", DIGITS / "digits.onnx", "--code", tmp_path)
+    assert result.exit_code == 1
+    assert "exactly one .py file" in result.stderr
+
+
+def test_an_archive_of_links_is_not_unpacked(tmp_path: Path) -> None:
+    path = tmp_path / "model.tar.gz"
+    with tarfile.open(path, "w:gz") as made:
+        info = tarfile.TarInfo("model.pth")
+        info.type, info.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        made.addfile(info)
+    result = run("run", path, "--framework", "pytorch:2.0")
+    assert result.exit_code == 2
+    assert "[archive-link]" in result.stderr

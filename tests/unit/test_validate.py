@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -131,3 +133,93 @@ def test_what_cannot_be_packaged_is_one_message(
     result = run("package", *arguments)
     assert result.exit_code == 2
     assert says in result.output
+
+
+def test_an_older_archive_does_not_go_into_the_new_one(tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "traced.pth").write_bytes((MODELS / "traced.pth").read_bytes())
+    for _ in range(2):
+        assert run("package", folder, "-o", folder / "model.tar.gz").exit_code == 0
+    with tarfile.open(folder / "model.tar.gz") as tar:
+        assert tar.getnames() == ["traced.pth"]
+
+
+def test_an_archive_is_not_packed_again(tmp_path: Path) -> None:
+    archive = tmp_path / "model.tar.gz"
+    assert run("package", MODELS / "traced.pth", "-o", archive).exit_code == 0
+    before = archive.read_bytes()
+    result = run("package", archive, "-o", archive)
+    assert result.exit_code == 2
+    assert "is an archive already" in result.output
+    assert archive.read_bytes() == before
+
+
+def test_a_script_goes_to_its_folder(tmp_path: Path) -> None:
+    archive = tmp_path / "model.tar.gz"
+    code = DIGITS / "pytorch" / "code"
+    assert run("package", MODELS / "traced.pth", "--code", code, "-o", archive).exit_code == 0
+    with tarfile.open(archive) as tar:
+        assert tar.getnames() == ["code/inference.py", "traced.pth"]
+
+
+def test_a_name_that_would_be_a_file_and_a_folder(tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    (one / "code").mkdir(parents=True)
+    (one / "code" / "x").touch()
+    two.mkdir()
+    (two / "code").touch()
+    result = run("package", one, two, "-o", tmp_path / "model.tar.gz")
+    assert result.exit_code == 2
+    assert "would be a file and a folder" in result.output
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to(path.parent)])
+@pytest.mark.parametrize("verb", ["validate", "package"])
+def test_what_is_no_file_is_said(make: Callable[[Path], None], verb: str, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "model.pth").write_bytes((MODELS / "traced.pth").read_bytes())
+    make(folder / "odd")
+    output: list[str | Path] = ["-o", tmp_path / "model.tar.gz"] if verb == "package" else []
+    result = run(verb, folder, *output)
+    assert result.exit_code == 2
+    assert "odd" in result.output
+
+
+def test_linked_folders_are_packed_as_what_they_hold(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "labels.txt").touch()
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "model.pth").write_bytes((MODELS / "traced.pth").read_bytes())
+    (folder / "assets").symlink_to(tmp_path / "elsewhere")
+    archive = tmp_path / "model.tar.gz"
+    assert run("package", folder, "-o", archive).exit_code == 0
+    with tarfile.open(archive) as tar:
+        assert tar.getnames() == ["assets/labels.txt", "model.pth"]
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "a\x1b[31mname", "not\udcffutf-8"])
+@pytest.mark.parametrize("option", [(), ("--code",), ("--payload",)])
+def test_names_that_no_file_has(name: str, option: tuple[str, ...]) -> None:
+    result = run("validate", *option, name)
+    assert result.exit_code == 2
+    assert "\x1b" not in result.output
+
+
+def test_a_framework_may_go_without_its_version() -> None:
+    assert run("validate", MODELS / "traced.pth", "--framework", "pytorch").exit_code == 0
+    assert run("validate", MODELS / "traced.pth", "--framework", "pytorch:").exit_code == 2
+
+
+def test_several_scripts_are_too_many_for_one_container() -> None:
+    code = Path(__file__).parents[1] / "corpus" / "two_scripts"
+    result = run("validate", "--code", code, "--framework", "onnx")
+    assert "[script-not-alone]" in result.output or "[script-missing]" in result.output
+
+
+def test_a_container_that_takes_no_script_says_so() -> None:
+    result = run("validate", "--code", DIGITS / "code", "--framework", "xgboost")
+    assert result.exit_code == 1
+    assert "[script-not-taken]" in result.output
