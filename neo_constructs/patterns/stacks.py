@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from aws_cdk import CfnOutput, Duration, PermissionsBoundary, RemovalPolicy, Stack, Tags
+from aws_cdk.aws_s3 import Bucket
 from constructs import Construct
 
 from neo_constructs.compilation.inference_image import InferenceImage
@@ -58,6 +59,16 @@ class CompiledEndpointStack(Stack):
             Tags.of(self).add(key, value)
         self.endpoints = {e.name: self._add(e, folder) for e in settings.endpoints}
 
+    def _code(self, settings: EndpointSettings, folder: Path) -> InferenceCode | None:
+        given = settings.inference_code
+        if given is None:
+            return None
+        if not given.startswith("s3://"):
+            return InferenceCode.from_asset(folder / given, settings.entry_point)
+        name, _, key = given.removeprefix("s3://").partition("/")
+        bucket = Bucket.from_bucket_name(self, f"{settings.construct_id}Scripts", name)
+        return InferenceCode.from_bucket(bucket, key, entry_point=settings.entry_point)
+
     def _add(self, settings: EndpointSettings, folder: Path) -> CompiledEndpoint:
         name = settings.construct_id
         remote = settings.model_data.startswith("s3://")
@@ -73,11 +84,7 @@ class CompiledEndpointStack(Stack):
             instance_type=settings.instance_type,
             framework=settings.framework,
             data_input_config=settings.data_input_config,
-            inference_code=(
-                InferenceCode.from_asset(folder / settings.inference_code, settings.entry_point)
-                if settings.inference_code
-                else None
-            ),
+            inference_code=self._code(settings, folder),
             compiler_options=settings.compiler_options,
             image=InferenceImage.from_uri(settings.image) if settings.image else None,
             initial_instance_count=settings.initial_instance_count,
