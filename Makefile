@@ -7,7 +7,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 export SAGEMAKER_SUPPRESS_V2_WARNING := 1
 
-.PHONY: demo test test-iam lint bench simulate mutants fuzz record check-python clean constraints catalog golden
+.PHONY: demo test test-iam lint bench simulate mutants fuzz frameworks record check-python clean constraints catalog golden
 
 demo: $(VENV)/.demo
 	@neo sandbox run -- python examples/digits/demo.py
@@ -27,6 +27,7 @@ lint: $(VENV)/.test
 
 bench: $(VENV)/.test
 	python benchmarks/catalog.py
+	python benchmarks/archives.py
 
 # A long run of the lifecycle simulation: more than 100,000 steps.
 simulate: $(VENV)/.test
@@ -40,6 +41,20 @@ mutants: $(VENV)/.test
 # Throw broken files at every reader.
 fuzz: $(VENV)/.test
 	NEO_FUZZ_EXAMPLES=20000 python -m pytest -s tests/unit/test_fuzz.py
+
+# Run scripts by the real frameworks: an environment for each, of several gigabytes in all.
+frameworks: $(VENV)/.test
+	@test -x $(VENV)/torch/bin/python || $(PYTHON) -m venv $(VENV)/torch
+	@$(VENV)/torch/bin/python -m pip install -q torch==2.0.1 "numpy<2" sagemaker-inference
+	@test -x $(VENV)/tensorflow/bin/python || $(PYTHON) -m venv $(VENV)/tensorflow
+	@$(VENV)/tensorflow/bin/python -m pip install -q tensorflow-cpu==2.21.0
+	@test -x $(VENV)/xgboost/bin/python || $(PYTHON) -m venv $(VENV)/xgboost
+	@$(VENV)/xgboost/bin/python -m pip install -q xgboost==3.2.0
+	@test -x $(VENV)/mxnet/bin/python || $(PYTHON) -m venv $(VENV)/mxnet
+	@$(VENV)/mxnet/bin/python -m pip install -q mxnet==1.9.1 numpy==1.23.5 "scipy<1.11" sagemaker-inference
+	NEO_PYTHON_TORCH=$(VENV)/torch/bin/python NEO_PYTHON_TENSORFLOW=$(VENV)/tensorflow/bin/python \
+	NEO_PYTHON_XGBOOST=$(VENV)/xgboost/bin/python NEO_PYTHON_MXNET=$(VENV)/mxnet/bin/python \
+	python -m pytest tests/frameworks
 
 # Keep this version's events and states: later versions must serve them. Once per release.
 record: $(VENV)/.test
