@@ -305,7 +305,7 @@ def test_a_worker_whose_source_is_slow_begins_nothing_late(
 
 @pytest.mark.parametrize("make", [archive_event, event])
 def test_what_an_older_worker_begins_in_its_last_seconds_is_aborted(
-    make: Callable[..., Json],
+    make: Callable[..., Json], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After the first look at uploads, and before its execution's last step is over."""
     world = World()
@@ -325,7 +325,7 @@ def test_what_an_older_worker_begins_in_its_last_seconds_is_aborted(
             world.s3.uploads["late"] = {"Bucket": BUCKET, "Key": key, "parts": {}}
         return found
 
-    world.s3.list_multipart_uploads = begun  # type: ignore[method-assign]
+    monkeypatch.setattr(world.s3, "list_multipart_uploads", begun)
     delete = make("Delete", physical_id=INVENTED, **DESTROY)
     assert world.serve(delete)["Status"] == "SUCCESS"
     assert world.s3.uploads == {}
@@ -380,7 +380,9 @@ def test_an_update_that_was_writing_to_another_bucket() -> None:
 
 
 @pytest.mark.parametrize("code", ["AccessDenied", "NoSuchBucket"])
-def test_a_former_bucket_that_may_not_be_looked_into_is_let_be(code: str) -> None:
+def test_a_former_bucket_that_may_not_be_looked_into_is_let_be(
+    code: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world = World()
     first = served(world)["PhysicalResourceId"]
     update = archive_event("Update", physical_id=first)
@@ -392,7 +394,7 @@ def test_a_former_bucket_that_may_not_be_looked_into_is_let_be(code: str) -> Non
             raise refused("ListMultipartUploads", code)
         return listed(**parameters)
 
-    world.s3.list_multipart_uploads = denied  # type: ignore[method-assign]
+    monkeypatch.setattr(world.s3, "list_multipart_uploads", denied)
     assert world.serve(update)["Status"] == "SUCCESS"
 
 
@@ -436,7 +438,11 @@ def test_a_request_that_was_overtaken_leaves_nothing(make: Callable[..., Json], 
     assert world.serve(delete)["Status"] == "SUCCESS"
     looks = iter(range(100))
     listed = world.states.list_executions
-    world.states.list_executions = lambda **p: listed(**p) if next(looks) >= stale else []  # type: ignore[method-assign]
+
+    def behind(**parameters: Any) -> list[Json]:
+        return listed(**parameters) if next(looks) >= stale else []
+
+    monkeypatch.setattr(world.states, "list_executions", behind)
     answer = world.serve(create)
     assert answer["Status"] == "FAILED"
     assert answer["Reason"].startswith("Superseded")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Callable
@@ -155,16 +156,22 @@ class Body:
         return self._content
 
 
+class Breaking(FakeS3):
+    """S3 whose reads may break, by their number."""
+
+    def __init__(self, breaks: Callable[[int], Exception | None]) -> None:
+        super().__init__(Clock())
+        self._breaks, self._number = breaks, itertools.count()
+
+    def get_object(self, **parameters: Any) -> dict[str, Any]:
+        content = super().get_object(**parameters)["Body"].read()
+        return {"Body": Body(content, self._breaks(next(self._number)))}
+
+
 def reading(breaks: Callable[[int], Exception | None]) -> Any:
-    """Return a file over an object whose reads may break, by their number."""
-    s3, number = FakeS3(Clock()), iter(range(1_000))
+    """Return a file over an object whose reads may break."""
+    s3 = Breaking(breaks)
     s3.put("s3://b/k", bytes(range(100)))
-    original = s3.get_object
-
-    def get_object(**parameters: Any) -> dict[str, Any]:
-        return {"Body": Body(original(**parameters)["Body"].read(), breaks(next(number)))}
-
-    s3.get_object = get_object  # type: ignore[method-assign]
     head = s3.head_object(Bucket="b", Key="k")
     return through(s3).open(Source("b", "k", "", head["ETag"], 100))
 

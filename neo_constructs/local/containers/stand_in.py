@@ -45,7 +45,7 @@ def _torch(model_dir: Path, shapes: Any) -> Iterator[str]:
         yield
 
     module = types.ModuleType("torch.neo")
-    module.config = config  # type: ignore[attr-defined]
+    vars(module)["config"] = config
     sys.modules["torch.neo"] = torch.neo = module
     yield "torch.neo"
     compiled = model_dir / "compiled.pt"
