@@ -429,7 +429,9 @@ def test_a_copy_whose_worker_was_killed_late_goes_with_its_id() -> None:
 
 @pytest.mark.parametrize("stale", [1, 2])
 @pytest.mark.parametrize("make", [archive_event, event])
-def test_a_request_that_was_overtaken_leaves_nothing(make: Callable[..., Json], stale: int) -> None:
+def test_a_request_that_was_overtaken_leaves_nothing(
+    make: Callable[..., Json], stale: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It came late, and the list it looked into was so many looks behind."""
     world = World()
     now = world.clock()
@@ -449,6 +451,25 @@ def test_a_request_that_was_overtaken_leaves_nothing(make: Callable[..., Json], 
     assert world.s3.under(PREFIX) == []
     assert world.s3.uploads == {}
     assert world.sagemaker.jobs == {}
+
+
+def test_two_workers_of_one_request_end_in_one_answer() -> None:
+    """The machine has lost the first one's reply, and it goes on beside the second."""
+    world = World()
+    payload: Json = {}
+
+    def once_more() -> None:
+        world.s3.before_part = lambda: None
+        (running,) = world.running.values()
+        assert running.payload
+        payload.update(running.payload)
+        world.engine.handle(payload)
+
+    world.s3.before_part = once_more
+    served(world)
+    assert payload["Door"] == "work"
+    assert [answer["Status"] for answer in world.answers] == ["SUCCESS"]
+    assert world.s3.uploads == {}
 
 
 def test_a_worker_that_was_overtaken_as_it_wrote_completes_nothing() -> None:
