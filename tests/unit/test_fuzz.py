@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gzip
 import io
 import os
@@ -12,17 +13,31 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from neo_jobs.repack import Script, write_archive
+from neo_jobs.storage import Refused
 
 from neo_constructs.archive import pickle_data, wire
 from neo_constructs.archive.check_model import check_model
-from neo_constructs.archive.entry_point import Contract, check_script
+from neo_constructs.archive.entry_point import Contract, check_code
 from neo_constructs.archive.inspection import inspect
 from neo_constructs.archive.model_file import recognise
+from neo_constructs.archive.payload import check_payloads
+from tests.lifecycle.events import archive
 
 MODELS = Path(__file__).parent.parent / "models"
 FILES = sorted(p for p in MODELS.rglob("*") if p.is_file() and p.suffix != ".py")
 NAMES = (*{p.name for p in FILES}, "model.onnx", "model.tar.gz", "xgboost-model", "m.tgz")
 EXAMPLES = int(os.environ.get("NEO_FUZZ_EXAMPLES", "150"))
+SCRIPT = archive({"inference.py": b"# a script"})
+PIECES = (
+    "def model_fn(d): ", "def handler(d, c, *a, k=1, **kw): ", "async def predict_fn(): ",
+    "pass\n", "return 1, 2\n", "class A:\n", " ", "\n", "\t", "import torch, no_such\n", "x = [",
+    "from beside import *\n", "globals()", "if __name__ == '__main__':\n",
+    "match x:\n case y: 1\n", "lambda d: (yield)", "(", ")", "]", "@a.b[0]\n", "torch.load(x)\n",
+    "try:\n", "except E as e:\n", "global g\n", "del model_fn\n",
+    "neo_postprocess = neo_preprocess = 1\n", "f'{x!r:>{y}}'", "\\\n",
+    "for handler in x: pass\n", "x: int = 1\n", "# coding: latin-1\n", "'\\ud800'",
+)  # fmt: skip
 totals: Counter[str] = Counter()
 
 fuzz = settings(
@@ -44,8 +59,25 @@ def look_at(name: str, content: bytes) -> None:
             check_model(found)
             found.data_input_config()
         inspect(file)
-        check_script(file, Contract.DLR)
+        for contract in Contract:
+            check_code(file, file.name, contract)
+        check_payloads(file)
+        repack(content)
     totals["files"] += 1
+
+
+def repack(content: bytes) -> None:
+    """Let the worker read an archive: it is served, or refused."""
+    for script, model in ((content, SCRIPT), (SCRIPT, content)):
+        try:
+            write_archive(
+                io.BytesIO(),
+                script=Script("inference.py"),
+                open_script=functools.partial(io.BytesIO, script),
+                open_model=functools.partial(io.BytesIO, model),
+            )
+        except Refused:
+            totals["refused"] += 1
 
 
 @fuzz
@@ -110,6 +142,12 @@ def test_messages(content: bytes) -> None:
         list(wire.fields(memoryview(content)))
     except wire.WireError:
         return
+
+
+@fuzz
+@given(st.lists(st.sampled_from(PIECES), max_size=25))
+def test_scripts_of_python(pieces: list[str]) -> None:
+    look_at("inference.py", "".join(pieces).encode())
 
 
 @fuzz
