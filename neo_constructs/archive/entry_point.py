@@ -94,7 +94,9 @@ def check_script(script: Path, contract: Contract) -> list[Finding]:
     except OSError as error:
         return [_finding(script, "script-missing", f"It cannot be read: {error}.", "")]
     try:
-        problems = list(_problems(source, script, contract))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Python's own, about how the script is written
+            problems = list(_problems(source, script, contract))
     except (RecursionError, MemoryError):
         problems = [handlers.Problem("script-unreadable", "It is nested too deeply to be read.",
                                      "write it with fewer levels.")]  # fmt: skip
@@ -107,10 +109,8 @@ def check_script(script: Path, contract: Contract) -> list[Finding]:
 def _problems(source: bytes, script: Path, contract: Contract) -> Iterator[handlers.Problem]:
     try:
         tree = ast.parse(source, filename=script.name)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            # What only the compiler sees, such as a return outside of a function.
-            compile(source, script.name, "exec", dont_inherit=True)
+        # What only the compiler sees, such as a return outside of a function.
+        compile(source, script.name, "exec", dont_inherit=True)
     except (SyntaxError, ValueError) as error:
         line = getattr(error, "lineno", None)
         place = f" (line {line})" if line else ""
