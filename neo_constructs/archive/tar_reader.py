@@ -31,9 +31,9 @@ MAX_MEMBERS: Final = 10_000
 # How far an archive may expand: weights hardly compress, texts and zeros do.
 _MAX_EXPANSION: Final = 200
 _MIN_EXPANSION_BYTES: Final = 1 << 30
-_CHUNK: Final = 1 << 20
+_CHUNK: Final = 1 << 18  # what the caches of a processor hold
 _CHUNKS: Final = 4  # that wait at a time
-_PADDING_CHUNKS: Final = 16  # zeros after the last member
+_PADDING_CHUNKS: Final = 64  # zeros after the last member
 _NAMED: Final = 5
 
 
