@@ -421,7 +421,7 @@ class JobEngine(Construct):
         acknowledge(
             machine,
             "AwsSolutions-SF2",
-            "one function and one wait, in turns: the execution's history shows all of a trace",
+            "a step and a wait, in turns: the execution's history shows all of a trace",
         )
         return machine
 
