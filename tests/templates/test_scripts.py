@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,10 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 
 import neo_constructs as neo
+from neo_constructs.archive import remembered
+from neo_constructs.archive.inspection import Inspection, inspect
+from neo_constructs.archive.packing import pack
+from neo_constructs.compilation import model_data
 from tests.templates.stacks import (
     ARCHIVE,
     DIGITS,
@@ -194,3 +199,36 @@ def test_an_unchanged_script_is_the_same_asset(tmp_path: Path) -> None:
 
     (tmp_path / "inference.py").write_bytes((DIGITS / "code" / "inference.py").read_bytes())
     assert uri(tmp_path) == uri(DIGITS / "code")
+
+
+def test_an_unchanged_model_is_neither_read_nor_packed_at_the_next_synth(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(remembered, "MIN_AGE_NS", -(10**9))
+    model = tmp_path / "digits.onnx"
+    model.write_bytes((DIGITS / "digits.onnx").read_bytes())
+
+    def synthesized() -> Json:
+        scope = stack()
+        digits_endpoint(scope, model_data=neo.ModelData.from_asset(model))
+        return template(scope)
+
+    def look(path: Path) -> Inspection:
+        done.append("read")
+        return inspect(path)
+
+    def packing(members: Mapping[str, Path], archive: Path) -> None:
+        done.append("packed")
+        pack(members, archive)
+
+    first = synthesized()
+    done = list[str]()
+    once = functools.partial(remembered.inspect_once, look=look)
+    monkeypatch.setattr(model_data, "inspect_once", once)
+    monkeypatch.setattr(model_data, "pack", packing)
+    assert synthesized() == first
+    assert done == []
+    model.write_bytes(model.read_bytes() + b"\x72\x00")  # an empty field more: another model
+    assert synthesized() != first
+    assert done == ["read", "packed"]

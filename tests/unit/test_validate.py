@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -14,6 +15,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from neo_constructs.archive import tar_reader
+from neo_constructs.archive.packing import pack
+from neo_constructs.cli import package
 from neo_constructs.cli.main import neo
 
 MODELS = Path(__file__).parent.parent / "models"
@@ -223,3 +226,20 @@ def test_a_container_that_takes_no_script_says_so() -> None:
     result = run("validate", "--code", DIGITS / "code", "--framework", "xgboost")
     assert result.exit_code == 1
     assert "[script-not-taken]" in result.output
+
+
+def test_a_bar_is_shown_where_it_takes_long_and_someone_watches(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(package, "SLOW_BYTES", 1)
+
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    for stream in (Terminal(), io.StringIO()):
+        monkeypatch.setattr(sys, "stderr", stream)
+        members = {"traced.pth": MODELS / "traced.pth"}
+        with package._progress(members) as read:
+            pack(members, tmp_path / "model.tar.gz", progress=read)
+        assert ("100%" in stream.getvalue()) is stream.isatty()
