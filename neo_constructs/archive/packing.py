@@ -34,15 +34,12 @@ def members_of(path: Path) -> Mapping[str, Path]:
     if path.is_file():
         return {path.name: path}
     found = {}
-    seen = {path.resolve()}
     for folder, folders, files in os.walk(path, onerror=_raise, followlinks=True):
         folders[:] = sorted(name for name in folders if name not in _EXCLUDED_NAMES)
         for name in folders:
-            if (Path(folder) / name).is_symlink():
-                target = (Path(folder) / name).resolve()
-                if target in seen or any(target in parent.parents for parent in seen):
-                    raise OSError(f"the link {Path(folder) / name} leads in a circle")
-                seen.add(target)
+            link = Path(folder) / name
+            if link.is_symlink() and link.resolve() in _above(link):
+                raise OSError(f"the link {link} leads in a circle")
         for name in files:
             if name not in _EXCLUDED_NAMES and not name.startswith("._"):
                 file = Path(folder) / name
@@ -50,6 +47,12 @@ def members_of(path: Path) -> Mapping[str, Path]:
                     raise OSError(f"{file} is neither a file nor a folder")
                 found[file.relative_to(path).as_posix()] = file
     return dict(sorted(found.items()))
+
+
+def _above(link: Path) -> set[Path]:
+    """Return the folders that a link lies in, on the way here and where they really are."""
+    parents = link.absolute().parents
+    return {real for parent in parents for real in (parent.resolve(), *parent.resolve().parents)}
 
 
 def _raise(error: OSError) -> None:

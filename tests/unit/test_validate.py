@@ -196,11 +196,23 @@ def test_linked_folders_are_packed_as_what_they_hold(tmp_path: Path) -> None:
     folder = tmp_path / "model"
     folder.mkdir()
     (folder / "model.pth").write_bytes((MODELS / "traced.pth").read_bytes())
-    (folder / "assets").symlink_to(tmp_path / "elsewhere")
+    for name in ("assets", "assets.old"):  # one folder by two names is no circle
+        (folder / name).symlink_to(tmp_path / "elsewhere")
     archive = tmp_path / "model.tar.gz"
     assert run("package", folder, "-o", archive).exit_code == 0
     with tarfile.open(archive) as tar:
-        assert tar.getnames() == ["assets/labels.txt", "model.pth"]
+        assert tar.getnames() == ["assets.old/labels.txt", "assets/labels.txt", "model.pth"]
+
+
+def test_links_that_lead_to_each_other(tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    for folder, other in ((one, two), (two, one)):
+        folder.mkdir()
+        (folder / "model.pth").write_bytes((MODELS / "traced.pth").read_bytes())
+        (folder / "other").symlink_to(other)
+    result = run("validate", one)
+    assert result.exit_code == 2
+    assert "leads in a circle" in result.output
 
 
 @pytest.mark.parametrize("name", ["x" * 300, "a\x1b[31mname", "not\udcffutf-8"])
