@@ -73,6 +73,7 @@ def _handler(script: Path) -> Handler:
         given: Handler = module.handler
         return given
     if not (hasattr(module, "input_handler") and hasattr(module, "output_handler")):
+        # The container's own words, at its start.
         raise NotImplementedError("Handlers are not implemented correctly in user script.")
 
     def handler(data: io.BytesIO, context: Context) -> tuple[Any, str]:
@@ -104,7 +105,7 @@ def _post(uri: str, body: Any) -> Any:
         return requests.post(uri, data=body, timeout=60)
     data = body.encode() if isinstance(body, str) else body
     try:
-        with urllib.request.urlopen(uri, data=data, timeout=60) as reply:  # noqa: S310 - loopback
+        with urllib.request.urlopen(uri, data=data, timeout=60) as reply:  # noqa: S310 - the model server
             return _Response(reply.status, reply.read())
     except urllib.error.HTTPError as error:
         return _Response(error.code, error.read())
