@@ -23,7 +23,16 @@ MAX_RESPONSE_BYTES = 4_096  # AWS CloudFormation user guide, custom resource res
 MAX_REASON_BYTES = 1_200
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 _NO_LONGER = frozenset({403, 404, 410})  # expired, or the bucket of a stack that is gone
-_QUERY = re.compile(r"(https?://[^\s\"'?]+)\?[^\s\"'\\]+")
+MAX_EVENT_BYTES = 180_000  # Step Functions takes 262,144, of which a step's input needs some
+_NEEDED_BY_DELETE = ("StateMachineArn", "OutputConfig", "OutputLocation", "ArtifactRemovalPolicy")
+# The query of a URL, and the parameters of a signature wherever they stand, in any spelling that
+# JSON or a person may give them.
+_QUERY = re.compile(r"((?:https?://|[\w.-]+\.amazonaws\.com)[^\s\"'?]*)\?[^\s\"']+", re.IGNORECASE)
+_SIGNATURE = re.compile(
+    r"((?:X-Amz-(?:Signature|Credential|Security-Token)|AWSAccessKeyId|Signature)(?:=|%3D))"
+    r"[^\s&\"'\\]+",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +166,7 @@ def send(
     opener: Callable[..., Any] = urllib.request.urlopen,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
-    """PUT a response. A URL that has expired or was answered before is logged, not raised.
+    """PUT a response. A URL that stays refused has expired or was answered: that is logged.
 
     Raises
     ------
@@ -173,10 +182,11 @@ def send(
             with opener(put, timeout=10):
                 return
         except OSError as error:  # HTTPError is one
-            if isinstance(error, urllib.error.HTTPError) and error.code in _NO_LONGER:
-                log.warning("CloudFormation no longer takes this answer: HTTP %s", error.code)
-                return
             if attempt == attempts:
+                # One refusal may be a passing one; so many are not.
+                if isinstance(error, urllib.error.HTTPError) and error.code in _NO_LONGER:
+                    log.warning("CloudFormation no longer takes this answer: HTTP %s", error.code)
+                    return
                 raise
         sleep(2.0**attempt)
         attempt += 1
@@ -184,7 +194,21 @@ def send(
 
 def without_secrets(text: str) -> str:
     """Return text without the queries of URLs: whoever has a presigned one may use it."""
-    return _QUERY.sub(r"\1?(redacted)", text)
+    return _SIGNATURE.sub(r"\1(redacted)", _QUERY.sub(r"\1?(redacted)", text))
+
+
+def fitted(event: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return an event that Step Functions takes; None if it is too large.
+
+    A Delete needs few of its properties, and must be served whatever the others are.
+    """
+    if len(json.dumps(event)) <= MAX_EVENT_BYTES:
+        return event
+    if event["RequestType"] != "Delete":
+        return None
+    properties = event.get("ResourceProperties") or {}
+    needed = {key: properties[key] for key in _NEEDED_BY_DELETE if key in properties}
+    return {**event, "ResourceProperties": needed, "OldResourceProperties": {}}
 
 
 def redacted(event: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Any, TypeAlias
 
 from botocore.exceptions import ClientError
@@ -17,8 +19,6 @@ from neo_jobs.transfer import Transfer
 Client: TypeAlias = Any
 
 RESOURCE_TYPE = "Custom::NeoCompilationJob"
-INPUT_KEY = spec.INPUT_KEY
-RESULT_KEY = "result.json"
 
 
 class CompilationJobs:
@@ -48,7 +48,17 @@ class CompilationJobs:
         """Look, and decide."""
         if request.type == "Delete" and not spec.is_ours(request):
             return core.reconcile(request, core.Observed(), clock)
-        return core.reconcile(request, self._observe(request), clock)
+        return core.reconcile(request, self._observe(request, clock), clock)
+
+    def withdrawn(self, request: Request) -> Request | None:
+        """Return the Delete of what a request that was overtaken has made; None for nothing.
+
+        What is on record may be what the newer request serves, and stays.
+        """
+        name = spec.job_name(request)
+        if request.type == "Delete" or self._has(spec.bucket(request), request, name):
+            return None
+        return replace(request, type="Delete", physical_id=name)
 
     def perform(self, request: Request, action: core.Action) -> None:
         """Do the one thing that was decided."""
@@ -59,7 +69,8 @@ class CompilationJobs:
                     request.properties["InputConfig"]["S3Uri"],
                     request.properties.get("InputObjectVersion") or "",
                 )
-                self._transfer.copy(source, bucket, f"{name}/{INPUT_KEY}")
+                target = spec.input_key(request, name)
+                self._transfer.copy(source, bucket, target, key_id=spec.encryption_key(request))
             case core.CreateJob():
                 self._sagemaker.create_compilation_job(**spec.create_request(request))
             case core.StopJob():
@@ -71,14 +82,16 @@ class CompilationJobs:
             case core.RecordResult(result):
                 self._s3.put_object(
                     Bucket=bucket,
-                    Key=f"{name}/{RESULT_KEY}",
+                    Key=spec.record_key(request, result.job_name),
                     Body=result.to_json().encode(),
                     ContentType="application/json",
+                    **storage.encryption(spec.encryption_key(request)),
                 )
             case core.DiscardInput():
-                storage.delete(self._s3, bucket, f"{name}/{INPUT_KEY}")
+                storage.delete(self._s3, bucket, spec.input_key(request, name))
             case core.DestroyArtifacts():
-                storage.destroy(self._s3, bucket, f"{name}/")
+                for prefix in _destroyed(request, name):
+                    storage.destroy(self._s3, bucket, prefix)
 
     def stop(self, name: str) -> None:
         """Stop a job; one that has ended meanwhile is left as it is."""
@@ -105,29 +118,45 @@ class CompilationJobs:
             return core.Wait(fence.STOPPING_SECONDS, "jobs of older requests are being stopped")
         return self._abort_copies(request, older)
 
-    def remove_older(self, request: Request, older: Sequence[Request]) -> core.Wait | None:
+    def remove_older(
+        self, request: Request, older: Sequence[Request], clock: core.Clock
+    ) -> core.Wait | None:
         """Remove what older requests of the resource have left; None if that is done."""
-        del older
-        action = fence.fence_jobs(request, self._others(request), self._folders(request))
+        bucket, leavings = spec.bucket(request), self._leavings(request, clock)
+        action = fence.fence_jobs(request, self._others(request), leavings)
         match action:
             case fence.DeleteOtherJobs(names):
                 for name in names:
                     self._delete(name)
             case fence.DiscardInputs(names):
                 for name in names:
-                    storage.delete(self._s3, spec.bucket(request), f"{name}/{INPUT_KEY}")
-            case fence.DestroyFolders(names):
+                    storage.delete(self._s3, bucket, spec.input_key(request, name))
+            case fence.DestroyOutputs(names):
                 for name in names:
-                    storage.destroy(self._s3, spec.bucket(request), f"{name}/")
-            case _:
+                    storage.destroy(self._s3, bucket, spec.output_folder(name))
+            case None if not self._discard_in_former_buckets(request, older, clock):
+                return None
+            case core.Wait():
                 return action
-        return core.Wait(core.SOON, "what older requests have left is being removed")
+        return core.Wait(clock.soon(), "what older requests have left is being removed")
 
-    def withdraw(self, request: Request) -> None:
-        """Leave nothing of a request that a newer one has overtaken; it has made no job."""
-        bucket, key = spec.bucket(request), f"{spec.job_name(request)}/{INPUT_KEY}"
-        storage.abort_uploads(self._s3, bucket, key)
-        storage.delete(self._s3, bucket, key)
+    def _discard_in_former_buckets(
+        self, request: Request, older: Sequence[Request], clock: core.Clock
+    ) -> bool:
+        """Remove the copies of models in buckets that are no longer used; say if there were any."""
+
+        def discard(bucket: str) -> bool:
+            found = [
+                key
+                for key, _ in storage.keys(self._s3, bucket, spec.inputs_folder(request))
+                if not clock.keeps(key)
+            ]
+            for key in found:
+                storage.delete(self._s3, bucket, key)
+            return bool(found)
+
+        buckets = fence.former_buckets(request, older, spec.bucket)
+        return any([fence.while_allowed(partial(discard, bucket)) for bucket in buckets])
 
     def _abort_copies(self, request: Request, older: Sequence[Request]) -> core.Wait | None:
         """Abort the copies that older requests are making."""
@@ -136,9 +165,9 @@ class CompilationJobs:
             request,
             older,
             bucket_of=spec.bucket,
-            prefix=f"{request.resource_prefix}-",
+            prefix=spec.inputs_folder(request),
         )
-        return core.Wait(core.SOON, "older copies are being aborted") if found else None
+        return core.Wait(1, "older copies are being aborted") if found else None
 
     def _others(self, request: Request) -> list[fence.OtherJob]:
         """Return the resource's jobs, but for the one the request is about."""
@@ -155,24 +184,29 @@ class CompilationJobs:
             and job["CompilationJobName"] != own
         ]
 
-    def _folders(self, request: Request) -> list[fence.Folder]:
+    def _leavings(self, request: Request, clock: core.Clock) -> list[fence.Leavings]:
         """Return what lies in the bucket of the resource's other jobs."""
         bucket, own = spec.bucket(request), spec.job_name(request)
         found: dict[str, set[str]] = {}
         if not bucket:
             return []
         try:
-            for key, _ in storage.keys(self._s3, bucket, f"{request.resource_prefix}-"):
-                name, _, rest = key.partition("/")
-                found.setdefault(name, set()).add(rest)
+            for key, _ in storage.keys(self._s3, bucket, request.resource_prefix):
+                name = spec.job_of_key(request, key)
+                if name and name != own and not clock.keeps(key):
+                    found.setdefault(name, set()).add(key)
         except ClientError as error:
             if spec.needs_no_bucket(request, storage.error_code(error)):
                 return []
             raise
         return [
-            fence.Folder(name, has_input=INPUT_KEY in keys, has_result=RESULT_KEY in keys)
+            fence.Leavings(
+                name,
+                has_input=spec.input_key(request, name) in keys,
+                has_result=spec.record_key(request, name) in keys,
+                has_output=any(key.startswith(spec.output_folder(name)) for key in keys),
+            )
             for name, keys in found.items()
-            if spec.is_job_name(request, name) and name != own
         ]
 
     def abandon(self, request: Request) -> None:
@@ -182,40 +216,57 @@ class CompilationJobs:
             try:
                 self.stop(name)
             finally:
-                storage.abort_uploads(self._s3, spec.bucket(request), f"{name}/{INPUT_KEY}")
+                key = spec.input_key(request, name)
+                storage.abort_uploads(self._s3, spec.bucket(request), key)
 
-    def _observe(self, request: Request) -> core.Observed:
+    def _observe(self, request: Request, clock: core.Clock) -> core.Observed:
         name, bucket = spec.job_name(request), spec.bucket(request)
         job = self._describe(name)
         if job and job.status not in core.TERMINAL:
             return core.Observed(job=job)
         if request.type == "Delete":
-            return core.Observed(job=job) if job else self._observe_leftovers(request)
-        has_input = storage.head(self._s3, bucket, f"{name}/{INPUT_KEY}") is not None
+            return core.Observed(job=job) if job else self._observe_leftovers(request, clock)
+        has_input = self._has_input(request, clock)
         if job is None:
-            result = self._result(request, bucket)
+            result, is_damaged = self._result(request, bucket)
             tags = self._tags(result.arn) if result and _may_retag(request) else None
-            return core.Observed(has_input=has_input, result=result, tags=tags)
+            return core.Observed(
+                has_input=has_input, result=result, is_record_damaged=is_damaged, tags=tags
+            )
         return core.Observed(
             job=job,
             has_input=has_input,
             has_artifact=self._exists(job.artifact),
-            has_record=storage.head(self._s3, bucket, f"{name}/{RESULT_KEY}") is not None,
+            has_record=self._has(bucket, request, name),
         )
 
-    def _observe_leftovers(self, request: Request) -> core.Observed:
+    def _has(self, bucket: str, request: Request, name: str) -> bool:
+        """Whether a job's result is on record."""
+        key = spec.record_key(request, name)
+        return bool(bucket) and storage.head(self._s3, bucket, key) is not None
+
+    def _has_input(self, request: Request, clock: core.Clock) -> bool:
+        key = spec.input_key(request, spec.job_name(request))
+        found = storage.head(self._s3, spec.bucket(request), key)
+        return found is not None and not clock.keeps(key)
+
+    def _observe_leftovers(self, request: Request, clock: core.Clock) -> core.Observed:
         """Look for what a job whose record is gone has left in the bucket."""
         name, bucket = spec.job_name(request), spec.bucket(request)
         if not bucket:
             return core.Observed()
-        destroys = spec.destroys(request)
         try:
-            has_input = storage.head(self._s3, bucket, f"{name}/{INPUT_KEY}") is not None
-            leftovers = destroys and any(storage.versions(self._s3, bucket, f"{name}/"))
+            has_input = self._has_input(request, clock)
+            leftovers = spec.destroys(request) and any(
+                not clock.keeps(found["Key"])
+                for prefix in _destroyed(request, name)
+                for found in storage.versions(self._s3, bucket, prefix)
+            )
         except ClientError as error:
-            if spec.needs_no_bucket(request, storage.error_code(error)):
-                return core.Observed()
-            raise
+            if not spec.needs_no_bucket(request, storage.error_code(error)):
+                raise
+            spec.name_what_stays(request, error, spec.output_folder(name), clock.kept)
+            return core.Observed()
         return core.Observed(has_input=has_input, has_leftovers=leftovers)
 
     def _describe(self, name: str) -> core.Job | None:
@@ -232,7 +283,6 @@ class CompilationJobs:
             image=reply.get("InferenceImage") or "",
             digest=(reply.get("ModelDigests") or {}).get("ArtifactDigest") or "",
             arn=reply.get("CompilationJobArn") or "",
-            spec=spec.identity(reply),
             created=_seconds(reply.get("CreationTime")),
         )
 
@@ -253,23 +303,55 @@ class CompilationJobs:
         if remove:
             self._sagemaker.delete_tags(ResourceArn=arn, TagKeys=list(remove))
 
-    def _result(self, request: Request, bucket: str) -> core.Result | None:
-        """Return a finished compile of the same inputs; the one in use first, then the newest."""
+    def _result(self, request: Request, bucket: str) -> tuple[core.Result | None, bool]:
+        """Return a finished compile of the same inputs, and whether its record is damaged.
+
+        The one in use comes first, then the newest. A Create takes its own only: what a former
+        resource of its name has left was kept for something else, which a Delete with DESTROY
+        would take away.
+        """
+        own = spec.record_key(request, spec.job_name(request))
+        folder = f"{spec.records_folder(request)}{spec.inputs_digest(request)}-"
         found = [
-            (key == f"{request.physical_id}/{RESULT_KEY}", modified, key)
-            for key, modified in storage.keys(self._s3, bucket, spec.inputs_prefix(request))
-            if key.endswith(f"/{RESULT_KEY}")
+            (name == request.physical_id, modified, key, name)
+            for key, modified in storage.keys(
+                self._s3, bucket, own if request.type == "Create" else folder
+            )
+            if (name := spec.job_of_key(request, key))
         ]
-        for _, _, key in sorted(found, reverse=True):
+        for _, _, key, name in sorted(found, reverse=True):
             body = self._s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-            result = core.Result.parse(body)
-            if self._exists(result.artifact):
-                return result
-        return None
+            recorded, job = core.Result.parse(body), self._describe(name)
+            result = core.Result.of(name, job) if job else recorded
+            if result is None or not _is_of_job(request, result, name):
+                continue
+            if (job or _has_known_image(request, result)) and self._exists(result.artifact):
+                return result, result != recorded
+        return None, False
 
     def _exists(self, uri: str) -> bool:
         bucket, key = storage.split_uri(uri)
         return bool(key) and storage.head(self._s3, bucket, key) is not None
+
+
+def _destroyed(request: Request, name: str) -> tuple[str, str]:
+    """Return the key prefixes of what goes with a job whose artifact is to be destroyed.
+
+    The record goes first: without it, nobody takes what is left for a result.
+    """
+    return spec.record_key(request, name), spec.output_folder(name)
+
+
+def _is_of_job(request: Request, result: core.Result, name: str) -> bool:
+    """Whether a record is about its job: others may be able to write to the bucket."""
+    place = f"s3://{spec.bucket(request)}/{spec.output_folder(name)}"
+    return result.job_name == name and result.artifact.startswith(place)
+
+
+def _has_known_image(request: Request, result: core.Result) -> bool:
+    """Whether a recorded image comes from the registry that the template expects."""
+    expected = str(request.properties.get("ExpectedInferenceImage") or "")
+    return not result.image or result.image.partition("/")[0] == expected.partition("/")[0]
 
 
 def _is_missing(error: ClientError) -> bool:

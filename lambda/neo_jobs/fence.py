@@ -1,9 +1,10 @@
-"""The fence between the requests of one resource: the newest wins, and nothing runs beside it.
+"""The order of the requests of one resource: the newest wins, and nothing runs beside it.
 
 CloudFormation sends a new request for a resource while an older one is still being served: when
 a deploy is cancelled, or rolled back after a sibling failed. It then deletes by an id that the
 engine may never have given. So each request, before it acts, stops the older executions of its
 resource and their jobs, waits until what they were doing is done, and removes what they have left.
+Lists of executions may be behind: so each step also looks for a newer request, and gives way.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, TypeAlias
 
 from botocore.exceptions import ClientError
@@ -18,12 +20,13 @@ from botocore.exceptions import ClientError
 from neo_jobs import storage
 from neo_jobs.cloudformation import Request
 from neo_jobs.job_spec import destroys, is_ours, needs_no_bucket
-from neo_jobs.reconcile import RUNNING, TERMINAL, Clock, Fail, Wait
+from neo_jobs.reconcile import TERMINAL, Clock, Wait, can_stop
 
 SETTLE_SECONDS = 2  # an execution that has just given its answer ends by itself
 STEP_SECONDS = 160  # how long a step can run after its execution was stopped
 STOPPING_SECONDS = 10
 SUPERSEDED = "Superseded: CloudFormation has sent a newer request for this resource."
+STOP_CAUSE = "A newer request for the same resource has come."
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,7 @@ class OtherJob:
 
 
 @dataclass(frozen=True, slots=True)
-class Folder:
+class Leavings:
     """What lies in the artifact bucket of such a job.
 
     Parameters
@@ -69,11 +72,14 @@ class Folder:
         Whether its copy of the model is there.
     has_result
         Whether its result is on record. One without was never reported to CloudFormation.
+    has_output
+        Whether Neo has written something.
     """
 
     name: str
-    has_input: bool
-    has_result: bool
+    has_input: bool = False
+    has_result: bool = False
+    has_output: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +104,94 @@ class DiscardInputs:
 
 
 @dataclass(frozen=True, slots=True)
-class DestroyFolders:
-    """Remove all that jobs have left which nobody will delete by their names."""
+class DestroyOutputs:
+    """Remove what jobs have written that nobody will delete by their names."""
 
     names: tuple[str, ...]
+
+
+JobsAction: TypeAlias = DeleteOtherJobs | DiscardInputs | DestroyOutputs | Wait
+
+
+# --- executions -----------------------------------------------------------------------------
+
+
+def concerns(execution: Execution, request: Request) -> bool:
+    """Whether an execution and a request stand in each other's way.
+
+    Two Deletes of two ids that a resource has had do not: each is for itself.
+    """
+    other = execution.request
+    return other is None or not (
+        other.type == request.type == "Delete" and other.physical_id != request.physical_id
+    )
+
+
+def is_superseded(request: Request, executions: Sequence[Execution], began: float) -> bool:
+    """Whether CloudFormation has sent another request later.
+
+    Both requests come to the same answer, so they cannot give way to, or stop, each other.
+
+    Parameters
+    ----------
+    request
+        The one that asks.
+    executions
+        The others that concern it.
+    began
+        When its own execution began, in seconds since the epoch.
+    """
+    return any(_is_later(each, each.request, request, began) for each in executions)
+
+
+def _is_later(execution: Execution, other: Request | None, request: Request, began: float) -> bool:
+    if other is None:
+        return False
+    theirs, ours = (execution.began, other.request_id), (began, request.request_id)
+    if other.signed is not None and request.signed is not None:
+        # Seconds only. Of one second, a Delete is the last that CloudFormation sends.
+        return (other.signed, other.type == "Delete", *theirs) > (
+            request.signed,
+            request.type == "Delete",
+            *ours,
+        )
+    # What has ended says nothing about the order. CloudFormation sends no Create while a Delete
+    # or an Update of the resource is pending: a Create beside one was held up on its way.
+    is_running = execution.status == "RUNNING"
+    return is_running and (other.type != "Create", *theirs) > (request.type != "Create", *ours)
+
+
+def stop_executions(
+    executions: Sequence[Execution], clock: Clock
+) -> StopExecutions | Wait | None:
+    """Return what to do about the older executions; None if nothing."""
+    running = tuple(e.arn for e in executions if e.status == "RUNNING")
+    if running and clock.polls == 0:
+        return Wait(SETTLE_SECONDS, "an older request of this resource is being ended")
+    return StopExecutions(running) if running else None
+
+
+def settle(executions: Sequence[Execution], clock: Clock) -> Wait | None:
+    """Return how long the last step of an execution that was stopped may still act."""
+    if clock.has_settled:
+        return None
+    quiet = [e.ended + STEP_SECONDS for e in executions if e.ended and e.status != "SUCCEEDED"]
+    left = math.ceil(max(quiet, default=clock.now) - clock.now)
+    why = "the last step of an older request may still run"
+    return Wait(left, why, is_settling=True) if left > 0 else None
+
+
+# --- what older requests have left ----------------------------------------------------------
+
+
+def former_buckets(
+    request: Request, older: Sequence[Request], bucket_of: Callable[[Request], str]
+) -> tuple[str, ...]:
+    """Return the buckets beside its own that earlier requests of a resource have named."""
+    former = replace(request, properties=request.old_properties)
+    own = bucket_of(request)
+    named = dict.fromkeys(bucket for each in (former, *older) if (bucket := bucket_of(each)))
+    return tuple(bucket for bucket in named if bucket != own)
 
 
 def abort_older(
@@ -119,94 +209,42 @@ def abort_older(
     s3
         A client.
     request, older
-        The newest request of a resource, and others that the fence has met.
+        The newest request of a resource, and others that it has met.
     bucket_of
         Returns a request's bucket, empty where it says none.
     prefix
         What the keys of all uploads of the resource start with; the newest request has none yet.
     """
-    former = replace(request, properties=request.old_properties)
     own = bucket_of(request)
     found = False
-    for bucket in dict.fromkeys([own, *map(bucket_of, [former, *older])]):
+    if own:
         try:
-            found |= bool(bucket) and storage.abort_uploads(s3, bucket, prefix)
+            found = storage.abort_uploads(s3, own, prefix)
         except ClientError as error:
-            code = storage.error_code(error)
-            # The rights on a bucket that is no longer used may be gone, and so may it.
-            is_former = bucket != own and code in {"AccessDenied", "NoSuchBucket"}
-            if not is_former and not needs_no_bucket(request, code):
+            if not needs_no_bucket(request, storage.error_code(error)):
                 raise
+    for bucket in former_buckets(request, older, bucket_of):
+        found |= while_allowed(partial(storage.abort_uploads, s3, bucket, prefix))
     return found
 
 
-JobsAction: TypeAlias = DeleteOtherJobs | DiscardInputs | DestroyFolders | Wait
-
-
-def fence_executions(
-    request: Request, executions: Sequence[Execution], clock: Clock
-) -> StopExecutions | Wait | Fail | None:
-    """Return what to do about the other executions; None if nothing."""
-    others = [e for e in executions if not _are_two_deletes(e.request, request)]
-    if is_superseded(request, others):
-        return Fail(SUPERSEDED)
-    running = tuple(e.arn for e in others if e.status == "RUNNING")
-    if running and clock.polls == 0:
-        return Wait(SETTLE_SECONDS, "an older request of this resource is being ended")
-    return StopExecutions(running) if running else None
-
-
-def is_superseded(request: Request, executions: Sequence[Execution]) -> bool:
-    """Whether CloudFormation has sent another request later. In one second, a Delete comes last.
-
-    Where a time is not signed, a Create gives way to what is running: CloudFormation sends none
-    while a Delete or an Update of the resource is pending.
-    """
-    for execution in executions:
-        other = execution.request
-        if other is None or _are_two_deletes(other, request):
-            continue
-        if other.signed is not None and request.signed is not None:
-            order = (request.signed, request.type == "Delete")
-            if (other.signed, other.type == "Delete") > order:
-                return True
-        elif request.type == "Create" != other.type and execution.status == "RUNNING":
-            return True
-    return False
-
-
-def _are_two_deletes(other: Request | None, request: Request) -> bool:
-    """Whether two requests delete two ids that the resource has had: each is for itself."""
-    return (
-        other is not None
-        and other.type == request.type == "Delete"
-        and other.physical_id != request.physical_id
-    )
-
-
-def settle(request: Request, executions: Sequence[Execution], clock: Clock) -> Wait | None:
-    """Return how long the last step of an execution that was stopped may still act."""
-    if clock.has_settled:
-        return None
-    quiet = [
-        execution.ended + STEP_SECONDS
-        for execution in executions
-        if execution.ended
-        and execution.status != "SUCCEEDED"
-        and not _are_two_deletes(execution.request, request)
-    ]
-    left = math.ceil(max(quiet, default=clock.now) - clock.now)
-    why = "the last step of an older request may still run"
-    return Wait(left, why, is_settling=True) if left > 0 else None
+def while_allowed(act: Callable[[], bool]) -> bool:
+    """Do something in a former bucket; the rights on it may be gone, and so may it."""
+    try:
+        return act()
+    except ClientError as error:
+        if storage.error_code(error) not in {"AccessDenied", "NoSuchBucket"}:
+            raise
+        return False
 
 
 def active_jobs(jobs: Sequence[OtherJob]) -> tuple[str, ...]:
     """Return the jobs that are to be stopped."""
-    return tuple(job.name for job in jobs if job.status in RUNNING)
+    return tuple(job.name for job in jobs if can_stop(job.status))
 
 
 def fence_jobs(
-    request: Request, jobs: Sequence[OtherJob], folders: Sequence[Folder]
+    request: Request, jobs: Sequence[OtherJob], leavings: Sequence[Leavings]
 ) -> JobsAction | None:
     """Return what to do about the resource's other jobs; None if nothing.
 
@@ -217,16 +255,17 @@ def fence_jobs(
     """
     if any(job.status not in TERMINAL for job in jobs):
         return Wait(STOPPING_SECONDS, "a job of an older request is being stopped")
-    unreported = {f.name for f in folders if not f.has_result} - {request.physical_id}
+    unreported = {each.name for each in leavings if not each.has_result} - {request.physical_id}
     ended = tuple(
         job.name for job in jobs if job.status in {"FAILED", "STOPPED"} or job.name in unreported
     )
     if ended:
         return DeleteOtherJobs(ended)
-    inputs = tuple(folder.name for folder in folders if folder.has_input)
+    inputs = tuple(each.name for each in leavings if each.has_input)
     if inputs:
         return DiscardInputs(inputs)
+    written = {each.name for each in leavings if each.has_output} & unreported
     is_of_another = request.type == "Delete" and is_ours(request)
-    if unreported and destroys(request) and not is_of_another:
-        return DestroyFolders(tuple(sorted(unreported)))
+    if written and destroys(request) and not is_of_another:
+        return DestroyOutputs(tuple(sorted(written)))
     return None

@@ -1,8 +1,9 @@
-"""The engine's four doors: CloudFormation's event, and the state machine's step, work and abort.
+"""What invokes the engine: CloudFormation's requests, and the state machine's tasks.
 
-The first only starts an execution; everything with an effect happens in a step. A step looks,
-takes one action, and says when to look again. What may take longer is left to the worker, which
-takes the same step with more time. The abort answers for a step that could not.
+A request only starts an execution; everything with an effect happens in a step of that. A step
+looks, takes one action, and says when to look again. What may take longer is left to the worker,
+which takes the same step with more time. The abort answers for a step that could not. What never
+came to a step, or whose execution ended without an answer, is answered from outside.
 """
 
 from __future__ import annotations
@@ -27,7 +28,10 @@ from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 from neo_jobs import compilation, fence, serving_archive, storage
 from neo_jobs import reconcile as core
 from neo_jobs.cloudformation import (
+    DEADLINE_SECONDS,
+    MAX_EVENT_BYTES,
     Request,
+    fitted,
     redacted,
     response_body,
     send,
@@ -41,14 +45,15 @@ Resource: TypeAlias = compilation.CompilationJobs | serving_archive.ServingArchi
 
 STATE_VERSION = 1
 MACHINE_SECONDS = 4_500  # how long an execution can last: engine/job_engine.py
+HOUR_SECONDS = 3_600  # how long CloudFormation waits for an answer
 MOVING = "s3 for transfers"  # an S3 client that waits longer
 # Seconds, inside the functions' own limits: a call that is under way may take another two minutes.
 STEP_LIMIT, WORK_LIMIT = 130, 770
-# A newer request waits for longer than this, and then aborts what is being written: nothing may
-# begin later.
-BEGIN_SECONDS = 100
+OPEN_SECONDS = 60  # how long Step Functions may be out of reach before Lambda tries again
+ANSWER_SECONDS = 30  # between attempts to deliver an answer, of several tries each
 WORK_SECONDS = 910  # how long the machine waits for the worker, but not far into the last minutes
 LAST_SECONDS = 150
+MAX_KEPT = 50  # places that S3 does not delete, kept in the state
 _SIZES = Sizes()
 log = logging.getLogger("neo_jobs")
 log.setLevel(logging.INFO)
@@ -78,8 +83,30 @@ class Work:
     """Leave it to the worker."""
 
 
-class _TooLate(Exception):
-    """A newer request may already have looked for what this one would begin."""
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an execution has come: what one step hands to the next.
+
+    Parameters
+    ----------
+    is_fenced
+        Whether older requests of the resource are out of the way.
+    is_superseded
+        Whether a newer request has come: this one only undoes what it has made.
+    kept
+        Keys and prefixes that S3 refuses to delete.
+    """
+
+    is_fenced: bool = False
+    is_superseded: bool = False
+    kept: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, state: State) -> Progress:
+        """Read a step's state."""
+        return cls(
+            bool(state.get("Fenced")), bool(state.get("Superseded")), tuple(state.get("Kept") or ())
+        )
 
 
 @dataclass(frozen=True)
@@ -90,20 +117,15 @@ class _Watch:
     ----------
     now
         The clock.
-    begin_by, until
-        When something may begin at the latest, and when all must end.
+    until
+        When all must end.
     is_superseded
         Whether there is a newer request.
     """
 
     now: Callable[[], float]
-    begin_by: float
     until: float
     is_superseded: Callable[[], bool]
-
-    def begin(self) -> None:
-        if self.now() > self.begin_by:
-            raise _TooLate
 
     def go_on(self) -> None:
         if self.now() >= self.until:
@@ -117,7 +139,7 @@ class _Watch:
 
 
 class Engine:
-    """What the doors share.
+    """Serves the requests of a stack's custom resources.
 
     Parameters
     ----------
@@ -153,27 +175,53 @@ class Engine:
         self._executor = executor
 
     def handle(self, event: Mapping[str, Any]) -> dict[str, Any]:
-        """Open the door an event asks for."""
-        door = event.get("Door")
-        if door == "step":
-            # The machine of an older release has no worker: the step has to do.
-            budget = Budget(self._now(), STEP_LIMIT, is_worker=not event.get("HasWorker"))
-            return self.step(event["State"], event["StartedAt"], budget)
-        if door == "work":
-            budget = Budget(self._now(), WORK_LIMIT, is_worker=True)
-            return self.step(event["State"], event["StartedAt"], budget)
-        if door == "abort":
-            return self.abort(event["State"])
+        """Serve one invocation."""
+        match event:
+            case {"Task": "Step", "State": state, "StartedAt": started}:
+                return self.step(state, started, Budget(self._now(), STEP_LIMIT))
+            case {"Task": "Work", "State": state, "StartedAt": started}:
+                return self.step(state, started, Budget(self._now(), WORK_LIMIT, is_worker=True))
+            case {"Task": "Abort", "State": state}:
+                return self.abort(state)
+            case {"requestPayload": dropped}:
+                return self.open(dropped, is_last=True)
+            case {"detail": {"executionArn": arn}}:
+                return self.answer_for(arn)
         return self.open(event)
 
-    def open(self, event: Mapping[str, Any]) -> dict[str, Any]:
-        """Start the execution that will serve CloudFormation's request."""
+    def open(self, event: Mapping[str, Any], *, is_last: bool = False) -> dict[str, Any]:
+        """Start the execution that will serve CloudFormation's request.
+
+        Parameters
+        ----------
+        event
+            As CloudFormation sends it.
+        is_last
+            Whether nobody delivers the event again if this fails.
+
+        Raises
+        ------
+        ClientError, BotoCoreError
+            If Step Functions is out of reach: Lambda delivers the event again.
+        """
         request = Request.parse(event)
         log.info("request %s", json.dumps(redacted(event)))
+        taken = fitted(event)
+        if taken is None:
+            self._answer(
+                request,
+                core.Fail(
+                    f"The properties are larger than the job engine takes ({MAX_EVENT_BYTES:,} "
+                    "bytes). Give a shorter DataInputConfig, CompilerOptions or list of tags."
+                ),
+            )
+            return {}
         try:
-            self._start_execution(request, event)
+            self._start_execution(request, taken)
         except Exception as error:
             _log_failure("the request could not be started")
+            if core.is_passing(_code(error)) and not is_last:
+                raise
             self._answer(request, core.Fail(f"The job engine could not start: {error}"))
         return {}
 
@@ -181,6 +229,7 @@ class Engine:
         """Take one action for a request, and say whether and when to come back."""
         request = _request(state)
         started = _seconds(started_at)
+        progress = Progress.of(state)
         clock = core.Clock(
             now=self._now(),
             deadline=request.deadline(started),
@@ -189,12 +238,16 @@ class Engine:
             missing=int(state.get("Missing", 0)),
             why=str(state.get("Why", "")),
             has_settled=bool(state.get("Settled")),
+            kept=progress.kept,
         )
-        is_fenced, action = self._act(request, clock, budget, bool(state.get("Fenced")))
+        progress, action = self._act(request, clock, budget, progress)
         log.info("%s %s: %s", request.type, request.logical_id, action)
+        is_at_end = clock.now >= clock.deadline + LAST_SECONDS
+        if is_at_end and not isinstance(action, core.Succeed | core.Fail):
+            action = core.Fail(f"The request could not be brought to an end in time: {clock.why}")
         if isinstance(action, core.Succeed | core.Fail):
-            self._answer(request, action)
-        wait = action if isinstance(action, core.Wait) else core.Wait(core.SOON, "")
+            action = self._finish(request, action, clock, progress)
+        wait = action if isinstance(action, core.Wait) else core.Wait(clock.soon(), "")
         if isinstance(action, core.StartOver):
             wait = core.Wait(action.seconds, action.why)
         return {
@@ -205,7 +258,9 @@ class Engine:
             "Missing": clock.missing + wait.is_missing_artifact,
             "Why": wait.why,
             "Settled": clock.has_settled or wait.is_settling,
-            "Fenced": is_fenced,
+            "Fenced": progress.is_fenced,
+            "Superseded": progress.is_superseded,
+            "Kept": list(progress.kept),
             "Done": isinstance(action, core.Succeed | core.Fail),
             "Work": isinstance(action, Work),
             "WorkSeconds": _seconds_for_work(clock),
@@ -217,51 +272,94 @@ class Engine:
         request = _request(state)
         log.error("a step failed: %s", without_secrets(str(state.get("Error"))))
         reason = f"The job engine failed: {_cause(state.get('Error') or {})}"
-        reason += self._abandon(request)
-        self._answer(request, core.Fail(reason))
+        self._answer(request, self._given_up(request, core.Fail(reason)))
         return {"Version": STATE_VERSION, "Done": True}
 
+    def answer_for(self, execution_arn: str) -> dict[str, Any]:
+        """Answer for an execution that has ended without an answer.
+
+        One that someone stopped, or that met a limit of Step Functions. What a newer request has
+        stopped is not waited for any more.
+        """
+        found = self._states.describe_execution(executionArn=execution_arn)
+        request = _served(found["input"])
+        is_ours = found.get("cause") == fence.STOP_CAUSE
+        if request and found["status"] not in {"RUNNING", "SUCCEEDED"} and not is_ours:
+            why = found.get("cause") or found.get("error") or "no cause is given"
+            reason = f"The job engine's execution ended as {found['status']}: {why}"
+            self._answer(request, self._given_up(request, core.Fail(reason)))
+        return {}
+
     def _act(
-        self, request: Request, clock: core.Clock, budget: Budget, is_fenced: bool
-    ) -> tuple[bool, core.Action | Work]:
-        """Take one action; return whether older requests are out of the way, and what was done."""
+        self, request: Request, clock: core.Clock, budget: Budget, progress: Progress
+    ) -> tuple[Progress, core.Action | Work]:
+        """Take one action; return how far the request is, and what was done."""
         unknown = core.check_version(request)
         if unknown:
-            return is_fenced, unknown
+            return progress, unknown
+        action: core.Action | None = None
         try:
-            resource = self._resource(request, budget, clock.deadline)
-            if not is_fenced:
-                before = self._fence(request, resource, clock)
+            resource = self._resource(request, budget, clock)
+            executions = self._other_executions(request)
+            if progress.is_superseded or fence.is_superseded(request, executions, clock.started):
+                progress = replace(progress, is_superseded=True)
+                return progress, self._withdraw(request, resource, clock)
+            if not progress.is_fenced:
+                before = self._fence(request, resource, executions, clock)
                 if before is not None:
-                    return False, before
-                is_fenced = True
+                    return progress, before
+                progress = replace(progress, is_fenced=True)
             action = resource.next_action(request, clock)
-            if isinstance(action, core.CopyInput | core.WriteArchive | core.CreateJob):
-                if self._now() > budget.began + BEGIN_SECONDS:
-                    raise _TooLate
-                # A list of executions may be seconds behind: look once more before what costs.
-                if self._is_superseded(request):
-                    resource.withdraw(request)
-                    return is_fenced, core.Fail(fence.SUPERSEDED)
             resource.perform(request, action)
         except NeedsWorker:
-            return is_fenced, Work()
-        except _TooLate:
-            return is_fenced, core.Wait(core.SOON, "a look has taken too long")
+            return progress, Work()
+        except storage.NotDeleted as error:
+            if clock.now < clock.started + self._grace_seconds:
+                return progress, core.Wait(core.IAM_SECONDS, str(error))
+            log.warning("left behind: %s", error)
+            kept = (*progress.kept, error.place)
+            if len(kept) > MAX_KEPT:
+                return progress, core.Fail(f"S3 refuses to delete too much: {error}")
+            return replace(progress, kept=kept), core.Wait(clock.soon(), "S3 keeps something")
         except (storage.Refused, ClientError, BotoCoreError) as error:
-            action = self._met(error, clock)
-            if isinstance(action, core.Fail):
-                self._abandon(request)
-        return is_fenced, action
+            return progress, self._met(error, clock)
+        return progress, action
 
-    def _abandon(self, request: Request) -> str:
-        """Leave nothing running when a request is given up; return why that failed, if it did."""
+    def _withdraw(self, request: Request, resource: Resource, clock: core.Clock) -> core.Action:
+        """Undo what a request has made that a newer one has overtaken."""
+        undoing = resource.withdrawn(request)
+        if undoing is None:
+            return core.Fail(fence.SUPERSEDED)
+        action = resource.next_action(undoing, clock)
+        resource.perform(undoing, action)
+        return core.Fail(fence.SUPERSEDED) if isinstance(action, core.Succeed) else action
+
+    def _finish(
+        self,
+        request: Request,
+        action: core.Succeed | core.Fail,
+        clock: core.Clock,
+        progress: Progress,
+    ) -> core.Action:
+        """Give the answer; while CloudFormation cannot be reached, wait."""
+        if isinstance(action, core.Fail):
+            action = self._given_up(request, action)
+        try:
+            self._answer(request, action, kept=progress.kept)
+        except OSError as error:
+            if clock.now >= clock.deadline - DEADLINE_SECONDS + HOUR_SECONDS:
+                raise
+            return core.Wait(ANSWER_SECONDS, f"CloudFormation cannot be reached: {error}")
+        return action
+
+    def _given_up(self, request: Request, failure: core.Fail) -> core.Fail:
+        """Leave nothing running of a request that fails; say so if that is not possible."""
         try:
             self._resource(request).abandon(request)
         except Exception as error:  # whatever it is, CloudFormation must get its answer
             _log_failure("the job could not be stopped")
-            return f". Stopping the job failed too: {error}"
-        return ""
+            return core.Fail(f"{failure.reason}. Stopping the job failed too: {error}")
+        return failure
 
     def _met(self, error: Exception, clock: core.Clock) -> core.Wait | core.Fail:
         """Return what a call that was refused, or got no reply, means."""
@@ -277,22 +375,23 @@ class Engine:
         return core.on_error(_code(error), str(error), clock, in_grace=False)
 
     def _fence(
-        self, request: Request, resource: Resource, clock: core.Clock
+        self,
+        request: Request,
+        resource: Resource,
+        executions: Sequence[fence.Execution],
+        clock: core.Clock,
     ) -> core.Wait | core.Fail | None:
         """End what older requests of the resource still do; None if that is done."""
-        executions = self._other_executions(request)
         older = [e.request for e in executions if e.request]
-        action = fence.fence_executions(request, executions, clock)
-        if isinstance(action, core.Fail):
-            return action
+        action = fence.stop_executions(executions, clock)
         if isinstance(action, fence.StopExecutions):
             self._stop_executions(action.arns)
-            action = core.Wait(core.SOON, "older requests are being ended")
+            action = core.Wait(clock.soon(), "older requests are being ended")
         action = (
             action
             or resource.stop_older(request, older)
-            or fence.settle(request, executions, clock)
-            or resource.remove_older(request, older)
+            or fence.settle(executions, clock)
+            or resource.remove_older(request, older, clock)
         )
         if action and clock.is_late:
             return core.Fail("Older requests of this resource could not be ended in time.")
@@ -302,9 +401,7 @@ class Engine:
         """Stop executions; one that has ended meanwhile is left as it is."""
         for arn in arns:
             try:
-                self._states.stop_execution(
-                    executionArn=arn, cause="A newer request for the same resource has come."
-                )
+                self._states.stop_execution(executionArn=arn, cause=fence.STOP_CAUSE)
             except ClientError as error:
                 if storage.error_code(error) != "ValidationException":
                     raise
@@ -331,20 +428,29 @@ class Engine:
             may_be_newer = request.signed is not None and execution.began >= request.signed
             if is_other and (may_be_newer or execution.status != "SUCCEEDED"):
                 text = self._states.describe_execution(executionArn=execution.arn)["input"]
-                found.append(replace(execution, request=_served(text)))
+                other = replace(execution, request=_served(text))
+                if fence.concerns(other, request):
+                    found.append(other)
         return found
 
-    def _answer(self, request: Request, action: core.Succeed | core.Fail) -> None:
+    def _answer(
+        self, request: Request, action: core.Succeed | core.Fail, *, kept: Sequence[str] = ()
+    ) -> None:
+        left = f"S3 refuses to delete, and keeps: {', '.join(kept)}." if kept else ""
         if isinstance(action, core.Succeed):
             body = response_body(
-                request, status="SUCCESS", physical_id=action.physical_id, data=action.data
+                request,
+                status="SUCCESS",
+                physical_id=action.physical_id,
+                reason=left,
+                data=action.data,
             )
         else:
             body = response_body(
                 request,
                 status="FAILED",
                 physical_id=self._failed_id(request),
-                reason=action.reason,
+                reason=f"{action.reason} {left}".strip(),
             )
         self._respond(request, body)
 
@@ -358,7 +464,7 @@ class Engine:
 
     def _start_execution(self, request: Request, event: Mapping[str, Any]) -> None:
         arn = request.properties["StateMachineArn"]
-        give_up = self._now() + self._grace_seconds
+        began = self._now()
         while True:
             try:
                 self._states.start_execution(
@@ -370,29 +476,32 @@ class Engine:
                 code = _code(error)
                 if code == "ExecutionAlreadyExists":
                     return  # a duplicate of an event that is being served
-                is_passing = core.is_passing(code) or code == "AccessDeniedException"
-                if not is_passing or self._now() >= give_up:
+                patience = OPEN_SECONDS if core.is_passing(code) else 0.0
+                if code == "AccessDeniedException":
+                    patience = self._grace_seconds
+                if self._now() >= began + patience:
                     raise
             else:
                 return
             self._sleep(core.IAM_SECONDS)
 
     def _resource(
-        self, request: Request, budget: Budget | None = None, deadline: float = 0
+        self, request: Request, budget: Budget | None = None, clock: core.Clock | None = None
     ) -> Resource:
-        transfer = self._transfer(request, budget or Budget(), deadline)
+        transfer = self._transfer(request, budget or Budget(), clock or core.Clock(0, 0))
         if request.resource_type == compilation.RESOURCE_TYPE:
             return compilation.CompilationJobs(self._sagemaker, self._s3, transfer)
         if request.resource_type == serving_archive.RESOURCE_TYPE:
             return serving_archive.ServingArchives(self._s3, transfer)
         raise storage.Refused(f"The engine does not know {request.resource_type!r}.")
 
-    def _transfer(self, request: Request, budget: Budget, deadline: float) -> Transfer:
+    def _transfer(self, request: Request, budget: Budget, clock: core.Clock) -> Transfer:
         watch = _Watch(
             now=self._now,
-            begin_by=budget.began + BEGIN_SECONDS,
-            until=min(budget.began + budget.seconds, deadline),
-            is_superseded=lambda: self._is_superseded(request),
+            until=min(budget.began + budget.seconds, clock.deadline),
+            is_superseded=lambda: fence.is_superseded(
+                request, self._other_executions(request), clock.started
+            ),
         )
         return Transfer(
             self._mover,
@@ -401,9 +510,6 @@ class Engine:
             sizes=self._sizes,
             executor=self._executor,
         )
-
-    def _is_superseded(self, request: Request) -> bool:
-        return fence.is_superseded(request, self._other_executions(request))
 
     @cached_property
     def _sagemaker(self) -> Client:
@@ -438,8 +544,6 @@ def _engine() -> Engine:
         connect_timeout=5,
         read_timeout=50,
         retries={"mode": "standard", "total_max_attempts": 2},
-        # A part's checksum would have to be announced with the upload, and handed in at its end.
-        request_checksum_calculation="when_required",
         max_pool_connections=THREADS + 2,
     )
 

@@ -7,9 +7,12 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from botocore.exceptions import ClientError
+
+from neo_jobs import storage
 from neo_jobs.cloudformation import Request, digest
 
-INPUT_KEY = "input/model.tar.gz"  # the API asks for this suffix; CDK assets lose it
+INPUT_FILE = "model.tar.gz"  # the API asks for this suffix; CDK assets lose it
 _REST = re.compile(r"[a-z2-7]{10}-[a-z2-7]{8}")
 
 
@@ -27,14 +30,25 @@ def compile_inputs(properties: Mapping[str, Any]) -> dict[str, Any]:
         "inputs": _parsed(model.get("DataInputConfig") or ""),
         "target": output["TargetDevice"],
         "options": _parsed(output.get("CompilerOptions") or ""),
-        "key": output.get("KmsKeyId") or "",
+        # The bucket's own key encrypts the objects whether or not it is named.
+        "key": "" if is_bucket_key(properties) else output.get("KmsKeyId") or "",
         "output": output["S3OutputLocation"],
     }
 
 
+def is_bucket_key(properties: Mapping[str, Any]) -> bool:
+    """Whether ``KmsKeyId`` is the artifact bucket's own key, and not one of the job's."""
+    return properties.get("KmsKeyIsBucketDefault") == "true"
+
+
+def inputs_digest(request: Request) -> str:
+    """Return the hash of the compile inputs that is part of the job's name."""
+    return digest(compile_inputs(request.properties), 10)
+
+
 def inputs_prefix(request: Request) -> str:
     """Return what the names of all jobs with this request's compile inputs start with."""
-    return f"{request.resource_prefix}-{digest(compile_inputs(request.properties), 10)}-"
+    return f"{request.resource_prefix}-{inputs_digest(request)}-"
 
 
 def job_name(request: Request) -> str:
@@ -60,10 +74,65 @@ def is_job_name(request: Request, name: str) -> bool:
     return name.startswith(prefix) and bool(_REST.fullmatch(name.removeprefix(prefix)))
 
 
+# --- where things lie in the artifact bucket ------------------------------------------------
+#
+# Neo writes to ``<job name>/``. What the engine alone writes lies under ``<resource prefix>/``, so
+# that the compile role can be kept out of it (engine/job_engine.py has the same patterns).
+
+
+def output_folder(name: str) -> str:
+    """Return the key prefix that Neo writes a job's artifact to."""
+    return f"{name}/"
+
+
+def input_key(request: Request, name: str) -> str:
+    """Return the key of a job's copy of the model."""
+    return f"{inputs_folder(request)}{_rest(request, name)}/{INPUT_FILE}"
+
+
+def record_key(request: Request, name: str) -> str:
+    """Return the key of the record of a finished job."""
+    return f"{records_folder(request)}{_rest(request, name)}.json"
+
+
+def inputs_folder(request: Request) -> str:
+    """Return the key prefix of all copies of models of a resource."""
+    return f"{request.resource_prefix}/input/"
+
+
+def records_folder(request: Request) -> str:
+    """Return the key prefix of all records of finished jobs of a resource."""
+    return f"{request.resource_prefix}/results/"
+
+
+def job_of_key(request: Request, key: str) -> str:
+    """Return the name of the job that an object belongs to; empty if it belongs to none."""
+    for folder in (inputs_folder(request), records_folder(request)):
+        if key.startswith(folder):
+            rest = key.removeprefix(folder).removesuffix(".json").partition("/")[0]
+            name = f"{request.resource_prefix}-{rest}"
+            break
+    else:
+        name = key.partition("/")[0]
+    return name if is_job_name(request, name) else ""
+
+
+def _rest(request: Request, name: str) -> str:
+    return name.removeprefix(f"{request.resource_prefix}-")
+
+
 def bucket(request: Request) -> str:
-    """Return the artifact bucket; empty if properties of a newer release have none here."""
-    output = request.properties.get("OutputConfig") or {}
-    return str(output.get("S3OutputLocation") or "").removeprefix("s3://").partition("/")[0]
+    """Return the artifact bucket; empty if the properties name none."""
+    return bucket_of(request.properties.get("OutputConfig"), "S3OutputLocation")
+
+
+def bucket_of(fields: Any, key: str) -> str:
+    """Return the bucket of an ``s3://`` URI among some fields; empty if there is none.
+
+    A Delete may come with whatever properties a failed Update had.
+    """
+    uri = fields.get(key) if isinstance(fields, Mapping) else None
+    return uri.removeprefix("s3://").partition("/")[0] if isinstance(uri, str) else ""
 
 
 def destroys(request: Request) -> bool:
@@ -74,23 +143,38 @@ def destroys(request: Request) -> bool:
 def needs_no_bucket(request: Request, code: str) -> bool:
     """Whether a Delete may go on though S3 has refused a look into the bucket with this code.
 
-    The rights on a bucket go with the last resource that uses it; what is kept needs none. In a
-    bucket that is gone there is nothing left.
+    The rights on a bucket go with the last resource that uses it. In a bucket that is gone there
+    is nothing left.
     """
-    if request.type != "Delete":
-        return False
-    return code == "NoSuchBucket" or (code == "AccessDenied" and not destroys(request))
+    return request.type == "Delete" and code in {"NoSuchBucket", "AccessDenied"}
+
+
+def name_what_stays(
+    request: Request, error: ClientError, place: str, kept: Sequence[str]
+) -> None:
+    """Raise if a Delete was to destroy what it may not even look at, and has not said so yet.
+
+    Raises
+    ------
+    storage.NotDeleted
+        With the place.
+    """
+    is_denied = storage.error_code(error) == "AccessDenied"
+    if is_denied and destroys(request) and place not in kept:
+        raise storage.NotDeleted(place, str(error)) from error
 
 
 def create_request(request: Request) -> dict[str, Any]:
     """Return the CreateCompilationJob call for a request, its numbers as numbers."""
-    properties, folder = request.properties, f"s3://{bucket(request)}/{job_name(request)}/"
+    properties, name = request.properties, job_name(request)
+    place = f"s3://{bucket(request)}"
+    source, target = f"{place}/{input_key(request, name)}", f"{place}/{output_folder(name)}"
     runtime = int(properties["StoppingCondition"]["MaxRuntimeInSeconds"])
     call: dict[str, Any] = {
-        "CompilationJobName": job_name(request),
+        "CompilationJobName": name,
         "RoleArn": properties["RoleArn"],
-        "InputConfig": {**_filled(properties["InputConfig"]), "S3Uri": f"{folder}{INPUT_KEY}"},
-        "OutputConfig": {**_filled(properties["OutputConfig"]), "S3OutputLocation": folder},
+        "InputConfig": {**_filled(properties["InputConfig"]), "S3Uri": source},
+        "OutputConfig": {**_filled(properties["OutputConfig"]), "S3OutputLocation": target},
         "StoppingCondition": {"MaxRuntimeInSeconds": runtime},
     }
     for optional in ("VpcConfig", "Tags"):
@@ -99,20 +183,10 @@ def create_request(request: Request) -> dict[str, Any]:
     return call
 
 
-def identity(call: Mapping[str, Any]) -> dict[str, str]:
-    """Return by what a job is known to be ours, of a call or of what the service says of a job.
-
-    Only what the service returns as it was given: it may write JSON or versions in its own way.
-    """
-    model, output = call.get("InputConfig") or {}, call.get("OutputConfig") or {}
-    fields = {
-        "S3Uri": model.get("S3Uri"),
-        "Framework": model.get("Framework"),
-        "S3OutputLocation": (output.get("S3OutputLocation") or "").rstrip("/"),
-        "TargetDevice": output.get("TargetDevice"),
-        "RoleArn": call.get("RoleArn"),
-    }
-    return {key: value for key, value in fields.items() if value}
+def encryption_key(request: Request) -> str:
+    """Return the key that everything written for the job is encrypted with; empty for none."""
+    output = request.properties.get("OutputConfig")
+    return str(output.get("KmsKeyId") or "") if isinstance(output, Mapping) else ""
 
 
 def as_mapping(tags: Sequence[Mapping[str, str]] | None) -> dict[str, str]:

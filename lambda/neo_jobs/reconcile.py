@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from neo_jobs.cloudformation import Request
 from neo_jobs.hints import hint_for
-from neo_jobs.job_spec import as_mapping, create_request, destroys, identity, job_name
+from neo_jobs.job_spec import as_mapping, destroys, job_name
 
 LOG_GROUP = "/aws/sagemaker/CompilationJobs"
-RUNNING = frozenset({"STARTING", "INPROGRESS"})
 TERMINAL = frozenset({"COMPLETED", "FAILED", "STOPPED"})
 PASSING = frozenset(
     {
@@ -26,6 +25,9 @@ PASSING = frozenset(
         "ExpiredToken",
         "ExpiredTokenException",  # the function's credentials are renewed
         "IncompleteBody",
+        # Credentials that are seconds old are not known everywhere yet.
+        "InvalidAccessKeyId",
+        "InvalidClientTokenId",
         "NoSuchUpload",  # another try, or a newer request, has aborted it
         "OperationAborted",
         "PreconditionFailed",  # the source was replaced between the look and the copy
@@ -34,14 +36,17 @@ PASSING = frozenset(
         "ServiceUnavailable",
         "SlowDown",
         "TooManyRequestsException",
+        "UnrecognizedClientException",
     }
 )
-PROPERTIES_VERSION = 1  # the newest shape of the properties that is known here
+PROPERTIES_VERSION = "1"  # the newest shape of the properties that is known here
+KNOWN_VERSIONS = (PROPERTIES_VERSION,)
 ABOUT_RIGHTS = ("assumerole", "assume role", "accessdenied", "access denied", "not authorized")
 CONSISTENCY_POLLS = 3  # how often a completed job may still lack its artifact
 STOP_GRACE_SECONDS = 60  # how long past the deadline a stopped job may still take to end
 YOUNG_SECONDS = 180  # how long after a request began a role may be too new for Neo
-SOON, QUOTA_SECONDS, IAM_SECONDS, FAULT_SECONDS, RETRY_SECONDS = 1, 45, 5, 10, 30
+QUOTA_SECONDS, IAM_SECONDS, FAULT_SECONDS, RETRY_SECONDS = 45, 5, 10, 30
+SOON_POLLS = 40  # so many steps may follow each other at once: an execution has 25,000 events
 
 
 # --- what the engine sees -------------------------------------------------------------------
@@ -53,8 +58,6 @@ class Job:
 
     Parameters
     ----------
-    spec
-        What it was created with, as far as the service says: see ``identity``.
     created
         Seconds since the epoch; None if the service does not say.
     """
@@ -65,13 +68,22 @@ class Job:
     image: str = ""
     digest: str = ""
     arn: str = ""
-    spec: Mapping[str, str] = field(default_factory=dict)
     created: float | None = None
+
+    @property
+    def can_stop(self) -> bool:
+        """Whether there is something to stop: a status that is not known may be a running one."""
+        return can_stop(self.status)
+
+
+def can_stop(status: str) -> bool:
+    """Whether a job of a status is to be stopped when it is not wanted any more."""
+    return status not in TERMINAL and status != "STOPPING"
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A finished compile: what result.json beside the artifact says."""
+    """A finished compile, as its record says."""
 
     job_name: str
     artifact: str
@@ -80,7 +92,7 @@ class Result:
     arn: str
 
     def to_json(self) -> str:
-        """Return the text of result.json."""
+        """Return the text of the record."""
         fields = {
             "CompilationJobName": self.job_name,
             "S3ModelArtifacts": self.artifact,
@@ -91,16 +103,25 @@ class Result:
         return json.dumps(fields, indent=1)
 
     @classmethod
-    def parse(cls, text: str | bytes) -> Result:
-        """Read result.json."""
-        fields = json.loads(text)
-        return cls(
-            job_name=fields["CompilationJobName"],
-            artifact=fields["S3ModelArtifacts"],
-            image=fields["InferenceImage"],
-            digest=fields["ArtifactDigest"],
-            arn=fields["CompilationJobArn"],
-        )
+    def of(cls, name: str, job: Job) -> Result:
+        """Return what the service says of a job."""
+        return cls(name, job.artifact, job.image, job.digest, job.arn)
+
+    @classmethod
+    def parse(cls, text: str | bytes) -> Result | None:
+        """Read a record; None for one that is damaged."""
+        try:
+            fields = json.loads(text)
+            result = cls(
+                job_name=fields["CompilationJobName"],
+                artifact=fields["S3ModelArtifacts"],
+                image=fields["InferenceImage"],
+                digest=fields["ArtifactDigest"],
+                arn=fields["CompilationJobArn"],
+            )
+        except (ValueError, KeyError, TypeError, RecursionError):
+            return None
+        return result if all(isinstance(value, str) for value in fields.values()) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +134,8 @@ class Observed:
         The job of the name in question, if there is one.
     result
         A finished compile of the same inputs whose artifact exists.
+    is_record_damaged
+        Whether the record of that compile is not what the service says of its job.
     tags
         The tags on the record of that compile; None if they need not be looked at.
     has_input
@@ -120,13 +143,14 @@ class Observed:
     has_artifact
         Whether the artifact that the job names exists.
     has_record
-        Whether the job's own result.json is written.
+        Whether the job's own record is written.
     has_leftovers
-        Whether anything lies under the job's prefix.
+        Whether the job's artifact, or the record of it, is there.
     """
 
     job: Job | None = None
     result: Result | None = None
+    is_record_damaged: bool = False
     tags: Mapping[str, str] | None = None
     has_input: bool = False
     has_artifact: bool = False
@@ -150,6 +174,8 @@ class Clock:
         What the last step waited for.
     has_settled
         Whether the last steps of older executions have been waited for.
+    kept
+        Keys and prefixes that S3 refuses to delete.
     """
 
     now: float
@@ -159,6 +185,11 @@ class Clock:
     missing: int = 0
     why: str = ""
     has_settled: bool = False
+    kept: tuple[str, ...] = ()
+
+    def keeps(self, key: str) -> bool:
+        """Whether S3 has refused to delete an object: it does not matter any more."""
+        return key.startswith(self.kept)
 
     @property
     def is_late(self) -> bool:
@@ -169,6 +200,10 @@ class Clock:
     def is_overdue(self) -> bool:
         """Whether the answer must be given now, whatever it is."""
         return self.now >= self.deadline + STOP_GRACE_SECONDS
+
+    def soon(self) -> int:
+        """Return how long to wait before the next step of a course of steps."""
+        return 1 if self.polls < SOON_POLLS else FAULT_SECONDS
 
     def poll_seconds(self) -> int:
         """Return how long to wait for a job: seconds at first, half a minute later."""
@@ -226,7 +261,7 @@ class TagJob:
 
 @dataclass(frozen=True, slots=True)
 class RecordResult:
-    """Write result.json beside the artifact."""
+    """Write the record of a finished job."""
 
     result: Result
 
@@ -238,7 +273,7 @@ class DiscardInput:
 
 @dataclass(frozen=True, slots=True)
 class DestroyArtifacts:
-    """Remove everything under the job's prefix, all versions."""
+    """Remove a job's artifact and the record of it, all versions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,21 +327,23 @@ def reconcile(request: Request, seen: Observed, clock: Clock) -> Action:
         return _delete(request, seen, clock)
     if seen.job is None:
         return _start(request, seen, clock)
-    return _differing(request, seen.job) or _follow(request, seen.job, seen, clock)
+    return _follow(request, seen.job, seen, clock)
 
 
 def check_version(request: Request) -> Fail | None:
     """Return why a request cannot be served; a Delete needs no more than the id it names."""
-    version = int(request.properties.get("PropertiesVersion") or 1)
-    if request.type == "Delete" or version <= PROPERTIES_VERSION:
+    version = request.properties.get("PropertiesVersion") or PROPERTIES_VERSION
+    if request.type == "Delete" or str(version) in KNOWN_VERSIONS:
         return None
     return Fail(
-        f"The template has version {version} of the job engine's properties; this engine knows up "
-        f"to {PROPERTIES_VERSION}. Deploy with the release of neo_constructs that wrote it."
+        f"The template has version {version} of the job engine's properties; this engine knows "
+        f"{', '.join(KNOWN_VERSIONS)}. Deploy with the release of neo_constructs that wrote it."
     )
 
 
 def _start(request: Request, seen: Observed, clock: Clock) -> Action:
+    if seen.result and seen.is_record_damaged:
+        return RecordResult(seen.result)
     if seen.result:
         # Tags or a role changed, or an update is rolled back: what was compiled still serves.
         return _retag(request, seen.result, seen.tags) or Succeed(
@@ -354,9 +391,10 @@ def _follow(request: Request, job: Job, seen: Observed, clock: Clock) -> Action:
         return StartOver(RETRY_SECONDS, job.reason) if is_passing else Fail(_reason(job, name))
     if not clock.is_late:
         return Wait(clock.poll_seconds(), f"the job is {job.status}")
-    if job.status in RUNNING and not clock.is_overdue:
+    if job.can_stop and not clock.is_overdue:
         return StopJob()
-    return Fail(f"The compilation did not end in time and was stopped; job {name} {job.status}.")
+    done = "is being stopped" if job.can_stop else "was stopped"
+    return Fail(f"The compilation did not end in time and {done}; job {name} {job.status}.")
 
 
 def _is_role_too_young(request: Request, job: Job, clock: Clock) -> bool:
@@ -364,8 +402,8 @@ def _is_role_too_young(request: Request, job: Job, clock: Clock) -> bool:
     if job.status != "FAILED" or request.attempt or clock.is_late:
         return False
     created = clock.now if job.created is None else job.created
-    is_about_rights = any(text in job.reason.lower() for text in ABOUT_RIGHTS)
-    return is_about_rights and created < clock.started + YOUNG_SECONDS
+    is_denied = any(text in job.reason.lower() for text in ABOUT_RIGHTS)
+    return is_denied and created < clock.started + YOUNG_SECONDS
 
 
 def _complete(request: Request, job: Job, seen: Observed, clock: Clock) -> Action:
@@ -377,7 +415,7 @@ def _complete(request: Request, job: Job, seen: Observed, clock: Clock) -> Actio
     # In this order: a result on record may be reused, and nobody would look for the input then.
     if seen.has_input:
         return DiscardInput()
-    result = Result(name, job.artifact, job.image, job.digest, job.arn)
+    result = Result.of(name, job)
     if not seen.has_record:
         return RecordResult(result)
     return Succeed(name, attributes(request, result))
@@ -398,7 +436,7 @@ def _delete(request: Request, seen: Observed, clock: Clock) -> Action:
 def _end(name: str, job: Job, clock: Clock) -> Action:
     if clock.is_late:
         return Fail(f"The job could not be stopped in time; job {name} {job.status}.")
-    if job.status in RUNNING:
+    if job.can_stop:
         return StopJob()
     return Wait(clock.poll_seconds(), f"the job is {job.status}")
 
@@ -425,25 +463,29 @@ def on_error(code: str, message: str, clock: Clock, *, in_grace: bool) -> Wait |
         Whether IAM's rights may still be on their way, as on a first deploy.
     """
     text = f"{message} ({code})"
-    seconds = _pause(code, message, in_grace=in_grace)
+    seconds = _pause(code, message, clock, in_grace=in_grace)
     # Past the deadline a job must still be stopped, so what passes gets another minute.
     if seconds and not (clock.is_overdue if is_passing(code) else clock.is_late):
         return Wait(seconds, text)
     return Fail(f"{text}; there is no time left to try again." if seconds else text)
 
 
-def _pause(code: str, message: str, *, in_grace: bool) -> int:
+def _pause(code: str, message: str, clock: Clock, *, in_grace: bool) -> int:
     """Return when to try a refused call again; 0 for never."""
     if code == "ResourceInUse":
-        return SOON  # the job exists already
+        return clock.soon()  # the job exists already
     if code == "ResourceLimitExceeded":
         return QUOTA_SECONDS
     if is_passing(code):
         return FAULT_SECONDS
-    about_rights = code in {"AccessDenied", "AccessDeniedException", "403"} or (
+    return IAM_SECONDS if in_grace and is_about_rights(code, message) else 0
+
+
+def is_about_rights(code: str, message: str) -> bool:
+    """Whether a service's error is about a right or a role, which may be seconds old."""
+    return code in {"AccessDenied", "AccessDeniedException", "403"} or (
         code == "ValidationException" and "role" in message.lower()
     )
-    return IAM_SECONDS if about_rights and in_grace else 0
 
 
 def is_passing(code: str) -> bool:

@@ -21,6 +21,14 @@ Open: TypeAlias = Callable[[], BinaryIO]
 CODE = "code"  # where the containers look for the script: sagemaker-inference-toolkit
 BLOCK_BYTES = 1024**2
 MAX_SCRIPT_MEMBERS = 10_000
+MAX_MODEL_MEMBERS = 100_000
+# Extension headers (long names, PAX records) are read into memory whole.
+MAX_HEADER_BYTES = 1 << 16
+MAX_HEADERS = 8  # in a row, for one member
+_EXTENSIONS = frozenset(
+    {tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE}
+    | {tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK}
+)
 _OTHER = frozenset({"__pycache__", ".DS_Store", "__MACOSX", ".git"})
 _NAMED = 5  # members that a message names
 
@@ -91,16 +99,17 @@ def _add_script(
 ) -> list[str]:
     names: list[str] = []
     with _members(open_script, "The script's archive") as (source, members):
-        for member in members:
+        for count, member in enumerate(members):
+            go_on()
+            if count == MAX_SCRIPT_MEMBERS:
+                raise Refused(f"The script's archive holds more than {count:,} members.")
             name = posixpath.normpath(member.name)
             if _OTHER & {*name.split("/")} or posixpath.basename(name).startswith("._"):
                 continue
             if not member.isfile() and not member.isdir():
                 raise Refused(f"The script's archive holds a link or device: {member.name!r}.")
-            if name.startswith(("/", "../")):
+            if _is_outside(name):
                 raise Refused(f"{member.name!r} would be unpacked outside of the archive.")
-            if len(names) == MAX_SCRIPT_MEMBERS:
-                raise Refused(f"The script's archive holds more than {len(names):,} files.")
             if member.isfile():
                 names.append(name)
                 _add(archive, _Content(source, member, go_on), member, posixpath.join(folder, name))
@@ -130,13 +139,37 @@ def _check(script: Script, names: list[str]) -> None:
 
 def _add_model(archive: tarfile.TarFile, open_model: Open, go_on: Callable[[], None]) -> None:
     with _members(open_model, "The compiled artifact") as (source, members):
-        for member in members:
-            if member.type not in tarfile.SUPPORTED_TYPES:
-                raise Refused(f"The compiled artifact has {member.name!r}, of a type unknown here.")
+        for count, member in enumerate(members):
+            go_on()
+            if count == MAX_MODEL_MEMBERS:
+                raise Refused(f"The compiled artifact has more than {count:,} members.")
             # Whoever unpacks it takes a leading slash away.
-            name = posixpath.normpath(member.name).lstrip("/")
+            name = posixpath.normpath(member.name.lstrip("/"))
+            if _is_outside(name):
+                raise Refused(
+                    f"The compiled artifact has {member.name!r}, outside of the archive."
+                )
+            if not (member.isreg() or member.isdir() or _links_inside(member, name)):
+                raise Refused(
+                    f"The compiled artifact has {member.name!r}, a device or a link that leads "
+                    "outside of the archive."
+                )
             if name.split("/")[0] != CODE:
-                _add(archive, _Content(source, member, go_on), member, member.name)
+                _add(archive, _Content(source, member, go_on), member, name)
+
+
+def _is_outside(name: str) -> bool:
+    """Whether a normalised name leads out of the archive."""
+    return name.startswith(("/", "../")) or name == ".."
+
+
+def _links_inside(member: tarfile.TarInfo, name: str) -> bool:
+    """Whether a member is a link to something in the archive; it cannot lead to a script."""
+    if not (member.issym() or member.islnk()) or member.linkname.startswith("/"):
+        return False
+    folder = posixpath.dirname(name) if member.issym() else ""
+    target = posixpath.normpath(posixpath.join(folder, member.linkname))
+    return not _is_outside(target) and target.split("/")[0] != CODE
 
 
 class _Content:
@@ -160,6 +193,8 @@ class _Content:
 def _add(archive: tarfile.TarFile, content: _Content, member: tarfile.TarInfo, name: str) -> None:
     """Add a member under a name; who owned it and when it was made is nobody's business."""
     member.name = name
+    # No set-user-id bits and the like: a file can be read, or run too.
+    member.mode = 0o755 if member.isdir() or member.mode & 0o100 else 0o644
     member.uid = member.gid = member.mtime = 0
     member.uname = member.gname = ""
     member.pax_headers = {}
@@ -172,17 +207,37 @@ def _add(archive: tarfile.TarFile, content: _Content, member: tarfile.TarInfo, n
 
 
 class _Member(tarfile.TarInfo):
-    """A member whose header is whole: for tarfile, a damaged one ends the archive in silence."""
+    """A member whose header is whole and small.
+
+    For tarfile, a damaged header ends the archive in silence, and headers of any size, and any
+    number of them, are read into memory. The library has the same in archive/tar_member.py; the
+    function imports nothing of it.
+    """
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str | None, errors: str) -> _Member:
+        """Read one header's block."""
+        found = super().frombuf(buf, encoding, errors)
+        is_large = found.type in _EXTENSIONS and found.size > MAX_HEADER_BYTES
+        if is_large or found.size < 0:
+            raise tarfile.ReadError(f"a header announces {found.size:,} bytes")
+        return found
 
     @classmethod
     def fromtarfile(cls, tarfile_: tarfile.TarFile) -> _Member:
-        """Read the next header."""
+        """Read the next header, and those of its extensions: they are read from here, too."""
+        depth = vars(tarfile_).get("headers", 0)
+        if depth > MAX_HEADERS:
+            raise tarfile.ReadError(f"a member has more than {MAX_HEADERS} headers")
+        vars(tarfile_)["headers"] = depth + 1
         try:
             return super().fromtarfile(tarfile_)
         except tarfile.HeaderError as error:
             if type(error).__name__ == "EOFHeaderError":  # the zeros at the end
                 raise
             raise tarfile.ReadError(f"a header is damaged: {error}") from error
+        finally:
+            vars(tarfile_)["headers"] = depth
 
 
 @contextmanager

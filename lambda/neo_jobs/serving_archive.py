@@ -17,7 +17,7 @@ from neo_jobs import reconcile as core
 from neo_jobs import repack, storage
 from neo_jobs.cloudformation import Request, digest
 from neo_jobs.fence import abort_older
-from neo_jobs.job_spec import destroys, needs_no_bucket
+from neo_jobs.job_spec import bucket_of, destroys, name_what_stays, needs_no_bucket
 from neo_jobs.transfer import Transfer
 
 Client: TypeAlias = Any
@@ -58,15 +58,14 @@ class Wanted:
 
     @classmethod
     def of(cls, properties: Mapping[str, Any]) -> Wanted:
-        """Read properties. Releases before ``Layout`` knew archives of their own only."""
+        """Read properties."""
         script, model_url = properties["Script"], properties["ModelDataUrl"]
         version = script.get("ObjectVersion") or ""
         is_inside = properties.get("Layout") == "code"
-        content: Any = script.get("Fingerprint") or [script["S3Uri"], version]
-        if "EntryPoint" in properties:
-            # What is checked as the archive is written: another of it, another archive.
-            checked = [properties["EntryPoint"], properties.get("NetworkIsolation")]
-            content = [model_url if is_inside else "", content, checked]
+        script_content: Any = script.get("Fingerprint") or [script["S3Uri"], version]
+        # What is checked as the archive is written: another of it, another archive.
+        checked = [properties["EntryPoint"], properties.get("NetworkIsolation")]
+        content = [model_url if is_inside else "", script_content, checked]
         return cls(
             bucket=storage.split_uri(properties["OutputLocation"])[0],
             model_url=model_url,
@@ -175,7 +174,11 @@ class ServingArchives:
 
     def next_action(self, request: Request, clock: core.Clock) -> core.Action:
         """Look, and decide."""
-        return decide(request, self._observe(request), clock)
+        return decide(request, self._observe(request, clock), clock)
+
+    def withdrawn(self, request: Request) -> None:
+        """Abort what a request that was overtaken is writing; there is nothing more to undo."""
+        self.abandon(request)
 
     def perform(self, request: Request, action: core.Action) -> None:
         """Do the one thing that was decided."""
@@ -189,38 +192,41 @@ class ServingArchives:
     def stop_older(self, request: Request, older: Sequence[Request]) -> core.Wait | None:
         """Abort what older requests of the resource are writing; None if that is done."""
         found = abort_older(self._s3, request, older, bucket_of=_bucket, prefix=archives(request))
-        return core.Wait(core.SOON, "older uploads are being aborted") if found else None
+        return core.Wait(1, "older uploads are being aborted") if found else None
 
-    def remove_older(self, request: Request, older: Sequence[Request]) -> core.Wait | None:
+    def remove_older(
+        self, request: Request, older: Sequence[Request], clock: core.Clock
+    ) -> core.Wait | None:
         """Remove what older requests have left; None if that is done.
 
         What they have completed is left where CloudFormation may have heard of it.
         """
         for folder in unheard(request, older):
-            if any(storage.versions(self._s3, _bucket(request), f"{folder}/")):
+            if self._has_any(_bucket(request), f"{folder}/", clock):
                 storage.destroy(self._s3, _bucket(request), f"{folder}/")
-                return core.Wait(core.SOON, "what nobody has heard of is being removed")
+                return core.Wait(clock.soon(), "archives that were not reported are being removed")
         return None
-
-    def withdraw(self, request: Request) -> None:
-        """Leave nothing of a request that a newer one has overtaken."""
-        self.abandon(request)
 
     def abandon(self, request: Request) -> None:
         """Leave nothing half-written when a request is given up."""
         if request.type != "Delete":
             storage.abort_uploads(self._s3, _bucket(request), own_folder(request))
 
-    def _observe(self, request: Request) -> Seen:
+    def _has_any(self, bucket: str, prefix: str, clock: core.Clock) -> bool:
+        found = storage.versions(self._s3, bucket, prefix)
+        return any(not clock.keeps(each["Key"]) for each in found)
+
+    def _observe(self, request: Request, clock: core.Clock) -> Seen:
         if request.type != "Delete":
             return Seen(folder=self._find(request))
         prefix, bucket = doomed(request), _bucket(request)
         try:
-            found = bool(prefix and bucket) and any(storage.versions(self._s3, bucket, prefix))
+            found = bool(prefix and bucket) and self._has_any(bucket, prefix, clock)
         except ClientError as error:
-            if needs_no_bucket(request, storage.error_code(error)):
-                return Seen()
-            raise
+            if not needs_no_bucket(request, storage.error_code(error)):
+                raise
+            name_what_stays(request, error, prefix, clock.kept)
+            return Seen()
         return Seen(has_leftovers=found)
 
     def _find(self, request: Request) -> str:
@@ -244,7 +250,8 @@ class ServingArchives:
         key = f"{own_folder(request)}/{wanted.file}"
         script = transfer.find(wanted.script_uri, wanted.script_version)
         model = transfer.find(wanted.model_url, "") if wanted.is_inside else None
-        with transfer.upload(wanted.bucket, key) as upload:
+        key_id = str(properties.get("KmsKeyId") or "")
+        with transfer.upload(wanted.bucket, key, key_id=key_id) as upload:
             repack.write_archive(
                 upload,
                 script=repack.Script(
@@ -259,5 +266,5 @@ class ServingArchives:
 
 
 def _bucket(request: Request) -> str:
-    """Return the artifact bucket; empty if properties of a newer release have none here."""
-    return storage.split_uri(request.properties.get("OutputLocation") or "")[0]
+    """Return the artifact bucket; empty if the properties name none."""
+    return bucket_of(request.properties, "OutputLocation")

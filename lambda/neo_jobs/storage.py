@@ -9,12 +9,36 @@ from botocore.exceptions import ClientError
 
 Client: TypeAlias = Any
 
+_NAMED = 3  # objects that a message names
 _PASSING = frozenset({"InternalError", "ServiceUnavailable", "SlowDown", "OperationAborted"})
 _NOT_FOUND = frozenset({"404", "NoSuchKey", "NotFound", "NoSuchBucket", "NoSuchVersion"})
+# How S3 refuses a deletion: a policy, Object Lock, MFA Delete.
+_REFUSALS = frozenset({"403", "AccessDenied", "InvalidRequest", "MethodNotAllowed"})
 
 
 class Refused(Exception):
     """Something no further try can change; its text is for the person who deploys."""
+
+
+class NotDeleted(Exception):
+    """S3 refuses to delete something.
+
+    Parameters
+    ----------
+    place
+        The key, or the prefix of the keys.
+    why
+        What S3 says.
+    """
+
+    def __init__(self, place: str, why: str) -> None:
+        super().__init__(f"{place}: {why}")
+        self.place = place
+
+
+def encryption(key_id: str) -> dict[str, str]:
+    """Return the parameters that make S3 encrypt a new object with a key; none for no key."""
+    return {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key_id} if key_id else {}
 
 
 def split_uri(uri: str) -> tuple[str, str]:
@@ -96,11 +120,23 @@ def abort_upload(s3: Client, bucket: str, key: str, upload_id: str) -> None:
 
 
 def delete(s3: Client, bucket: str, key: str) -> None:
-    """Delete one object for good, in a versioned bucket too."""
+    """Delete one object for good, in a versioned bucket too.
+
+    Raises
+    ------
+    NotDeleted
+        If S3 refuses.
+    """
     found = head(s3, bucket, key)
-    if found is not None:
-        version = found.get("VersionId")
+    if found is None:
+        return
+    version = found.get("VersionId")
+    try:
         s3.delete_object(Bucket=bucket, Key=key, **({"VersionId": version} if version else {}))
+    except ClientError as error:
+        if error_code(error) not in _REFUSALS:
+            raise
+        raise NotDeleted(key, str(error)) from error
 
 
 def versions(s3: Client, bucket: str, prefix: str) -> Iterator[dict[str, str]]:
@@ -115,8 +151,8 @@ def destroy(s3: Client, bucket: str, prefix: str) -> None:
 
     Raises
     ------
-    Refused
-        If S3 keeps some of it; the text names what, and why.
+    NotDeleted
+        If S3 refuses for some of it.
     """
     doomed = list(versions(s3, bucket, prefix))
     kept = []
@@ -125,9 +161,9 @@ def destroy(s3: Client, bucket: str, prefix: str) -> None:
             Bucket=bucket, Delete={"Objects": doomed[start : start + 1000], "Quiet": True}
         )
         kept += [
-            f"{e.get('Key')} could not be deleted: {e.get('Message') or e.get('Code')}"
+            f"{e.get('Key')} ({e.get('Message') or e.get('Code')})"
             for e in reply.get("Errors", [])
             if e.get("Code") not in _PASSING  # the next look finds it again
         ]
     if kept:
-        raise Refused("; ".join(kept))
+        raise NotDeleted(prefix, ", ".join(kept[:_NAMED]))

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import io
 import logging
-import math
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from types import TracebackType
@@ -24,6 +23,9 @@ Client: TypeAlias = Any
 
 MIB = 1024**2
 MAX_PARTS = 10_000  # of one upload: Amazon S3 user guide, multipart upload limits
+# Object Lock asks for one: Amazon S3 user guide, Object Lock considerations. With the upload's
+# parts of one algorithm, each is handed in again when the upload is completed.
+CHECKSUM = "CRC32"
 THREADS = 8
 READ_TRIES = 3
 log = logging.getLogger("neo_jobs")
@@ -55,9 +57,6 @@ class NeedsWorker(Exception):
 
 class Watch(Protocol):
     """What a transfer asks as it goes."""
-
-    def begin(self) -> None:
-        """Raise if it is too late to begin something that a newer request would wait for."""
 
     def go_on(self) -> None:
         """Raise if there is no time for another part."""
@@ -158,8 +157,17 @@ class Transfer:
             raise storage.Refused(f"There is no object at {what}. Upload it, or correct the URI.")
         return Source(bucket, key, version, found["ETag"], found["ContentLength"])
 
-    def copy(self, source: Source, bucket: str, key: str) -> None:
+    def copy(self, source: Source, bucket: str, key: str, *, key_id: str = "") -> None:
         """Copy an object server-side, exactly the bytes that were looked at.
+
+        Parameters
+        ----------
+        source
+            What to copy.
+        bucket, key
+            Where to.
+        key_id
+            The KMS key for the copy. Default: as the bucket encrypts.
 
         Raises
         ------
@@ -167,7 +175,6 @@ class Transfer:
             If it is large, and this is not the worker.
         """
         if source.size <= self._sizes.whole_copy:
-            self._watch.begin()
             self._s3.copy_object(
                 CopySource=source.where,
                 CopySourceIfMatch=source.etag,
@@ -176,20 +183,22 @@ class Transfer:
                 # Copying metadata or tags would need further rights on the source.
                 MetadataDirective="REPLACE",
                 TaggingDirective="REPLACE",
+                **storage.encryption(key_id),
             )
             return
         self.need_worker()
-        length = max(self._sizes.copied_part, math.ceil(source.size / MAX_PARTS))
-        with self.upload(bucket, key) as upload:
+        length = self._sizes.copied_part
+        with self.upload(bucket, key, key_id=key_id) as upload:
             for start in range(0, source.size, length):
                 upload.copy(source, start, min(start + length, source.size) - 1)
 
-    def upload(self, bucket: str, key: str) -> Upload:
-        """Return an upload to a key."""
+    def upload(self, bucket: str, key: str, *, key_id: str = "") -> Upload:
+        """Return an upload to a key, encrypted with a KMS key or as the bucket encrypts."""
         return Upload(
             self._s3,
             bucket,
             key,
+            key_id=key_id,
             watch=self._watch,
             part_size=self._sizes.written_part,
             executor=self._executor(),
@@ -212,6 +221,7 @@ class Upload:
         bucket: str,
         key: str,
         *,
+        key_id: str,
         watch: Watch,
         part_size: int,
         executor: Executor,
@@ -222,14 +232,17 @@ class Upload:
         self._has_failed = False
         self._threads = executor
         self._where = {"Bucket": bucket, "Key": key}
+        self._encryption = storage.encryption(key_id)
         self._upload_id = ""
         self._buffer = bytearray()
         self._moving: deque[Future[dict[str, Any]]] = deque()
         self._parts: list[dict[str, Any]] = []
 
     def __enter__(self) -> Upload:
-        self._watch.begin()
-        self._upload_id = self._s3.create_multipart_upload(**self._where)["UploadId"]
+        made = self._s3.create_multipart_upload(
+            **self._where, ChecksumAlgorithm=CHECKSUM, **self._encryption
+        )
+        self._upload_id = made["UploadId"]
         return self
 
     def __exit__(
@@ -274,25 +287,27 @@ class Upload:
                 CopySource=source.where,
                 CopySourceIfMatch=source.etag,
                 CopySourceRange=f"bytes={first}-{last}",
-            )["CopyPartResult"]["ETag"]
+            )["CopyPartResult"]
         )
 
     def _write_part(self, data: bytes) -> None:
         self._move(
             lambda number: self._s3.upload_part(
-                **self._where, UploadId=self._upload_id, PartNumber=number, Body=data
-            )["ETag"]
+                **self._where,
+                UploadId=self._upload_id,
+                PartNumber=number,
+                Body=data,
+                ChecksumAlgorithm=CHECKSUM,
+            )
         )
 
-    def _move(self, send: Callable[[int], str]) -> None:
+    def _move(self, send: Callable[[int], Mapping[str, Any]]) -> None:
         self._watch.go_on()
         number = len(self._parts) + len(self._moving) + 1
         if number > MAX_PARTS:
             largest = MAX_PARTS * self._part_size >> 30
             raise storage.Refused(f"The archive would be larger than {largest} GiB.")
-        self._moving.append(
-            self._threads.submit(lambda: {"ETag": send(number), "PartNumber": number})
-        )
+        self._moving.append(self._threads.submit(lambda: _part(number, send(number))))
         if len(self._moving) > THREADS:
             self._await_part()
 
@@ -329,6 +344,13 @@ class Upload:
             storage.abort_upload(self._s3, bucket, key, self._upload_id)
         except Exception:
             log.warning("an upload to %s could not be aborted", key)
+
+
+def _part(number: int, reply: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what completes an upload, of the reply to one of its parts."""
+    checksum = f"Checksum{CHECKSUM}"
+    known = {checksum: reply[checksum]} if checksum in reply else {}
+    return {"ETag": reply["ETag"], "PartNumber": number, **known}
 
 
 class _Reader(io.RawIOBase):

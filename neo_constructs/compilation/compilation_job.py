@@ -43,7 +43,7 @@ from neo_constructs.compilation.artifact_bucket import ArtifactBucket
 from neo_constructs.compilation.inference_image import InferenceImage
 from neo_constructs.compilation.model_data import ModelData
 from neo_constructs.engine.job_engine import JobEngine
-from neo_constructs.engine.rights import compile_statements, extend_role, warn
+from neo_constructs.engine.rights import compile_statements, extend_role, places, warn
 from neo_constructs.errors import ValidationError, errors_among, raise_errors
 from neo_constructs.findings import Finding, Level
 
@@ -78,7 +78,8 @@ class CompilationJob(Resource):
         What Neo acts as. Default: one role per stack, with the least it needs. A role of your
         own must allow what ``JobEngine.artifact_access`` lists.
     encryption_key
-        Encrypts the result. Default: as the bucket does.
+        Encrypts all that is written: the copy of the model, the compiled artifact and the record
+        of the job. Default: the bucket's own key. A bucket without one encrypts with S3's keys.
     max_runtime
         1 to 45 minutes. Default: 15.
     artifact_removal_policy
@@ -121,7 +122,6 @@ class CompilationJob(Resource):
             compiler_options=compiler_options,
             max_runtime=max_runtime,
             artifact_removal_policy=artifact_removal_policy,
-            has_own_bucket=artifact_bucket is not None,
         )
         self._tags = TagManager(TagType.STANDARD, RESOURCE_TYPE)
         self.target: Final = settings.target
@@ -129,23 +129,21 @@ class CompilationJob(Resource):
 
         engine = JobEngine.of(self)
         self.artifact_bucket: Final[s3.IBucket] = artifact_bucket or ArtifactBucket.of(self)
-        engine.use_artifact_bucket(self.artifact_bucket)
-        self.encryption_key: Final = encryption_key
+        self.encryption_key: Final = encryption_key or self.artifact_bucket.encryption_key
+        area = engine.artifact_area(self.artifact_bucket, encryption_key)
         self.artifact_removal_policy: Final = artifact_removal_policy or RemovalPolicy.RETAIN
-        if encryption_key:
-            engine.use_key(encryption_key)
         location = model_data.bind(self)
         engine.read_object(
             location.bucket, location.key, has_version=location.object_version is not None
         )
         self.role: Final[iam.IRole] = role or engine.compile_role
-        depends_on = self._extend(role, engine) if role else [engine.compile_policy]
+        own_role = self._extend(role, engine) if role else [area.compile_policy]
         self.expected_image: Final = self._expected_image()
         self._resource = engine.custom_resource(
             self,
             "Resource",
             resource_type=RESOURCE_TYPE,
-            depends_on=depends_on,
+            depends_on=[area.engine_policy, *own_role],
             properties={
                 "InputConfig": {"S3Uri": location.s3_uri, **settings.input_config()},
                 "InputFingerprint": location.fingerprint,
@@ -153,8 +151,12 @@ class CompilationJob(Resource):
                 "OutputConfig": {
                     "S3OutputLocation": f"s3://{self.artifact_bucket.bucket_name}/",
                     **settings.output_config(),
-                    "KmsKeyId": encryption_key.key_arn if encryption_key else None,
+                    "KmsKeyId": self.encryption_key.key_arn if self.encryption_key else None,
                 },
+                # Not to compile again because the bucket's key is named.
+                "KmsKeyIsBucketDefault": (
+                    True if self.encryption_key and encryption_key is None else None
+                ),
                 "RoleArn": self.role.role_arn,
                 "StoppingCondition": {
                     "MaxRuntimeInSeconds": (
@@ -220,7 +222,6 @@ class CompilationJob(Resource):
         compiler_options: CompilerOptions | None,
         max_runtime: Duration | None,
         artifact_removal_policy: RemovalPolicy | None,
-        has_own_bucket: bool,
     ) -> JobSettings:
         """Raise every error together, attach the warnings, and return what was settled."""
         wrong = [
@@ -233,7 +234,7 @@ class CompilationJob(Resource):
         known = framework or (newest(model.framework, target) if model else None)
         is_checked = target.is_checked and (known is None or known.is_checked)
         contradicted = declared.check_framework(framework, model)
-        found = [*model_data.findings, *_check_policy(artifact_removal_policy, has_own_bucket)]
+        found = [*model_data.findings, *_check_policy(artifact_removal_policy)]
         seconds, late = _seconds(max_runtime)
         found += late
         if model:
@@ -276,6 +277,7 @@ class CompilationJob(Resource):
                 *engine.artifact_access(self.artifact_bucket, self.encryption_key),
                 *compile_statements(),
             ],
+            places=places(self.artifact_bucket, self.encryption_key),
         )
 
     def _attribute(self, name: str) -> str:
@@ -313,20 +315,7 @@ def _seconds(max_runtime: Duration | None) -> tuple[int | None, list[Finding]]:
     return None, []
 
 
-def _check_policy(policy: RemovalPolicy | None, has_own_bucket: bool) -> list[Finding]:
-    if policy is RemovalPolicy.DESTROY and has_own_bucket:
-        return [
-            Finding(
-                code="destroy-in-two-deploys",
-                level=Level.WARNING,
-                where="artifact_bucket",
-                message=(
-                    "The engine's rights on this bucket go with the last job that uses it, and "
-                    "the artifacts can then not be deleted any more."
-                ),
-                fix="before a job moves to another bucket, deploy once with RETAIN.",
-            )
-        ]
+def _check_policy(policy: RemovalPolicy | None) -> list[Finding]:
     if policy in {None, RemovalPolicy.RETAIN, RemovalPolicy.DESTROY}:
         return []
     return [

@@ -20,9 +20,10 @@ from neo_constructs.archive.packing import pack
 from neo_constructs.archive.remembered import inspect_once
 from neo_constructs.catalog.framework import Framework
 from neo_constructs.errors import ValidationError
-from neo_constructs.findings import Finding, Level
+from neo_constructs.findings import Finding, Level, listed
 
 # Amazon S3 user guide, bucket naming rules
+_POLICY_SIGNS = ("*", "?", "${")
 _BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 # A CDK asset is named by its hash, and keeps only the last part of the suffix.
 _ARCHIVE_KEY = re.compile(r".*\.(tar\.gz|tgz)|(.*/)?[0-9a-f]{64}\.gz")
@@ -99,15 +100,20 @@ class ModelData(ABC):
             If ``uri`` is not ``s3://bucket/key``.
         """
         name, _, key = uri.removeprefix("s3://").partition("/")
-        is_uri = uri.startswith("s3://") and _BUCKET_NAME.fullmatch(name) and key
-        if Token.is_unresolved(uri) or not is_uri:
+        is_name = Token.is_unresolved(name) or _BUCKET_NAME.fullmatch(name)
+        if not (uri.startswith("s3://") and is_name and key):
+            fix = "write s3://bucket/key."
+            if uri.startswith("https://"):
+                fix = "copy the S3 URI of the object from the console, not its object URL."
+            elif Token.is_unresolved(uri):
+                fix = "join the two: f's3://{bucket}/{key}', or use ModelData.from_bucket."
             raise ValidationError(
                 [
                     Finding(
                         code="model-uri",
                         where="model_data",
                         message=f"{uri!r} is not of the form s3://bucket/key.",
-                        fix="use ModelData.from_bucket for a bucket or key known at deploy only.",
+                        fix=fix,
                     )
                 ]
             )
@@ -176,7 +182,7 @@ class _Remote(ModelData):
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        found = []
+        found = check_key(self.key, "model_data")
         if not Token.is_unresolved(self.key) and not _ARCHIVE_KEY.fullmatch(self.key):
             found.append(
                 Finding(
@@ -204,6 +210,21 @@ class _Remote(ModelData):
     def bind(self, scope: Construct) -> ObjectLocation:
         bucket = self.bucket or s3.Bucket.from_bucket_name(scope, "ModelBucket", self.bucket_name)
         return ObjectLocation(bucket=bucket, key=self.key, object_version=self.object_version)
+
+
+def check_key(key: str, where: str) -> list[Finding]:
+    """Say whether a policy on a key would be one on others too: IAM reads some of its signs."""
+    if Token.is_unresolved(key) or not any(sign in key for sign in _POLICY_SIGNS):
+        return []
+    return [
+        Finding(
+            code="object-key",
+            where=where,
+            message=f"{key!r} has a sign that IAM reads in policies: {listed(_POLICY_SIGNS)}. The "
+            "right to read it would be one to read others.",
+            fix="copy the object to a key without them.",
+        )
+    ]
 
 
 def cache_folder(name: str) -> Path:

@@ -23,7 +23,6 @@ _REASONS: Final = (
     ),
     (":repository/", "repositories of the account that owns these images, and of no other"),
     ("/neo-", "objects of this stack's own jobs only; their names are made at run time"),
-    ("/*", "the artifact's place is only known when the stack is deployed"),
 )
 
 
@@ -43,20 +42,20 @@ def acknowledge(scope: IConstruct, rule: str, reason: str) -> None:
 
 
 def acknowledge_wildcards(scope: IConstruct, statements: Iterable[iam.PolicyStatement]) -> None:
-    """Answer the finding of AwsSolutions-IAM5 for every wildcard in some statements."""
+    """Answer the finding of AwsSolutions-IAM5 for every wildcard that has a known reason.
+
+    One that has none is left to be found.
+    """
     stack = Stack.of(scope)
     for statement in statements:
         found = stack.resolve(statement.to_statement_json())
         resources = found["Resource"]
         for resource in resources if isinstance(resources, list) else [resources]:
             text = flat(resource)
-            if "*" in text:
-                actions = found["Action"]
-                acknowledge(
-                    scope,
-                    f"AwsSolutions-IAM5[Resource::{text}]",
-                    _reason(text, actions if isinstance(actions, list) else [actions]),
-                )
+            actions = found["Action"]
+            reason = _reason(text, actions if isinstance(actions, list) else [actions])
+            if "*" in text and reason:
+                acknowledge(scope, f"AwsSolutions-IAM5[Resource::{text}]", reason)
 
 
 def flat(value: Any) -> str:
@@ -77,4 +76,4 @@ def flat(value: Any) -> str:
 def _reason(resource: str, actions: list[str]) -> str:
     if resource == "*":
         return f"{', '.join(sorted(actions))}: the API has no resource level"
-    return next(reason for part, reason in _REASONS if part in resource)
+    return next((reason for part, reason in _REASONS if part in resource), "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from aws_cdk import (
@@ -15,6 +16,7 @@ from aws_cdk import (
     RemovalPolicy,
     Stack,
 )
+from aws_cdk import aws_events
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
@@ -28,7 +30,10 @@ from neo_constructs.engine.lambda_code import lambda_code
 from neo_constructs.engine.rights import (
     compile_statements,
     pass_role_statement,
+    place_hash,
+    places,
     service_principal,
+    use_keys,
 )
 
 # Everything about the engine that a release may tune stands here.
@@ -37,7 +42,9 @@ MEMORY_MIB: Final = 256
 STEP_SECONDS: Final = 150  # a copy of 100 MB, and 90 s of waiting for IAM
 WORKER_MIB: Final = 1_769  # memory buys processors: this is one
 WORKER_SECONDS: Final = 900  # Lambda's longest
-EVENT_AGE_SECONDS: Final = 180  # how late CloudFormation's event may still be delivered
+# How late CloudFormation's event may still be delivered: where the account is short of concurrent
+# executions, Lambda holds events back. A late one is ordered by the time signed into it.
+EVENT_AGE_SECONDS: Final = 3_300
 # Beyond the engine's own deadline of 3,300, and CloudFormation's hour: steps that die one after
 # the other take minutes, and the last one still has to stop the job.
 MACHINE_SECONDS: Final = 4_500
@@ -54,6 +61,29 @@ _LAMBDA_FAULTS: Final = [
     "Lambda.TooManyRequestsException",
     "Lambda.ClientExecutionTimeoutException",
 ]
+
+
+# What lies where in an artifact bucket, after the stack's prefix and a hyphen. The hashes in names
+# have a fixed length, which keeps the patterns apart: lambda/neo_jobs/job_spec.py has the keys.
+OUTPUTS: Final = "????????-??????????-????????/*"  # what Neo writes: a folder for each job
+INPUTS: Final = "????????/input/*"
+SERVING: Final = "????????/serving/*"
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactArea:
+    """What may be done in an artifact bucket; whoever uses the bucket depends on it.
+
+    Parameters
+    ----------
+    engine_policy
+        The engine's rights.
+    compile_policy
+        Those of the stack's own compile role.
+    """
+
+    engine_policy: iam.Policy
+    compile_policy: iam.Policy
 
 
 class JobEngine(Construct):
@@ -83,12 +113,9 @@ class JobEngine(Construct):
             "CompileRole",
             assumed_by=service_principal("compilation-job/*"),
             description="What SageMaker Neo may do while it compiles",
+            inline_policies={"Logs": iam.PolicyDocument(statements=compile_statements())},
         )
-        compiling = compile_statements()
-        self._compile_policy = iam.Policy(
-            self, "CompilePolicy", roles=[self.compile_role], statements=compiling
-        )
-        acknowledge_wildcards(self._compile_policy, compiling)
+        acknowledge_wildcards(self.compile_role, compile_statements())
         self._allow_always(log_group)
         self._code = lambda_code()
         place = self._code.bind(self).s3_location
@@ -100,13 +127,6 @@ class JobEngine(Construct):
             memory_size=MEMORY_MIB,
             timeout=STEP_SECONDS,
             description="Custom resources of SageMaker Neo: compilation jobs and serving archives",
-        )
-        lambda_.CfnEventInvokeConfig(
-            self,
-            "FunctionEvents",
-            function_name=self._function.ref,
-            qualifier="$LATEST",
-            maximum_event_age_in_seconds=EVENT_AGE_SECONDS,
         )
         self._worker = self._make_function(
             "Worker",
@@ -140,6 +160,8 @@ class JobEngine(Construct):
             )
         )
         self._known: set[str] = set()
+        self._areas: dict[str, ArtifactArea] = {}
+        self._watchers = self._answer_what_no_step_answers()
 
     @staticmethod
     def of(scope: Construct) -> JobEngine:
@@ -184,34 +206,43 @@ class JobEngine(Construct):
         )
         # Rights must be there before the first request, and outlive the last. The role's
         # policies are its children; the function and the machine are referred to above.
-        resource.node.add_dependency(self._role, *depends_on)
+        resource.node.add_dependency(self._role, *self._watchers, *depends_on)
         return resource
 
-    @property
-    def compile_policy(self) -> iam.Policy:
-        """What the stack's own compile role may do; a job depends on it."""
-        return self._compile_policy
-
-    def use_artifact_bucket(self, bucket: s3.IBucket) -> None:
+    def artifact_area(self, bucket: s3.IBucket, key: kms.IKey | None = None) -> ArtifactArea:
         """Let engine and compile role work under the stack's prefix of a bucket.
 
-        The statements do not depend on which jobs exist: CloudFormation takes a shared policy
-        back before it deletes a removed resource.
+        The rights on each bucket are policies of their own. CloudFormation deletes those of a
+        bucket that is no longer used after it has updated all that used it: what a job has moved
+        away from can still be cleaned up. They do not depend on which jobs exist.
+
+        Parameters
+        ----------
+        bucket
+            The artifact bucket.
+        key
+            Encrypts what is written. Default: as the bucket encrypts.
         """
-        if not self._first("bucket", bucket.bucket_arn):
-            return
-        for statement in self._artifact_statements(bucket):
-            self._allow(statement)
-        access = self.artifact_access(bucket)
-        self._compile_policy.add_statements(*access)
-        acknowledge_wildcards(self._compile_policy, access)
-        if bucket.encryption_key:
-            self._allow(_copy_with_key(bucket.encryption_key))
+        name = place_hash(self, places(bucket, key))
+        if name not in self._areas:
+            policies = []
+            for kind, role, statements in (
+                ("Bucket", self._role, self._artifact_statements(bucket, key)),
+                ("CompileBucket", self.compile_role, self.artifact_access(bucket, key)),
+            ):
+                policy = iam.Policy(self, f"{kind}{name}", roles=[role], statements=statements)
+                acknowledge_wildcards(policy, statements)
+                policies.append(policy)
+            self._areas[name] = ArtifactArea(*policies)
+        return self._areas[name]
 
     def artifact_access(
         self, bucket: s3.IBucket, key: kms.IKey | None = None
     ) -> list[iam.PolicyStatement]:
         """Return what a compile role needs of an artifact bucket: its input and its output.
+
+        It can write to the folders of jobs only: not to what endpoints serve, nor to the engine's
+        records (lambda/neo_jobs/job_spec.py has the keys).
 
         Parameters
         ----------
@@ -220,12 +251,13 @@ class JobEngine(Construct):
         key
             A further key that the output is encrypted with.
         """
-        keys = [k.key_arn for k in (bucket.encryption_key, key) if k]
         return [
-            *([_use_keys(keys)] if keys else []),
+            # API reference, OutputConfig.KmsKeyId, names what Neo needs of a key.
+            *use_keys(["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"], bucket, key),
+            iam.PolicyStatement(actions=["s3:GetObject"], resources=[self._objects(bucket, INPUTS)]),
             iam.PolicyStatement(
-                actions=["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"],
-                resources=[self.artifact_arn(bucket)],
+                actions=["s3:PutObject", "s3:AbortMultipartUpload"],
+                resources=[self._objects(bucket, OUTPUTS)],
             ),
             iam.PolicyStatement(
                 actions=["s3:ListBucket"],
@@ -235,15 +267,34 @@ class JobEngine(Construct):
             iam.PolicyStatement(actions=["s3:GetBucketLocation"], resources=[bucket.bucket_arn]),
         ]
 
-    def artifact_arn(self, bucket: s3.IBucket) -> str:
-        """Return the pattern of all objects that this stack's engine ever writes to a bucket."""
-        return bucket.arn_for_objects(f"{self.name_prefix}-*")
+    def served_access(
+        self, bucket: s3.IBucket, key: kms.IKey | None = None
+    ) -> list[iam.PolicyStatement]:
+        """Return what a container's role needs to read whatever this stack's engine has made.
 
-    def use_key(self, key: kms.IKey) -> None:
-        """Let engine and compile role write and read under a key."""
-        if self._first("key", key.key_arn):
-            self._allow(_copy_with_key(key))
-            self._compile_policy.add_statements(_use_keys([key.key_arn]))
+        Never one artifact: during an update the old and the new fleet run side by side.
+
+        Parameters
+        ----------
+        bucket, key
+            As for ``artifact_access``.
+        """
+        return [
+            iam.PolicyStatement(
+                actions=["s3:GetObject"],
+                resources=[self._objects(bucket, each) for each in (OUTPUTS, SERVING)],
+            ),
+            iam.PolicyStatement(
+                actions=["s3:ListBucket"],
+                resources=[bucket.bucket_arn],
+                conditions={"StringLike": {"s3:prefix": f"{self.name_prefix}-*"}},
+            ),
+            *use_keys(["kms:Decrypt"], bucket, key),
+        ]
+
+    def _objects(self, bucket: s3.IBucket, pattern: str) -> str:
+        """Return the pattern of objects that this stack's engine has to do with."""
+        return bucket.arn_for_objects(f"{self.name_prefix}-{pattern}")
 
     def read_object(self, bucket: s3.IBucket, key: str, *, has_version: bool = False) -> None:
         """Let the engine read one source object, and learn truthfully if it is not there.
@@ -266,12 +317,8 @@ class JobEngine(Construct):
                 conditions={"StringLike": {"s3:prefix": key}},
             )
         )
-        if bucket.encryption_key:
-            self._allow(
-                iam.PolicyStatement(
-                    actions=["kms:Decrypt"], resources=[bucket.encryption_key.key_arn]
-                )
-            )
+        for statement in use_keys(["kms:Decrypt"], bucket):
+            self._allow(statement)
 
     def pass_role(self, role: iam.IRole) -> None:
         """Let the engine hand a role to SageMaker."""
@@ -329,8 +376,12 @@ class JobEngine(Construct):
         ):
             self._allow(statement)
 
-    def _artifact_statements(self, bucket: s3.IBucket) -> list[iam.PolicyStatement]:
+    def _artifact_statements(
+        self, bucket: s3.IBucket, key: kms.IKey | None
+    ) -> list[iam.PolicyStatement]:
         return [
+            # Amazon S3 user guide, page Using server-side encryption with AWS KMS keys.
+            *use_keys(["kms:Decrypt", "kms:GenerateDataKey"], bucket, key),
             iam.PolicyStatement(
                 actions=[
                     "s3:GetObject",
@@ -339,7 +390,7 @@ class JobEngine(Construct):
                     "s3:DeleteObjectVersion",
                     "s3:AbortMultipartUpload",
                 ],
-                resources=[self.artifact_arn(bucket)],
+                resources=[self._objects(bucket, "*")],
             ),
             iam.PolicyStatement(
                 actions=["s3:ListBucket", "s3:ListBucketVersions"],
@@ -388,11 +439,68 @@ class JobEngine(Construct):
         self._code.bind_to_resource(function)
         return function
 
+    def _answer_what_no_step_answers(self) -> list[CfnResource]:
+        """Let the worker answer for events and executions that come to nothing.
+
+        Lambda drops an event that it cannot deliver in time, or that the function fails three
+        times. An execution fails unanswered at a limit of Step Functions, or is stopped by hand.
+        CloudFormation would wait an hour.
+        """
+        self._allow(
+            iam.PolicyStatement(
+                sid="HandOverDroppedEvents",
+                actions=["lambda:InvokeFunction"],
+                resources=[self._worker.attr_arn],
+            )
+        )
+        events = lambda_.CfnEventInvokeConfig(
+            self,
+            "FunctionEvents",
+            function_name=self._function.ref,
+            qualifier="$LATEST",
+            maximum_event_age_in_seconds=EVENT_AGE_SECONDS,
+            destination_config=lambda_.CfnEventInvokeConfig.DestinationConfigProperty(
+                on_failure=lambda_.CfnEventInvokeConfig.OnFailureProperty(
+                    destination=self._worker.attr_arn
+                )
+            ),
+        )
+        # Lambda checks the role's right as the destination is set.
+        events.node.add_dependency(self._role)
+        rule = aws_events.CfnRule(
+            self,
+            "ExecutionEnds",
+            description="Executions of the Neo job engine that end without an answer",
+            event_pattern={
+                "source": ["aws.states"],
+                "detail-type": ["Step Functions Execution Status Change"],
+                "detail": {
+                    "stateMachineArn": [self._machine.ref],
+                    "status": ["ABORTED", "FAILED", "TIMED_OUT"],
+                },
+            },
+            targets=[aws_events.CfnRule.TargetProperty(arn=self._worker.attr_arn, id="Worker")],
+        )
+        permission = lambda_.CfnPermission(
+            self,
+            "ExecutionEndsPermission",
+            action="lambda:InvokeFunction",
+            function_name=self._worker.ref,
+            principal="events.amazonaws.com",
+            source_account=Aws.ACCOUNT_ID,
+            source_arn=rule.attr_arn,
+        )
+        return [events, permission]
+
     def _make_machine(self) -> sfn.CfnStateMachine:
         self._machine_role = iam.Role(
             self,
             "MachineRole",
-            assumed_by=iam.ServicePrincipal("states.amazonaws.com"),
+            # Step Functions developer guide, page Cross-service confused deputy prevention.
+            assumed_by=iam.ServicePrincipal(
+                "states.amazonaws.com",
+                conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}},
+            ),
             description="Lets the job engine's state machine call its functions",
             inline_policies={
                 "Invoke": iam.PolicyDocument(
@@ -426,23 +534,6 @@ class JobEngine(Construct):
         return machine
 
 
-def _copy_with_key(key: kms.IKey) -> iam.PolicyStatement:
-    """Return what reading and writing an S3 object under a key takes.
-
-    Source: Amazon S3 user guide, page Using server-side encryption with AWS KMS keys.
-    """
-    return iam.PolicyStatement(
-        actions=["kms:Decrypt", "kms:GenerateDataKey"], resources=[key.key_arn]
-    )
-
-
-def _use_keys(key_arns: list[str]) -> iam.PolicyStatement:
-    """Return what Neo is documented to need of a key: API reference, OutputConfig.KmsKeyId."""
-    return iam.PolicyStatement(
-        actions=["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"], resources=key_arns
-    )
-
-
 def definition(function_arn: str, worker_arn: str) -> dict[str, Any]:
     """Return the state machine: step, wait, step, until an answer is given.
 
@@ -457,11 +548,13 @@ def definition(function_arn: str, worker_arn: str) -> dict[str, Any]:
         "BackoffRate": 2,
         "MaxDelaySeconds": 60,
     }
+    # Long enough for a machine role that is seconds old, and may not invoke the function yet.
     again = {
         "ErrorEquals": ["States.ALL"],
         "IntervalSeconds": 5,
-        "MaxAttempts": 2,
+        "MaxAttempts": 5,
         "BackoffRate": 2,
+        "MaxDelaySeconds": 30,
     }
     catch = {"ErrorEquals": ["States.ALL"], "ResultPath": "$.Error", "Next": "Abort"}
     return {
@@ -473,8 +566,7 @@ def definition(function_arn: str, worker_arn: str) -> dict[str, Any]:
                 "Type": "Task",
                 "Resource": function_arn,
                 "Parameters": {
-                    "Door": "step",
-                    "HasWorker": True,
+                    "Task": "Step",
                     "StartedAt.$": "$$.Execution.StartTime",
                     "State.$": "$",
                 },
@@ -487,14 +579,7 @@ def definition(function_arn: str, worker_arn: str) -> dict[str, Any]:
                 "Type": "Choice",
                 "Choices": [
                     {"Variable": "$.Done", "BooleanEquals": True, "Next": "Done"},
-                    # A function of an older release does not say.
-                    {
-                        "And": [
-                            {"Variable": "$.Work", "IsPresent": True},
-                            {"Variable": "$.Work", "BooleanEquals": True},
-                        ],
-                        "Next": "Work",
-                    },
+                    {"Variable": "$.Work", "BooleanEquals": True, "Next": "Work"},
                 ],
                 "Default": "Wait",
             },
@@ -502,7 +587,7 @@ def definition(function_arn: str, worker_arn: str) -> dict[str, Any]:
                 "Type": "Task",
                 "Resource": worker_arn,
                 "Parameters": {
-                    "Door": "work",
+                    "Task": "Work",
                     "StartedAt.$": "$$.Execution.StartTime",
                     "State.$": "$",
                 },
@@ -521,7 +606,7 @@ def definition(function_arn: str, worker_arn: str) -> dict[str, Any]:
             "Abort": {
                 "Type": "Task",
                 "Resource": function_arn,
-                "Parameters": {"Door": "abort", "State.$": "$"},
+                "Parameters": {"Task": "Abort", "State.$": "$"},
                 "TimeoutSeconds": STEP_SECONDS + 10,
                 # The last to give an answer: it does not give up soon.
                 "Retry": [retry, {**again, "MaxAttempts": 12, "MaxDelaySeconds": 60}],

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-from aws_cdk import Annotations, Aws, Stack
+from aws_cdk import Annotations, Aws, Stack, Token
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_s3 as s3
 from constructs import Construct, IDependable
 
 from neo_constructs.engine.acknowledgements import acknowledge_wildcards
@@ -20,26 +25,132 @@ def warn(scope: Construct, findings: Iterable[Finding]) -> None:
 
 
 def extend_role(
-    scope: Construct, role: iam.IRole, statements: Sequence[iam.PolicyStatement]
+    scope: Construct,
+    role: iam.IRole,
+    statements: Sequence[iam.PolicyStatement],
+    *,
+    places: Sequence[str],
 ) -> list[IDependable]:
     """Give a role more rights, and return what must be waited for.
 
-    A role that cannot be extended from here (imported, or of another account) pretends that it
-    was; a warning on ``scope`` then carries the exact statements it needs.
+    They are a policy of their own, in the stack of ``scope``: a role of another stack must not
+    get this one's names. It is another policy for other places, so that CloudFormation takes the
+    rights on former ones away only when nothing uses them any more.
+
+    A role that cannot be extended from here (imported as immutable, or of another account) gets
+    nothing; a warning on ``scope`` then carries the statements it needs.
+
+    Parameters
+    ----------
+    scope, role, statements
+        Who gets what, for whom.
+    places
+        The ARNs of the buckets and keys that the rights are about.
     """
-    results = [role.add_to_principal_policy(statement) for statement in statements]
-    acknowledge_wildcards(role, statements)
-    if not any(isinstance(child, iam.Policy) for child in role.node.find_all()):
-        needed = json.dumps(Stack.of(scope).resolve([s.to_statement_json() for s in statements]))
-        warning = Finding(
-            code="role-not-extended",
-            level=Level.WARNING,
-            where="role",
-            message=f"{role.role_name!r} cannot be extended from here. It must allow: {needed}",
-        )
-        warn(scope, [warning])
+    policy = iam.Policy(scope, f"Policy{place_hash(scope, places)}", statements=list(statements))
+    role.attach_inline_policy(policy)
+    acknowledge_wildcards(policy, statements)
+    (resource,) = [child for child in policy.node.children if isinstance(child, iam.CfnPolicy)]
+    if Stack.of(scope).resolve(resource.roles):
+        return [policy]
+    name = role.role_name
+    shown = "The given role" if Token.is_unresolved(name) else f"The role {name!r}"
+    warning = Finding(
+        code="role-not-extended",
+        level=Level.WARNING,
+        where="role",
+        message=(
+            f"{shown} cannot be extended from here. It needs this policy, in which neo-* stands "
+            f"for the names that the stack's job engine makes: {pasteable(scope, statements)}"
+        ),
+        fix="add the policy to the role, then deploy.",
+    )
+    warn(scope, [warning])
+    return []
+
+
+def place_hash(scope: Construct, arns: Sequence[str]) -> str:
+    """Return a short name for some places; the same for the same ARNs, tokens or not."""
+    resolved = json.dumps(Stack.of(scope).resolve(list(arns)), sort_keys=True)
+    return hashlib.sha256(resolved.encode()).hexdigest()[:8].upper()
+
+
+def places(bucket: s3.IBucket, key: kms.IKey | None = None) -> list[str]:
+    """Return the ARNs of a bucket and of the keys that its objects are encrypted with."""
+    keys = dict.fromkeys(k.key_arn for k in (bucket.encryption_key, key) if k)
+    return [bucket.bucket_arn, *keys]
+
+
+def pasteable(scope: Construct, statements: Sequence[iam.PolicyStatement]) -> str:
+    """Return a policy document as JSON, with what is known at synth written out.
+
+    What the stack makes stands as ``<LogicalId>``; a region or an account that is known only at
+    deploy as ``*``.
+    """
+    stack = Stack.of(scope)
+    known = {"AWS::Partition": "aws", "AWS::URLSuffix": "amazonaws.com"} | {
+        name: value
+        for name, value in (("AWS::Region", stack.region), ("AWS::AccountId", stack.account))
+        if not Token.is_unresolved(value)
+    }
+    region = known.get("AWS::Region", "")
+    for start, partition in (("cn-", "aws-cn"), ("us-gov-", "aws-us-gov")):
+        if region.startswith(start):
+            known["AWS::Partition"] = partition
+    if region.startswith("cn-"):
+        known["AWS::URLSuffix"] = "amazonaws.com.cn"
+    document = {
+        "Version": "2012-10-17",
+        "Statement": stack.resolve([each.to_statement_json() for each in statements]),
+    }
+    return json.dumps(_written_out(document, known))
+
+
+def _written_out(value: Any, known: Mapping[str, str]) -> Any:
+    if isinstance(value, list):
+        return [_written_out(item, known) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if len(value) == 1:
+        ((key, argument),) = value.items()
+        if key == "Ref":
+            return known.get(argument, "*" if argument.startswith("AWS::") else f"<{argument}>")
+        if key == "Fn::GetAtt":
+            return f"<{'.'.join(argument)}>"
+        if key == "Fn::Join":
+            joined = str(argument[0]).join(str(_written_out(item, known)) for item in argument[1])
+            return re.sub(r"\*+", "*", joined)
+        if key.startswith("Fn::"):
+            return "*"  # a part of the stack's id, in the names that the engine makes
+    return {key: _written_out(item, known) for key, item in value.items()}
+
+
+def use_keys(
+    actions: Sequence[str], bucket: s3.IBucket, key: kms.IKey | None = None
+) -> list[iam.PolicyStatement]:
+    """Return the right to use the keys of objects in a bucket, by way of S3 only.
+
+    Parameters
+    ----------
+    actions
+        What is done with the keys.
+    bucket
+        Its own key is one of them, if it has one.
+    key
+        A further one.
+    """
+    arns = list(dict.fromkeys(k.key_arn for k in (bucket.encryption_key, key) if k))
+    if not arns:
         return []
-    return [result.policy_dependable for result in results if result.policy_dependable][:1]
+    return [
+        iam.PolicyStatement(
+            actions=list(actions),
+            resources=arns,
+            conditions={
+                "StringEquals": {"kms:ViaService": f"s3.{bucket.env.region}.{Aws.URL_SUFFIX}"}
+            },
+        )
+    ]
 
 
 def service_principal(source: str) -> iam.IPrincipal:
@@ -73,7 +184,13 @@ def compile_statements() -> list[iam.PolicyStatement]:
 
 
 def logging_statements(log_group: str) -> list[iam.PolicyStatement]:
-    """Return the rights to write SageMaker's logs and metrics."""
+    """Return the rights to write SageMaker's logs and metrics.
+
+    Parameters
+    ----------
+    log_group
+        The name, or the pattern of the names, of the log groups.
+    """
     group = f"arn:{Aws.PARTITION}:logs:{Aws.REGION}:{Aws.ACCOUNT_ID}:log-group:{log_group}"
     return [
         iam.PolicyStatement(
@@ -83,7 +200,8 @@ def logging_statements(log_group: str) -> list[iam.PolicyStatement]:
                 "logs:DescribeLogStreams",
                 "logs:PutLogEvents",
             ],
-            resources=[group, f"{group}:*"],
+            # A pattern covers the groups' streams too.
+            resources=[group] if group.endswith("*") else [group, f"{group}:*"],
         ),
         # The API has no resource level; the namespace is what can be narrowed.
         iam.PolicyStatement(

@@ -16,7 +16,7 @@ from constructs import Construct
 
 from neo_constructs.archive.entry_point import ENTRY_POINT, Contract, check_code, check_name
 from neo_constructs.archive.packing import fingerprint, members_of, pack
-from neo_constructs.compilation.model_data import ObjectLocation, cache_folder
+from neo_constructs.compilation.model_data import ObjectLocation, cache_folder, check_key
 from neo_constructs.findings import Finding, Level
 
 _ARCHIVE_KEY = re.compile(r".*\.(tar\.gz|tgz)")
@@ -131,6 +131,7 @@ class _Remote(InferenceCode):
     def check(self, contract: Contract) -> list[Finding]:
         where = f"inference_code, {self.key!r}"
         findings = check_name(self.entry_point, contract, where)
+        findings += check_key(self.key, where)
         if not Token.is_unresolved(self.key) and not _ARCHIVE_KEY.fullmatch(self.key):
             findings.append(
                 Finding(

@@ -7,6 +7,7 @@ from typing import Final
 
 from aws_cdk import Aws, Resource, Stack, Token
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
@@ -20,11 +21,14 @@ from neo_constructs.compilation.inference_image import (
     neo_repositories,
     pull_statements,
 )
+from neo_constructs.compilation.model_data import check_key
 from neo_constructs.engine.job_engine import JobEngine
 from neo_constructs.engine.rights import (
     extend_role,
     logging_statements,
+    places,
     service_principal,
+    use_keys,
     warn,
 )
 from neo_constructs.errors import raise_errors
@@ -111,22 +115,38 @@ class Model(Resource):
                 contract=contract,
                 artifact_bucket=bucket,
                 artifact_removal_policy=compilation_job.artifact_removal_policy,
+                encryption_key=compilation_job.encryption_key,
                 enable_network_isolation=_or_default(enable_network_isolation, not reaches_out),
             )
             url = archive.model_data_url
             variables["SAGEMAKER_PROGRAM"] = inference_code.entry_point
             variables["SAGEMAKER_SUBMIT_DIRECTORY"] = archive.submit_directory
 
+        elif archive := ServingArchive.of_url(url):
+            variables["SAGEMAKER_PROGRAM"] = archive.entry_point
+            variables["SAGEMAKER_SUBMIT_DIRECTORY"] = archive.submit_directory
+
         uri, repositories = self._image(image, compilation_job)
         if not repositories and role is None:
-            warn(self, [_pull_not_granted(uri)])
+            warn(self, [_pull_not_granted(image, uri)])
         self.role: Final[iam.IRole] = role or iam.Role(
             self,
             "Role",
             assumed_by=service_principal("*"),
             description="What the serving container may do",
         )
-        dependencies = extend_role(self, self.role, self._statements(bucket, repositories))
+        key = compilation_job.encryption_key if compilation_job else None
+        dependencies = extend_role(
+            self,
+            self.role,
+            [
+                *pull_statements(repositories),
+                # API reference of CreateModel, ExecutionRoleArn.
+                *logging_statements("/aws/sagemaker/Endpoints/*"),
+                *self._reading(bucket, url, key),
+            ],
+            places=places(bucket, key) if bucket else [],
+        )
         is_isolated = _or_default(enable_network_isolation, not reaches_out)
         self._resource = sagemaker.CfnModel(
             self,
@@ -161,36 +181,43 @@ class Model(Resource):
         framework: Framework = job.framework
         return job.inference_image, neo_repositories(self, framework, job.target)
 
-    def _statements(
-        self, bucket: s3.IBucket | None, repositories: tuple[str, ...]
+    def _reading(
+        self, bucket: s3.IBucket | None, url: str | None, key: kms.IKey | None
     ) -> list[iam.PolicyStatement]:
-        """Return what the container needs.
-
-        The stack's whole prefix is readable, never one artifact: during an update the old and
-        the new fleet run side by side. Source: API reference of CreateModel, ExecutionRoleArn.
-        """
-        statements = [
-            *pull_statements(repositories),
-            *logging_statements("/aws/sagemaker/Endpoints*"),
-        ]
+        """Return the right to read the artifact: of a job's all, of another's its own key."""
         if bucket is None:
-            return statements
-        prefix = f"{JobEngine.of(self).name_prefix}-*" if self.compilation_job else "*"
-        statements += [
-            iam.PolicyStatement(
-                actions=["s3:GetObject"], resources=[bucket.arn_for_objects(prefix)]
-            ),
+            return []
+        if self.compilation_job or ServingArchive.of_url(url):
+            return JobEngine.of(self).served_access(bucket, key)
+        # A key that is known only at deploy can be any: that is not acknowledged to reviewers.
+        _, place = split_url(url or "")
+        place = place or "*"
+        return [
+            iam.PolicyStatement(actions=["s3:GetObject"], resources=[bucket.arn_for_objects(place)]),
             iam.PolicyStatement(
                 actions=["s3:ListBucket"],
                 resources=[bucket.bucket_arn],
-                conditions={"StringLike": {"s3:prefix": prefix}},
+                conditions={"StringLike": {"s3:prefix": place}},
             ),
+            *use_keys(["kms:Decrypt"], bucket),
         ]
-        of_job = self.compilation_job.encryption_key if self.compilation_job else None
-        keys = [key.key_arn for key in (bucket.encryption_key, of_job) if key]
-        if keys:
-            statements.append(iam.PolicyStatement(actions=["kms:Decrypt"], resources=keys))
-        return statements
+
+
+def split_url(url: str) -> tuple[str, str]:
+    """Return bucket and key of an artifact's URL; empty where they are known only at deploy.
+
+    Source: botocore, pattern of Url, which takes ``s3://`` and ``https://`` addresses.
+    """
+    scheme, _, rest = url.partition("://")
+    host, _, path = rest.partition("/")
+    if scheme == "s3":
+        return host, path
+    if scheme == "https" and host.startswith(("s3.", "s3-")):
+        bucket, _, key = path.partition("/")
+        return bucket, key
+    if scheme == "https" and ".s3" in host:
+        return host.partition(".s3")[0], path
+    return "", ""
 
 
 # AWS developer guide, page neo-deployment-hosting-services-boto3.
@@ -264,8 +291,11 @@ def _check(
     return found
 
 
-def _pull_not_granted(uri: str) -> Finding:
-    where = "the image the job reports" if Token.is_unresolved(uri) else repr(uri)
+def _pull_not_granted(image: InferenceImage | None, uri: str) -> Finding:
+    if image is None:
+        where = "the image the job reports"
+    else:
+        where = "an image known only at deploy" if Token.is_unresolved(uri) else repr(uri)
     return Finding(
         code="pull-not-granted",
         level=Level.WARNING,
@@ -306,11 +336,12 @@ def _check_place(
                 fix="give the bucket it lies in, or a role that may read it.",
             )
         ]
-    named = url.removeprefix("s3://").partition("/")[0]
+    named, key = split_url(url)
+    found = check_key(key, "model_data_url") if key else []
     if Token.is_unresolved(url) or Token.is_unresolved(bucket.bucket_name):
-        return []
-    if url.startswith("s3://") and named == bucket.bucket_name:
-        return []
+        return found
+    if named == bucket.bucket_name:
+        return found
     return [
         Finding(
             code="artifact-bucket-other",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, cast
 
-from aws_cdk import RemovalPolicy, Resource, Token
+from aws_cdk import Reference, RemovalPolicy, Resource, Token, Tokenization
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
@@ -48,6 +49,8 @@ class ServingArchive(Resource):
         Default: one bucket per stack, made and shared.
     artifact_removal_policy
         ``DESTROY`` deletes the archive with the resource. Default: ``RETAIN``.
+    encryption_key
+        Encrypts the archive. Default: the bucket's own key.
     enable_network_isolation
         Whether the container will be cut off from the network. Then the deploy refuses a
         ``requirements.txt`` in the script's archive, which it could not install. Default: False.
@@ -77,13 +80,15 @@ class ServingArchive(Resource):
         contract: Contract = Contract.TOOLKIT,
         artifact_bucket: s3.IBucket | None = None,
         artifact_removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
+        encryption_key: kms.IKey | None = None,
         enable_network_isolation: bool = False,
     ) -> None:
         super().__init__(scope, construct_id)
         warn(self, raise_errors(inference_code.check(contract), subject=self.node.path))
         engine = JobEngine.of(self)
         self.artifact_bucket: Final[s3.IBucket] = artifact_bucket or ArtifactBucket.of(self)
-        engine.use_artifact_bucket(self.artifact_bucket)
+        key = encryption_key or self.artifact_bucket.encryption_key
+        area = engine.artifact_area(self.artifact_bucket, encryption_key)
         location = inference_code.bind(self)
         engine.read_object(
             location.bucket, location.key, has_version=location.object_version is not None
@@ -94,6 +99,7 @@ class ServingArchive(Resource):
             self,
             "Resource",
             resource_type=RESOURCE_TYPE,
+            depends_on=[area.engine_policy],
             properties={
                 "ModelDataUrl": model_data_url,
                 "Script": {
@@ -105,11 +111,22 @@ class ServingArchive(Resource):
                 "Layout": layout,
                 "NetworkIsolation": enable_network_isolation if layout == "code" else None,
                 "OutputLocation": f"s3://{self.artifact_bucket.bucket_name}/",
+                "KmsKeyId": key.key_arn if key else None,
                 "ArtifactRemovalPolicy": artifact_removal_policy.name,
             },
         )
+        self.entry_point: Final[str] = inference_code.entry_point
         self.model_data_url: Final = Token.as_string(resource.get_att("ModelDataUrl"))
         self.submit_directory: Final = Token.as_string(resource.get_att("SubmitDirectory"))
+
+    @staticmethod
+    def of_url(url: str | None) -> ServingArchive | None:
+        """Return the archive whose ``model_data_url`` this is; None for any other URL."""
+        token = Tokenization.reverse_string(url).first_token if url else None
+        if token is None or not Reference.is_reference(token):
+            return None
+        owner = cast(Reference, token).target.node.scope
+        return owner if isinstance(owner, ServingArchive) else None
 
     def _read_model(self, engine: JobEngine, url: str) -> None:
         """Let the engine read an artifact that no job of this stack has written."""

@@ -46,7 +46,7 @@ def event(kind: str = "Create", *, physical_id: str | None = None, **changes: An
         "OutputConfig": {"S3OutputLocation": f"s3://{BUCKET}/", "TargetDevice": "ml_c5"},
         "RoleArn": "arn:aws:iam::123456789012:role/compile",
         "StoppingCondition": {"MaxRuntimeInSeconds": "900"},
-        "ExpectedInferenceImage": "expected/image:1",
+        "ExpectedInferenceImage": "785573368785.dkr.ecr.eu-west-1.amazonaws.com/image:1",
         "ArtifactRemovalPolicy": "RETAIN",
     }
     properties.update(changes)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import datetime
 import functools
 import hashlib
 import io
 import itertools
 import json
+import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -168,6 +170,7 @@ class FakeS3:
         self._clock = clock
         self.objects: dict[tuple[str, str], tuple[bytes, float]] = {}
         self.sizes: dict[tuple[str, str], int] = {}
+        self.keys: dict[tuple[str, str], str] = {}  # the KMS key that was asked for
         self.undeletable = "(nothing)"
         self.passing = 0  # so many keys are not deleted for a reason that passes
         self.gone: set[str] = set()  # buckets that have been deleted
@@ -195,19 +198,28 @@ class FakeS3:
             raise refused("GetObject", "PreconditionFailed")
         return {"Body": io.BytesIO(_ranged(body, Range))}
 
-    def create_multipart_upload(self, *, Bucket: str, Key: str) -> Json:
+    def create_multipart_upload(
+        self, *, Bucket: str, Key: str, ChecksumAlgorithm: str, **encryption: str
+    ) -> Json:
         if Bucket in self.gone:
             raise refused("CreateMultipartUpload", "NoSuchBucket")
         upload_id = f"upload-{next(self._ids)}"
-        self.uploads[upload_id] = {"Bucket": Bucket, "Key": Key, "parts": {}}
+        self.uploads[upload_id] = {"Bucket": Bucket, "Key": Key, "parts": {}, **encryption}
         return {"UploadId": upload_id}
 
     def upload_part(
-        self, *, Bucket: str, Key: str, UploadId: str, PartNumber: int, Body: bytes
+        self,
+        *,
+        Bucket: str,
+        Key: str,
+        UploadId: str,
+        PartNumber: int,
+        Body: bytes,
+        ChecksumAlgorithm: str,
     ) -> Json:
         self.before_part()
         self._upload("UploadPart", UploadId)["parts"][PartNumber] = Body
-        return {"ETag": _tag(Body)}
+        return {"ETag": _tag(Body), "ChecksumCRC32": _checksum(Body)}
 
     def upload_part_copy(self, **parameters: Any) -> Json:
         self.before_part()
@@ -218,7 +230,7 @@ class FakeS3:
             raise refused("UploadPartCopy", "PreconditionFailed")
         part = _ranged(body, parameters["CopySourceRange"])
         upload["parts"][parameters["PartNumber"]] = part
-        return {"CopyPartResult": {"ETag": _tag(part)}}
+        return {"CopyPartResult": {"ETag": _tag(part), "ChecksumCRC32": _checksum(part)}}
 
     def complete_multipart_upload(
         self, *, Bucket: str, Key: str, UploadId: str, MultipartUpload: Json
@@ -227,8 +239,10 @@ class FakeS3:
         numbers = [part["PartNumber"] for part in MultipartUpload["Parts"]]
         assert numbers == sorted(upload["parts"]) == list(range(1, len(numbers) + 1))
         for part in MultipartUpload["Parts"]:
-            assert part["ETag"] == _tag(upload["parts"][part["PartNumber"]])
+            body = upload["parts"][part["PartNumber"]]
+            assert (part["ETag"], part["ChecksumCRC32"]) == (_tag(body), _checksum(body))
         self.put(f"s3://{Bucket}/{Key}", b"".join(upload["parts"][n] for n in numbers))
+        self._note_key(Bucket, Key, upload)
         del self.uploads[UploadId]
         return {}
 
@@ -258,14 +272,23 @@ class FakeS3:
         if parameters["CopySourceIfMatch"] != _tag(body):
             raise refused("CopyObject", "PreconditionFailed")
         self.put(f"s3://{parameters['Bucket']}/{parameters['Key']}", body)
+        self._note_key(parameters["Bucket"], parameters["Key"], parameters)
         return {}
 
     def put_object(self, **parameters: Any) -> Json:
         self.put(f"s3://{parameters['Bucket']}/{parameters['Key']}", parameters["Body"])
+        self._note_key(parameters["Bucket"], parameters["Key"], parameters)
         return {}
+
+    def _note_key(self, bucket: str, key: str, parameters: Json) -> None:
+        if key_id := parameters.get("SSEKMSKeyId"):
+            assert parameters["ServerSideEncryption"] == "aws:kms"
+            self.keys[bucket, key] = key_id
 
     def delete_object(self, *, Bucket: str, Key: str, VersionId: str) -> Json:
         assert VersionId == "v1"
+        if self.undeletable in Key:
+            raise refused("DeleteObject", "AccessDenied", "held back")
         self.objects.pop((Bucket, Key), None)
         return {}
 
@@ -311,8 +334,32 @@ def _ranged(body: bytes, wanted: str) -> bytes:
     return body[int(first) : int(last) + 1]
 
 
+def _checksum(body: bytes) -> str:
+    return f"{zlib.crc32(body):08x}"
+
+
 def _tag(body: bytes) -> str:
     return f'"{hashlib.md5(body, usedforsecurity=False).hexdigest()}"'
+
+
+class Past:
+    """What an eventually consistent reader sees: a table as it was some seconds ago."""
+
+    def __init__(self, clock: Clock, table: dict[str, Json]) -> None:
+        self._clock = clock
+        self._table = table
+        self._versions: list[tuple[float, dict[str, Json]]] = [(clock(), {})]
+
+    def note(self) -> None:
+        """Keep the table as it is now; called after every change."""
+        self._versions.append((self._clock(), copy.deepcopy(self._table)))
+
+    def seen(self, lag: float) -> dict[str, Json]:
+        """Return the table as it was ``lag`` seconds ago."""
+        if not lag:
+            return self._table
+        until = self._clock() - lag
+        return next(table for when, table in reversed(self._versions) if when <= until)
 
 
 class FakeSageMaker:
@@ -322,6 +369,8 @@ class FakeSageMaker:
         self._clock = clock
         self._s3 = s3
         self.jobs: dict[str, Json] = {}
+        self.describe_lag = self.list_lag = 0.0  # how many seconds reads are behind
+        self.past = Past(clock, self.jobs)
         self.seconds = 300.0
         self.outcome: str = "COMPLETED"
         self.reason = ""
@@ -347,13 +396,15 @@ class FakeSageMaker:
             "reason": "",
         }
         self.created.append(name)
+        self.past.note()
         # The name without its last part is the same for the same compile inputs.
-        if any(key.endswith("/result.json") for key in self._s3.under(name[:-8])):
+        resource, rest = name[:-20], name[-19:-8]
+        if self._s3.under(f"{resource}/results/{rest}"):
             self.needless.append(name)
         return {}
 
     def describe_compilation_job(self, *, CompilationJobName: str) -> Json:
-        job = self._job("DescribeCompilationJob", CompilationJobName)
+        job = self._job("DescribeCompilationJob", CompilationJobName, self.describe_lag)
         done = job["status"] == "COMPLETED"
         uri = f"{job['OutputConfig']['S3OutputLocation']}model-ml_c5.tar.gz" if done else ""
         return {
@@ -377,6 +428,7 @@ class FakeSageMaker:
         if job["status"] not in {"STARTING", "INPROGRESS"}:
             raise refused("StopCompilationJob", "ValidationException", "not running")
         job.update(status="STOPPING", since=self._clock())
+        self.past.note()
         return {}
 
     def delete_compilation_job(self, *, CompilationJobName: str) -> Json:
@@ -384,6 +436,7 @@ class FakeSageMaker:
         if job["status"] not in TERMINAL:
             raise refused("DeleteCompilationJob", "ValidationException", "still running")
         del self.jobs[CompilationJobName]
+        self.past.note()
         return {}
 
     def list_compilation_jobs(self, *, NameContains: str) -> list[Json]:
@@ -392,11 +445,11 @@ class FakeSageMaker:
                 "CompilationJobSummaries": [
                     {
                         "CompilationJobName": name,
-                        "CompilationJobStatus": self._job("List", name)["status"],
+                        "CompilationJobStatus": self._job("List", name, self.list_lag)["status"],
                     }
                 ]
             }
-            for name in sorted(self.jobs)
+            for name in sorted(self.past.seen(self.list_lag))
             if NameContains in name
         ]
 
@@ -419,16 +472,29 @@ class FakeSageMaker:
         """Return the jobs that have not ended."""
         return [n for n, j in self.jobs.items() if j["status"] not in TERMINAL]
 
-    def _job(self, operation: str, name: str) -> Json:
+    def _job(self, operation: str, name: str, lag: float = 0) -> Json:
+        if lag:
+            for each in self.jobs:
+                self._job(operation, each)
+            seen = self.past.seen(lag)
+            if name not in seen:
+                raise refused(operation, *self.missing)
+            return seen[name]
         if name not in self.jobs:
             raise refused(operation, *self.missing)
         job = self.jobs[name]
+        was = job["status"]
+        self._move_on(job)
+        if job["status"] != was:
+            self.past.note()
+        return job
+
+    def _move_on(self, job: Json) -> None:
         age = self._clock() - job["since"]
         if job["status"] == "STOPPING" and age > 20:
             job["status"] = "STOPPED"
         if job["status"] in {"STARTING", "INPROGRESS"} and age > 5:
             self._go_on(job, age)
-        return job
 
     def _go_on(self, job: Json, age: float) -> None:
         if self.young_roles:
@@ -462,18 +528,21 @@ class FakeStates:
         self._clock = clock
         self.waiting: list[str] = []
         self.all: dict[str, Json] = {}
+        self.lag = 0.0  # how many seconds the list is behind
+        self._past = Past(clock, self.all)
         self.is_blind = False  # for a step that has looked already
 
     def list_executions(self, *, stateMachineArn: str) -> list[Json]:
         if self.is_blind:
             return []
-        newest_first = sorted(self.all.items(), key=lambda item: item[1]["began"], reverse=True)
+        seen = self._past.seen(self.lag)
+        newest_first = sorted(seen.items(), key=lambda item: item[1]["began"], reverse=True)
         return [
             {
                 "executions": [
                     {
                         "name": name,
-                        "executionArn": _execution_arn(name),
+                        "executionArn": execution_arn(name),
                         "status": execution["status"],
                         "startDate": _moment(execution["began"]),
                         **({"stopDate": _moment(execution["ended"])} if execution["ended"] else {}),
@@ -484,13 +553,20 @@ class FakeStates:
         ]
 
     def describe_execution(self, *, executionArn: str) -> Json:
-        return {"input": json.dumps(self._of(executionArn)["input"])}
+        execution = self._of(executionArn)
+        cause = {"cause": execution["cause"]} if "cause" in execution else {}
+        return {
+            "status": execution["status"],
+            "input": json.dumps(execution["input"]),
+            **cause,
+        }
 
     def stop_execution(self, *, executionArn: str, cause: str) -> Json:
         execution = self._of(executionArn)
         if execution["status"] != "RUNNING":
             raise refused("StopExecution", "ValidationException", "Execution is not running")
-        execution.update(status="ABORTED", ended=self._clock())
+        execution.update(status="ABORTED", ended=self._clock(), cause=cause)
+        self._past.note()
         return {}
 
     def start_execution(self, *, stateMachineArn: str, name: str, input: str) -> Json:
@@ -505,7 +581,13 @@ class FakeStates:
             "ended": None,
             "input": json.loads(input),
         }
+        self._past.note()
         return {}
+
+    def end(self, name: str, status: str) -> None:
+        """Take note of how an execution has ended."""
+        self.all[name].update(status=status, ended=self._clock())
+        self._past.note()
 
     def _of(self, arn: str) -> Json:
         execution: Json = self.all[arn.rsplit(":", 1)[-1]]
@@ -516,5 +598,6 @@ def _moment(seconds: float) -> datetime.datetime:
     return datetime.datetime.fromtimestamp(seconds, datetime.UTC)
 
 
-def _execution_arn(name: str) -> str:
+def execution_arn(name: str) -> str:
+    """Return the ARN of an execution of the engine's machine."""
     return f"arn:aws:states:{REGION}:{ACCOUNT}:execution:engine:{name}"

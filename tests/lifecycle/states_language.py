@@ -171,10 +171,6 @@ def parameters(template: Json, data: Json, context: Json) -> Json:
 
 def holds(rule: Json, data: Json) -> bool:
     """Whether a choice rule holds; a variable that is not there is an error, as on AWS."""
-    if "And" in rule:
-        return all(holds(part, data) for part in rule["And"])
-    if "IsPresent" in rule:
-        return (rule["Variable"].removeprefix("$.") in data) is rule["IsPresent"]
     return path(data, rule["Variable"]) is rule["BooleanEquals"]
 
 

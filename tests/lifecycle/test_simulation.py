@@ -79,13 +79,14 @@ OPERATIONS = {
 TASK_FAULTS = ("Lambda.TooManyRequestsException", "Lambda.ServiceException", "States.Timeout")
 HOUR = 3_600
 BOOM = "ClientError: boom"
+IMAGE = "802834080501.dkr.ecr.eu-west-1.amazonaws.com/xgboost-neo:another"
 PATHS = (
     "faults",
     "duplicates",
     "given up",
     "failed answers",
     "rollbacks",
-    "given up after three faults",
+    "given up after six faults",
 )
 totals: Counter[str] = Counter()
 
@@ -98,15 +99,29 @@ class Lifecycle(RuleBasedStateMachine):
         stragglers=st.booleans(),
         destroys=st.booleans(),
         says_could_not_find=st.booleans(),
+        describe_lag=st.sampled_from([0, 0, 3]),
+        jobs_lag=st.sampled_from([0, 0, 8]),
+        executions_lag=st.sampled_from([0, 0, 5, 8]),
     )
     def begin(
-        self, keeps_reported: bool, stragglers: bool, destroys: bool, says_could_not_find: bool
+        self,
+        keeps_reported: bool,
+        stragglers: bool,
+        destroys: bool,
+        says_could_not_find: bool,
+        describe_lag: float,
+        jobs_lag: float,
+        executions_lag: float,
     ) -> None:
         count_from_zero()  # the same choices lead to the same life
         machine = deployed(Wanted((("A", 1),))).machine
         self.world = world = World(machine)
         world.has_stragglers = stragglers
         world.sagemaker.reason = BOOM
+        world.sagemaker.image = IMAGE
+        # Lists, and what Describe says, may be behind.
+        world.sagemaker.describe_lag, world.sagemaker.list_lag = describe_lag, jobs_lag
+        world.states.lag = executions_lag
         if says_could_not_find:
             world.sagemaker.missing = ("ValidationException", "Could not find compilation job")
         for job, models in (("A", (1, 2)), ("B", (1,))):
@@ -160,6 +175,7 @@ class Lifecycle(RuleBasedStateMachine):
             else:
                 jobs[name].update(status="STOPPING", since=self.world.clock())
                 self.has_bad_luck = True
+            self.world.sagemaker.past.note()
 
     # --- what happens --------------------------------------------------------------------------
 
@@ -211,7 +227,7 @@ class Lifecycle(RuleBasedStateMachine):
 
     def break_task(self, data: Any) -> None:
         name, is_before = data.draw(st.sampled_from(TASK_FAULTS)), data.draw(st.booleans())
-        times = data.draw(st.sampled_from([1, 2, 3, 8] if name.startswith("Lambda") else [1, 2, 3]))
+        times = data.draw(st.sampled_from([1, 3, 6, 6, 8]))
         self.world.task_faults = [(name, is_before)] * times
 
     def take_long(self, data: Any) -> None:
@@ -271,7 +287,14 @@ class Lifecycle(RuleBasedStateMachine):
         # A record that someone removes before it was read tells the engine nothing.
         created = [n for n in self.world.sagemaker.created if n not in self.removed]
         assert len(created) == len(set(created)), "a name was used twice"
-        assert self.world.sagemaker.needless == [], "there was a result already"
+        # A Create takes no result of a former resource: that was kept for something else.
+        first = {
+            _id_of(Event.parse(request.event, attempt))
+            for request in self.stack.sent
+            for attempt in (0, 1)
+            if request.kind == "Create"
+        }
+        assert set(self.world.sagemaker.needless) <= first, "there was a result already"
 
     @invariant()
     def a_rollback_comes_back_to_what_was(self) -> None:
@@ -334,7 +357,7 @@ class Lifecycle(RuleBasedStateMachine):
         left = {name for name, job in jobs.items() if "AssumeRole" not in job["reason"]}
         assert left - self.unheard() <= names, "a record that nobody asks for"
         assert names <= set(jobs) | self.removed, "the record of what lives is gone"
-        assert not [k for k in world.s3.under(PREFIX) if k.endswith("/input/model.tar.gz")]
+        assert not [k for k in world.s3.under(PREFIX) if "/input/" in k]
         assert world.s3.uploads == {}, "an upload is left unfinished"
         if not live and self.destroys:
             there = {_owner(key) for key in world.s3.under(PREFIX)}
@@ -360,6 +383,8 @@ class Lifecycle(RuleBasedStateMachine):
 def _owner(key: str) -> str:
     """Return the physical id of what a key belongs to."""
     parts = key.split("/")
+    if parts[1] == "results":
+        return f"{parts[0]}-{parts[2].removesuffix('.json')}"
     return "/".join(parts[:3]) if parts[1] == "serving" else parts[0]
 
 
@@ -437,8 +462,10 @@ def check_reason(stack: CloudFormation, request: Request, bad_luck: bool, slow_j
         r for r in stack.sent if r.logical_id == request.logical_id and r.sent > request.sent
     ]
     is_true = {
-        "The job engine failed": stack.world.broken[request.event["RequestId"]] >= 3,
+        "The job engine failed": stack.world.broken[request.event["RequestId"]] >= 6,
         "The job engine could not start": False,
+        # The worker's time is not given twice.
+        "the machine waits no longer": True,
         "Superseded": bool(sent_later),
         "no time left": slow_jobs and took >= 3_300,
         "in time": slow_jobs and took >= 3_200,
@@ -452,7 +479,7 @@ def check_reason(stack: CloudFormation, request: Request, bad_luck: bool, slow_j
     assert known, f"a failure without a cause: {reason}"
     assert any(is_true[text] for text in known), f"not true: {reason}"
     totals["failed answers"] += 1
-    totals["given up after three faults"] += "The job engine" in reason
+    totals["given up after six faults"] += "The job engine" in reason
 
 
 def check_place(operation: str, parameters: dict[str, Any]) -> None:

@@ -17,13 +17,22 @@ from neo_jobs.transfer import Sizes
 
 from neo_constructs.engine.job_engine import STEP_SECONDS, WORKER_SECONDS, definition
 from tests.lifecycle.events import COMPILED, SOURCE, archive
-from tests.lifecycle.fakes import Calls, Client, Clock, FakeS3, FakeSageMaker, FakeStates, Killed
+from tests.lifecycle.fakes import (
+    Calls,
+    Client,
+    Clock,
+    FakeS3,
+    FakeSageMaker,
+    FakeStates,
+    Killed,
+    execution_arn,
+)
 from tests.lifecycle.states_language import Ended, Run, TaskFailed, execute
 
 Json = dict[str, Any]
 
 # How long after an execution was stopped its last task may still begin something.
-STRAGGLER_SECONDS = {"step": 140, "work": 90, "abort": 140}
+STRAGGLER_SECONDS = {"Step": 140, "Work": 90, "Abort": 140}
 SIZES = Sizes(whole_copy=1_000, copied_part=400, written_part=200, read_range=100)
 REDELIVERIES = (60, 120)  # Lambda tries an asynchronous event again, twice
 
@@ -44,6 +53,12 @@ class Mail:
     due: float
     event: Json
     tries: int
+
+    @property
+    def request_id(self) -> str:
+        """The id of the request that it is about."""
+        request = self.event.get("requestPayload") or self.event.get("request") or self.event
+        return str(request["RequestId"])
 
 
 class World:
@@ -73,6 +88,7 @@ class World:
         self.s3 = FakeS3(self.clock)
         self.sagemaker = FakeSageMaker(self.clock, self.s3)
         self.states = FakeStates(self.clock)
+        self.answered_for: list[str] = []  # executions whose end was announced
         self.s3.put(SOURCE, archive({"inference.py": b"# the script"}))
         self.s3.put(COMPILED, archive({"compiled.so": b"code", "code/inference.py": b"# old"}))
         self._machine = machine or definition("function", "worker")
@@ -108,19 +124,23 @@ class World:
         return mine[0] if mine else {}
 
     def _is_under_way(self, request: Request) -> bool:
-        waiting = {mail.event["RequestId"] for mail in self.mail}
+        waiting = {mail.request_id for mail in self.mail}
         return request.execution_name in self.running or request.request_id in waiting
 
     def deliver(self, event: Json, tries: int = 0) -> None:
         """Deliver an event: the function starts an execution, or answers that it cannot."""
         if self.is_gone:
             return
-        self.calls.serving = event["RequestId"]
+        mail = Mail(self.clock(), event, tries)
+        self.calls.serving = mail.request_id
         try:
             self.engine.handle(copy.deepcopy(event))
         except (Exception, Killed):
             if tries < len(REDELIVERIES):
                 self.mail.append(Mail(self.clock() + REDELIVERIES[tries], event, tries + 1))
+            elif "RequestType" in event:
+                # What the function fails three times goes to the destination.
+                self.mail.append(Mail(self.clock(), {"requestPayload": event}, 0))
         for name in self.states.waiting:
             self._start(name)
         self.states.waiting.clear()
@@ -169,12 +189,12 @@ class World:
         running.payload = copy.deepcopy(payload)
         if self.slow_deaths:
             self.slow_deaths -= 1
-            if payload["Door"] == "work":
+            if payload["Task"] == "Work":
                 self.clock.sleep(min(WORKER_SECONDS, payload["State"]["WorkSeconds"]))
                 raise TaskFailed("States.Timeout", "the machine waits no longer")
             self.clock.sleep(STEP_SECONDS)
             raise TaskFailed("Sandbox.Timedout", "Task timed out after 150.00 seconds")
-        faults = self.work_faults if payload["Door"] == "work" else self.task_faults
+        faults = self.work_faults if payload["Task"] == "Work" else self.task_faults
         fault, is_before = faults.pop(0) if faults else ("", False)
         if fault and is_before:
             raise TaskFailed(fault, "the service could not invoke the function")
@@ -236,15 +256,28 @@ class World:
             running.wake = self.clock() + next(running.run)
         except StopIteration as stop:
             self.ended[name] = stop.value
-            self.states.all[name].update(status=stop.value.status, ended=self.clock())
+            self.states.end(name, stop.value.status)
             del self.running[name]
+            self._announce(name)
+
+    def _announce(self, name: str) -> None:
+        """Tell that an execution has ended, as EventBridge does for those that did not succeed."""
+        execution = self.states.all[name]
+        if execution["status"] != "SUCCEEDED" and name not in self.answered_for:
+            self.answered_for.append(name)
+            event = {
+                "detail": {"executionArn": execution_arn(name)},
+                "request": execution["input"].get("Event") or {"RequestId": "by hand"},
+            }
+            self.mail.append(Mail(self.clock() + 1, event, 0))
 
     def _abort_stopped(self) -> None:
         """Drop what has been stopped; its last step may still act, as on AWS."""
         for name in [n for n in self.running if self.states.all[n]["status"] != "RUNNING"]:
             aborted = self.running.pop(name)
+            self._announce(name)
             if self.has_stragglers and aborted.payload:
-                late = STRAGGLER_SECONDS[aborted.payload["Door"]]
+                late = STRAGGLER_SECONDS[aborted.payload["Task"]]
                 self.stragglers.append((self.clock() + late, aborted.payload))
 
 
