@@ -90,8 +90,8 @@ class CompilationJobs:
             case core.DiscardInput():
                 storage.delete(self._s3, bucket, spec.input_key(request, name))
             case core.DestroyArtifacts():
-                for prefix in _destroyed(request, name):
-                    storage.destroy(self._s3, bucket, prefix)
+                doomed = _destroyed(request, name)
+                storage.do_all(partial(storage.destroy, self._s3, bucket, p) for p in doomed)
 
     def stop(self, name: str) -> None:
         """Stop a job; one that has ended meanwhile is left as it is."""
@@ -129,11 +129,11 @@ class CompilationJobs:
                 for name in names:
                     self._delete(name)
             case fence.DiscardInputs(names):
-                for name in names:
-                    storage.delete(self._s3, bucket, spec.input_key(request, name))
+                keys = [spec.input_key(request, name) for name in names]
+                storage.do_all(partial(storage.delete, self._s3, bucket, key) for key in keys)
             case fence.DestroyOutputs(names):
-                for name in names:
-                    storage.destroy(self._s3, bucket, spec.output_folder(name))
+                folders = [spec.output_folder(name) for name in names]
+                storage.do_all(partial(storage.destroy, self._s3, bucket, f) for f in folders)
             case None if not self._discard_in_former_buckets(request, older, clock):
                 return None
             case core.Wait():
@@ -151,8 +151,7 @@ class CompilationJobs:
                 for key, _ in storage.keys(self._s3, bucket, spec.inputs_folder(request))
                 if not clock.keeps(key)
             ]
-            for key in found:
-                storage.delete(self._s3, bucket, key)
+            storage.do_all(partial(storage.delete, self._s3, bucket, key) for key in found)
             return bool(found)
 
         buckets = fence.former_buckets(request, older, spec.bucket)

@@ -317,9 +317,9 @@ class Engine:
             if clock.now < clock.started + self._grace_seconds:
                 return progress, core.Wait(core.IAM_SECONDS, str(error))
             log.warning("left behind: %s", error)
-            kept = (*progress.kept, error.place)
+            kept = tuple(dict.fromkeys((*progress.kept, *error.places)))
             if len(kept) > MAX_KEPT:
-                return progress, core.Fail(f"S3 refuses to delete too much: {error}")
+                kept = (request.resource_prefix,)
             return replace(progress, kept=kept), core.Wait(clock.soon(), "S3 keeps something")
         except (storage.Refused, ClientError, BotoCoreError) as error:
             return progress, self._met(error, clock)

@@ -161,7 +161,7 @@ def name_what_stays(
     """
     is_denied = storage.error_code(error) == "AccessDenied"
     if is_denied and destroys(request) and place not in kept:
-        raise storage.NotDeleted(place, str(error)) from error
+        raise storage.NotDeleted((place,), str(error)) from error
 
 
 def create_request(request: Request) -> dict[str, Any]:

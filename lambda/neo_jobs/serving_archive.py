@@ -8,7 +8,7 @@ never written twice, so whatever serves from an older one goes on.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from botocore.exceptions import ClientError
@@ -176,9 +176,15 @@ class ServingArchives:
         """Look, and decide."""
         return decide(request, self._observe(request, clock), clock)
 
-    def withdrawn(self, request: Request) -> None:
-        """Abort what a request that was overtaken is writing; there is nothing more to undo."""
+    def withdrawn(self, request: Request) -> Request | None:
+        """Return the Delete of what a request that was overtaken has made; None for nothing.
+
+        A Create's archive only: what an Update has completed may be what the newer one serves.
+        """
         self.abandon(request)
+        if request.type != "Create":
+            return None
+        return replace(request, type="Delete", physical_id=own_folder(request))
 
     def perform(self, request: Request, action: core.Action) -> None:
         """Do the one thing that was decided."""

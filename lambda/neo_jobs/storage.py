@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeAlias
 
 from botocore.exceptions import ClientError
@@ -25,15 +25,15 @@ class NotDeleted(Exception):
 
     Parameters
     ----------
-    place
-        The key, or the prefix of the keys.
+    places
+        The keys, or prefixes of keys.
     why
         What S3 says.
     """
 
-    def __init__(self, place: str, why: str) -> None:
-        super().__init__(f"{place}: {why}")
-        self.place = place
+    def __init__(self, places: tuple[str, ...], why: str) -> None:
+        super().__init__(why)
+        self.places = places
 
 
 def encryption(key_id: str) -> dict[str, str]:
@@ -136,7 +136,7 @@ def delete(s3: Client, bucket: str, key: str) -> None:
     except ClientError as error:
         if error_code(error) not in _REFUSALS:
             raise
-        raise NotDeleted(key, str(error)) from error
+        raise NotDeleted((key,), f"{key}: {error}") from error
 
 
 def versions(s3: Client, bucket: str, prefix: str) -> Iterator[dict[str, str]]:
@@ -166,4 +166,23 @@ def destroy(s3: Client, bucket: str, prefix: str) -> None:
             if e.get("Code") not in _PASSING  # the next look finds it again
         ]
     if kept:
-        raise NotDeleted(prefix, ", ".join(kept[:_NAMED]))
+        raise NotDeleted((prefix,), ", ".join(kept[:_NAMED]))
+
+
+def do_all(deletions: Iterable[Callable[[], None]]) -> None:
+    """Delete one thing after the other, also where S3 refuses one.
+
+    Raises
+    ------
+    NotDeleted
+        If S3 refuses some.
+    """
+    refused = []
+    for delete_one in deletions:
+        try:
+            delete_one()
+        except NotDeleted as error:
+            refused.append(error)
+    if refused:
+        places = tuple(place for error in refused for place in error.places)
+        raise NotDeleted(places, "; ".join(str(error) for error in refused[:_NAMED]))

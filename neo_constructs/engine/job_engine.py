@@ -537,9 +537,9 @@ class JobEngine(Construct):
 def definition(function_arn: str, worker_arn: str) -> dict[str, Any]:
     """Return the state machine: step, wait, step, until an answer is given.
 
-    A step that broke is taken again: it looks first, so it does no harm. Only ``States.ALL`` is
-    matched: a Python exception's name is not the same everywhere. A step that needs more time is
-    taken by the worker.
+    A step that broke is taken again: it looks first, so it does no harm. No Python exception is
+    matched: its name is not the same everywhere. A step that needs more time is taken by the
+    worker.
     """
     retry = {
         "ErrorEquals": _LAMBDA_FAULTS,
@@ -547,6 +547,13 @@ def definition(function_arn: str, worker_arn: str) -> dict[str, Any]:
         "MaxAttempts": 60,
         "BackoffRate": 2,
         "MaxDelaySeconds": 60,
+    }
+    # A step that used up its time would do so again, and CloudFormation's hour goes on.
+    slow = {
+        "ErrorEquals": ["States.Timeout", "Sandbox.Timedout"],
+        "IntervalSeconds": 5,
+        "MaxAttempts": 2,
+        "BackoffRate": 2,
     }
     # Long enough for a machine role that is seconds old, and may not invoke the function yet.
     again = {
@@ -571,7 +578,7 @@ def definition(function_arn: str, worker_arn: str) -> dict[str, Any]:
                     "State.$": "$",
                 },
                 "TimeoutSeconds": STEP_SECONDS + 10,
-                "Retry": [retry, again],
+                "Retry": [retry, slow, again],
                 "Catch": [catch],
                 "Next": "IsDone",
             },

@@ -22,3 +22,13 @@ def created(world: World, **changes: Any) -> Json:
 def compiles(world: World) -> int:
     """Return how many jobs were asked for."""
     return len(world.calls.of("CreateCompilationJob"))
+
+
+def record_key(name: str) -> str:
+    """Return where the result of a job is on record."""
+    return f"{name[:33]}/results/{name[34:]}.json"
+
+
+def input_key(name: str) -> str:
+    """Return where a job's copy of the model lies."""
+    return f"{name[:33]}/input/{name[34:]}/model.tar.gz"

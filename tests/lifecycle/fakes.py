@@ -69,10 +69,12 @@ class Calls:
         self.rights: Rights | None = None
         self.serving = ""  # the id of the request that is being served
         self.denied: list[tuple[str, str]] = []
+        self.before: Callable[[], None] = lambda: None  # what happens meanwhile
         self.met = 0
 
     def through(self, operation: str, parameters: Json, effect: Callable[[], Any]) -> Any:
         """Make a call, or what becomes of it."""
+        self.before()
         if self.dies_after is not None:
             self.dies_after -= 1
             if self.dies_after < 0:

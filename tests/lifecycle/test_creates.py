@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.lifecycle.asking import NAME, compiles, created
+from tests.lifecycle.asking import NAME, compiles, created, input_key, record_key
 from tests.lifecycle.events import BUCKET, PREFIX, SOURCE, event
 from tests.lifecycle.fakes import refused
 from tests.lifecycle.world import World
@@ -26,14 +26,14 @@ def test_a_create_copies_compiles_and_reports(world: World) -> None:
     assert (
         copy["CopySourceIfMatch"] == world.s3.head_object(Bucket="staging", Key="0123.gz")["ETag"]
     )
-    assert copy["Key"] == f"{name}/input/model.tar.gz"
+    assert copy["Key"] == input_key(name)
     assert (copy["MetadataDirective"], copy["TaggingDirective"]) == ("REPLACE", "REPLACE")
     (call,) = world.calls.of("CreateCompilationJob")
-    assert call["InputConfig"]["S3Uri"] == f"s3://{BUCKET}/{name}/input/model.tar.gz"
+    assert call["InputConfig"]["S3Uri"] == f"s3://{BUCKET}/{input_key(name)}"
     assert call["OutputConfig"]["S3OutputLocation"] == f"s3://{BUCKET}/{name}/"
     assert call["StoppingCondition"] == {"MaxRuntimeInSeconds": 900}
     # The copy of the model goes; the artifact and the record of it stay.
-    assert world.s3.under(PREFIX) == [f"{name}/model-ml_c5.tar.gz", f"{name}/result.json"]
+    assert world.s3.under(PREFIX) == [f"{name}/model-ml_c5.tar.gz", record_key(name)]
 
 
 def test_the_catalogs_image_stands_in_where_the_job_reports_none(world: World) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 import pytest
@@ -9,7 +10,8 @@ from neo_jobs import fence
 from neo_jobs.cloudformation import Request
 from neo_jobs.reconcile import Clock, Wait
 
-from tests.lifecycle.events import INVENTED, event, signed
+from tests.lifecycle.asking import record_key
+from tests.lifecycle.events import INVENTED, PREFIX, event, signed
 from tests.lifecycle.fakes import Json, refused
 from tests.lifecycle.world import World
 
@@ -163,7 +165,7 @@ def test_a_job_whose_result_is_on_record_is_never_touched(world: World, physical
     delete = event("Delete", physical_id=physical_id, ArtifactRemovalPolicy="DESTROY")
     assert world.serve(delete)["Status"] == "SUCCESS"
     assert list(world.sagemaker.jobs) == [name]
-    assert len(world.s3.under(name)) == 2
+    assert len(world.s3.under(PREFIX)) == 2
 
 
 def test_the_files_of_what_lives_are_kept_although_its_result_was_deleted_by_hand(
@@ -175,7 +177,7 @@ def test_the_files_of_what_lives_are_kept_although_its_result_was_deleted_by_han
         "Update", physical_id=old, InputFingerprint="0" * 64, ArtifactRemovalPolicy="DESTROY"
     )
     new = world.serve(update)["PhysicalResourceId"]
-    del world.s3.objects["artifacts", f"{new}/result.json"]
+    del world.s3.objects["artifacts", record_key(new)]
     delete = event("Delete", physical_id=old, ArtifactRemovalPolicy="DESTROY")
     assert world.serve(delete)["Status"] == "SUCCESS"
     assert world.s3.under("neo-") == [f"{new}/model-ml_c5.tar.gz"]
@@ -232,7 +234,7 @@ def test_the_model_that_was_copied_for_an_update_that_was_given_up_goes(world: W
     world.serve(update, until=lambda: len(world.calls.of("CopyObject")) == 2)
     assert [key for key in world.s3.under("neo-") if "/input/" in key]
     assert world.serve(event("Update", physical_id=first))["PhysicalResourceId"] == first
-    assert world.s3.under("neo-") == [f"{first}/model-ml_c5.tar.gz", f"{first}/result.json"]
+    assert world.s3.under("neo-") == [f"{first}/model-ml_c5.tar.gz", record_key(first)]
 
 
 def test_an_execution_that_ends_before_it_is_stopped_is_no_fault(world: World) -> None:
@@ -243,12 +245,14 @@ def test_an_execution_that_ends_before_it_is_stopped_is_no_fault(world: World) -
     assert not world.sagemaker.jobs
 
 
-def test_an_execution_that_may_not_be_stopped_is_named(world: World) -> None:
+def test_an_execution_that_may_not_be_stopped_gives_way_by_itself(world: World) -> None:
     compiling(world)
     denied = refused("StopExecution", "AccessDeniedException", "no policy allows it")
     world.calls.faults["StopExecution"] = [denied] * 100
-    answer = world.serve(event("Delete", physical_id=INVENTED))
-    assert "no policy allows it" in answer["Reason"]
+    assert world.serve(event("Delete", physical_id=INVENTED))["Status"] == "SUCCESS"
+    while world.tick():
+        pass
+    assert not world.sagemaker.jobs
 
 
 def test_the_steps_wait_for_the_last_one_of_a_stopped_execution(world: World) -> None:
@@ -267,6 +271,97 @@ def test_two_requests_of_the_same_second(world: World) -> None:
     assert not world.sagemaker.created
 
 
+@pytest.mark.parametrize("is_signed", [True, False])
+@pytest.mark.parametrize("kind", ["Update", "Delete"])
+def test_of_two_requests_that_nothing_tells_apart_one_is_served(
+    world: World, kind: str, is_signed: bool
+) -> None:
+    """Both stop each other unless both come to the same answer about who is the later one."""
+    first = world.serve(event())["PhysicalResourceId"]
+    now = world.clock()
+    world.sagemaker.seconds = 60
+    twice = [event(kind, physical_id=first, InputFingerprint=f"{n}" * 64) for n in (1, 2)]
+    for each in twice:
+        world.deliver(signed(each, now) if is_signed else each)
+    while world.tick():
+        pass
+    mine = {each["RequestId"] for each in twice}
+    answers = [a for a in world.answers if a["RequestId"] in mine]
+    assert [a["Status"] for a in answers].count("SUCCESS") == 1
+    assert not world.sagemaker.running()
+
+
+def test_the_order_of_two_requests_is_the_same_from_both_sides() -> None:
+    def request(number: int, kind: str, second: float | None) -> Request:
+        made = event(kind, physical_id=INVENTED)
+        made["RequestId"] = f"request-{number}"
+        return Request.parse(made if second is None else signed(made, second))
+
+    whens = [(second, began) for second in (1_000, 1_001, None) for began in (1_002.0, 1_003.5)]
+    sides = [
+        (request(number, kind, second), began)
+        for number, (kind, (second, began)) in enumerate(
+            itertools.product(("Create", "Update", "Delete"), whens * 2)
+        )
+    ]
+    for (one, began_one), (two, began_two) in itertools.combinations(sides, 2):
+        if (one.signed is None) != (two.signed is None):
+            continue  # CloudFormation signs all of a stack's, or none
+        verdicts = [
+            fence.is_superseded(
+                mine, [fence.Execution("arn", "RUNNING", began, request=other)], mine_began
+            )
+            for mine, mine_began, other, began in (
+                (one, began_one, two, began_two),
+                (two, began_two, one, began_one),
+            )
+        ]
+        assert sorted(verdicts) == [False, True], (one, two)
+
+
+def test_a_list_that_is_behind_leaves_no_job(world: World) -> None:
+    """The Delete does not see what runs; what runs sees the Delete, and gives way."""
+    world.states.lag = 8
+    world.sagemaker.describe_lag, world.sagemaker.list_lag = 3, 8
+    world.sagemaker.seconds = 2_000
+    create = signed(event(), world.clock())
+    world.serve(create, until=lambda: bool(world.sagemaker.running()))
+    world.clock.sleep(1)
+    delete = signed(event("Delete", physical_id=INVENTED), world.clock())
+    assert world.serve(delete)["Status"] == "SUCCESS"
+    while world.tick():
+        pass
+    assert not world.sagemaker.jobs
+    assert world.s3.under(PREFIX) == []
+
+
+def test_an_older_execution_that_succeeded_is_not_waited_for() -> None:
+    clock = Clock(now=1_000, deadline=4_000)
+    ended = fence.Execution("arn", "SUCCEEDED", began=900, ended=999)
+    assert fence.settle([ended], clock) is None
+    for status in ("ABORTED", "FAILED", "TIMED_OUT"):
+        assert fence.settle([replace(ended, status=status)], clock), status
+
+
+def test_uploads_in_its_own_bucket_that_may_not_be_seen_fail_a_request(world: World) -> None:
+    first = world.serve(event())["PhysicalResourceId"]
+    denied = refused("ListMultipartUploads", "AccessDenied", "no right to look")
+    world.calls.faults["ListMultipartUploads"] = [denied] * 100
+    answer = world.serve(event("Update", physical_id=first, InputFingerprint="0" * 64))
+    assert answer["Status"] == "FAILED"
+    assert "no right to look" in answer["Reason"]
+
+
+@pytest.mark.parametrize("status", ["STARTING", "INPROGRESS", "NOVELTY"])
+def test_a_job_of_an_older_request_is_stopped_whatever_it_does(status: str) -> None:
+    assert fence.active_jobs([fence.OtherJob("a", status)]) == ("a",)
+
+
+@pytest.mark.parametrize("status", ["STOPPING", "STOPPED", "FAILED", "COMPLETED"])
+def test_a_job_that_ends_is_not_stopped(status: str) -> None:
+    assert fence.active_jobs([fence.OtherJob("a", status)]) == ()
+
+
 def test_executions_of_long_ago_are_not_looked_at(world: World) -> None:
     compiling(world)
     assert world.serve(event("Delete", physical_id=INVENTED))["Status"] == "SUCCESS"
@@ -279,11 +374,10 @@ def test_executions_of_long_ago_are_not_looked_at(world: World) -> None:
 
 def test_the_last_step_is_waited_for_once() -> None:
     """Whatever the function's clock says: the machine has waited, and its clock counts."""
-    request = Request.parse(event())
     aborted = fence.Execution("arn", "ABORTED", began=900, ended=1_000)
     clock = Clock(now=1_000, deadline=4_000)
-    assert fence.settle(request, [aborted], clock) == Wait(
+    assert fence.settle([aborted], clock) == Wait(
         160, "the last step of an older request may still run", is_settling=True
     )
-    assert fence.settle(request, [aborted], replace(clock, has_settled=True)) is None
-    assert fence.settle(request, [aborted], replace(clock, now=1_160)) is None
+    assert fence.settle([aborted], replace(clock, has_settled=True)) is None
+    assert fence.settle([aborted], replace(clock, now=1_160)) is None

@@ -133,7 +133,8 @@ def test_a_create_that_was_never_heard_is_destroyed_by_the_id_that_was_invented(
     policy: str,
 ) -> None:
     world = World()
-    world.serve(archive_event(), until=lambda: bool(world.s3.under(PREFIX)))
+    create = archive_event(ArtifactRemovalPolicy=policy)
+    world.serve(create, until=lambda: bool(world.s3.under(PREFIX)))
     # It is done, but has not come to say so.
     world.calls.faults["ListObjectsV2"] = [refused("ListObjectsV2", "SlowDown")]
     delete = archive_event("Delete", physical_id=INVENTED, ArtifactRemovalPolicy=policy)
@@ -270,39 +271,6 @@ def test_a_worker_that_outlives_its_request_completes_nothing() -> None:
     assert world.s3.under(PREFIX) == [f"{first['PhysicalResourceId']}/model.tar.gz"]
 
 
-def test_a_worker_that_comes_too_late_begins_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A newer request waits for what has begun; what begins after that would be nobody's."""
-    world = World()
-    looks = iter([101.0, 0.0, 0.0, 0.0, 0.0])
-    listed = world.s3.list_objects_v2
-
-    def slow(**parameters: Any) -> list[Json]:
-        if world.visited["Work"]:
-            world.clock.sleep(next(looks))
-        return listed(**parameters)
-
-    monkeypatch.setattr(world.s3, "list_objects_v2", slow)
-    served(world)
-    assert world.visited["Work"] == 2
-
-
-def test_a_worker_whose_source_is_slow_begins_nothing_late(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    world = World()
-    looks = iter([101.0])
-    head = world.s3.head_object
-
-    def slow(**parameters: Any) -> Json:
-        world.clock.sleep(next(looks, 0.0))
-        return head(**parameters)
-
-    monkeypatch.setattr(world.s3, "head_object", slow)
-    served(world)
-    assert world.visited["Work"] == 2
-    assert len(world.calls.of("CreateMultipartUpload")) == 1
-
-
 @pytest.mark.parametrize("make", [archive_event, event])
 def test_what_an_older_worker_begins_in_its_last_seconds_is_aborted(
     make: Callable[..., Json], monkeypatch: pytest.MonkeyPatch
@@ -321,7 +289,7 @@ def test_what_an_older_worker_begins_in_its_last_seconds_is_aborted(
     def begun(**parameters: Any) -> list[Json]:
         found = listed(**parameters)
         if next(first, False):
-            key = f"{folder}/serving/x/model.tar.gz" if make is not event else f"{folder}-x/input/m"
+            key = f"{folder}/serving/x/model.tar.gz" if make is not event else f"{folder}/input/x/m"
             world.s3.uploads["late"] = {"Bucket": BUCKET, "Key": key, "parts": {}}
         return found
 
@@ -467,7 +435,7 @@ def test_two_workers_of_one_request_end_in_one_answer() -> None:
 
     world.s3.before_part = once_more
     served(world)
-    assert payload["Door"] == "work"
+    assert payload["Task"] == "Work"
     assert [answer["Status"] for answer in world.answers] == ["SUCCESS"]
     assert world.s3.uploads == {}
 
@@ -490,22 +458,13 @@ def test_a_worker_that_was_overtaken_as_it_wrote_completes_nothing() -> None:
     assert world.s3.under(PREFIX) == []
 
 
-def test_a_machine_of_an_older_release_has_no_worker() -> None:
-    """An execution goes on with the machine it began with, and the function that is there."""
-    machine = definition("function", "worker")
-    del machine["States"]["Work"], machine["States"]["Step"]["Parameters"]["HasWorker"]
-    world = World(machine)
-    script = {"S3Uri": SOURCE, "Fingerprint": "a" * 64}
-    served(world, Layout=None, EntryPoint=None, Script=script)
-
-
-def test_a_delete_that_fails_keeps_its_id() -> None:
+def test_an_archive_that_s3_keeps_is_named_and_fails_nothing() -> None:
     world = World()
     name = served(world)["PhysicalResourceId"]
     world.s3.undeletable = "model.tar.gz"
     answer = world.serve(archive_event("Delete", physical_id=name, **DESTROY))
-    assert (answer["Status"], answer["PhysicalResourceId"]) == ("FAILED", name)
-    assert "held back" in answer["Reason"]
+    assert (answer["Status"], answer["PhysicalResourceId"]) == ("SUCCESS", name)
+    assert answer["Reason"] == f"S3 refuses to delete, and keeps: {name}/."
 
 
 def test_a_delete_of_what_lay_in_a_bucket_that_is_gone() -> None:

@@ -86,7 +86,7 @@ PATHS = (
     "given up",
     "failed answers",
     "rollbacks",
-    "given up after six faults",
+    "given up after three faults",
 )
 totals: Counter[str] = Counter()
 
@@ -227,7 +227,7 @@ class Lifecycle(RuleBasedStateMachine):
 
     def break_task(self, data: Any) -> None:
         name, is_before = data.draw(st.sampled_from(TASK_FAULTS)), data.draw(st.booleans())
-        times = data.draw(st.sampled_from([1, 3, 6, 6, 8]))
+        times = data.draw(st.sampled_from([1, 2, 3, 6, 8]))
         self.world.task_faults = [(name, is_before)] * times
 
     def take_long(self, data: Any) -> None:
@@ -462,7 +462,7 @@ def check_reason(stack: CloudFormation, request: Request, bad_luck: bool, slow_j
         r for r in stack.sent if r.logical_id == request.logical_id and r.sent > request.sent
     ]
     is_true = {
-        "The job engine failed": stack.world.broken[request.event["RequestId"]] >= 6,
+        "The job engine failed": stack.world.broken[request.event["RequestId"]] >= 3,
         "The job engine could not start": False,
         # The worker's time is not given twice.
         "the machine waits no longer": True,
@@ -479,7 +479,7 @@ def check_reason(stack: CloudFormation, request: Request, bad_luck: bool, slow_j
     assert known, f"a failure without a cause: {reason}"
     assert any(is_true[text] for text in known), f"not true: {reason}"
     totals["failed answers"] += 1
-    totals["given up after six faults"] += "The job engine" in reason
+    totals["given up after three faults"] += "The job engine" in reason
 
 
 def check_place(operation: str, parameters: dict[str, Any]) -> None:

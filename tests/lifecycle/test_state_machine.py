@@ -9,7 +9,7 @@ from neo_jobs import fence
 
 from neo_constructs.engine.job_engine import STEP_SECONDS, definition
 from tests.lifecycle.events import PREFIX, archive_event, event
-from tests.lifecycle.fakes import refused
+from tests.lifecycle.fakes import Json, refused
 from tests.lifecycle.states_language import MAX_PAYLOAD_BYTES, holds
 from tests.lifecycle.templates import Wanted, deployed
 from tests.lifecycle.world import World
@@ -17,7 +17,15 @@ from tests.lifecycle.world import World
 MACHINE = deployed(Wanted((("A", 1),))).machine
 STEP, WORK, ABORT = (MACHINE["States"][name] for name in ("Step", "Work", "Abort"))
 LAMBDA_FAULTS = STEP["Retry"][0]["ErrorEquals"]
-OTHER_FAULTS = ["States.Timeout", "States.TaskFailed", "Runtime.ExitError", "Lambda.Unknown"]
+SLOW_FAULTS = ["States.Timeout", "Sandbox.Timedout"]
+OTHER_FAULTS = [*SLOW_FAULTS, "States.TaskFailed", "Runtime.ExitError", "Lambda.Unknown"]
+
+
+def tries_of(state: Json, error: str) -> int:
+    """Return how often a state tries again after an error."""
+    rules = state["Retry"]
+    rule = next((r for r in rules if error in r["ErrorEquals"]), rules[-1])
+    return int(rule["MaxAttempts"])
 
 
 def test_the_rest_of_the_tests_run_the_same_machine() -> None:
@@ -39,8 +47,7 @@ def test_a_task_that_fails_is_tried_again(error: str, is_before: bool) -> None:
 @pytest.mark.parametrize("error", [*LAMBDA_FAULTS, *OTHER_FAULTS])
 def test_a_task_that_goes_on_failing_ends_in_an_answer(error: str) -> None:
     world = World(MACHINE)
-    tries = STEP["Retry"][0 if error in LAMBDA_FAULTS else 1]["MaxAttempts"]
-    world.task_faults = [(error, True)] * (tries + 1)
+    world.task_faults = [(error, True)] * (tries_of(STEP, error) + 1)
     answer = world.serve(event())
     assert answer["Status"] == "FAILED"
     assert answer["Reason"].startswith(f"The job engine failed: {error}")
@@ -51,17 +58,19 @@ def test_a_task_that_goes_on_failing_ends_in_an_answer(error: str) -> None:
 @pytest.mark.parametrize("times", range(ABORT["Retry"][1]["MaxAttempts"] + 1))
 def test_an_abort_that_fails_is_tried_again(times: int) -> None:
     world = World(MACHINE)
-    tries = STEP["Retry"][1]["MaxAttempts"]
+    tries = tries_of(STEP, "States.Timeout")
     world.task_faults = [("States.Timeout", True)] * (tries + 1 + times)
     assert world.serve(event())["Status"] == "FAILED"
     assert world.visited["Abort: Retry States.Timeout"] == times
 
 
-def test_an_abort_that_goes_on_failing_ends_the_execution() -> None:
-    """Nobody is left who could answer: CloudFormation's ServiceTimeout does, after an hour."""
+def test_an_abort_that_goes_on_failing_is_answered_for_from_outside() -> None:
+    """EventBridge announces the end of the execution to the worker."""
     world = World(MACHINE)
     world.task_faults = [("States.Timeout", True)] * 100
-    assert world.serve(event()) == {}
+    answer = world.serve(event())
+    assert answer["Status"] == "FAILED"
+    assert "execution ended as FAILED" in answer["Reason"]
     (ended,) = world.ended.values()
     assert ended.status == "FAILED"
 
@@ -75,6 +84,7 @@ def test_every_retry_and_catch_is_known_to_the_tests_above() -> None:
     ]
     assert rules == [
         ("Step", "Retry", LAMBDA_FAULTS),
+        ("Step", "Retry", SLOW_FAULTS),
         ("Step", "Retry", ["States.ALL"]),
         ("Step", "Catch", ["States.ALL"]),
         ("Work", "Retry", ["States.Timeout"]),
@@ -99,10 +109,7 @@ def test_a_worker_that_fails_is_tried_again(error: str, is_before: bool) -> None
 @pytest.mark.parametrize("error", [*LAMBDA_FAULTS, *OTHER_FAULTS])
 def test_a_worker_that_goes_on_failing_ends_in_an_answer(error: str) -> None:
     world = World(MACHINE)
-    rule = next(r for r in WORK["Retry"] if error in r["ErrorEquals"] or (len(r["ErrorEquals"]) == 1
-                and r["ErrorEquals"] == ["States.ALL"]))  # fmt: skip
-    tries = rule["MaxAttempts"]
-    world.work_faults = [(error, True)] * (tries + 1)
+    world.work_faults = [(error, True)] * (tries_of(WORK, error) + 1)
     answer = world.serve(archive_event())
     assert answer["Status"] == "FAILED"
     assert answer["Reason"].startswith(f"The job engine failed: {error}")
@@ -134,11 +141,6 @@ def test_a_worker_that_is_killed_leaves_nothing_half_written() -> None:
     assert world.s3.uploads == {}
     assert world.s3.under(PREFIX) == []
 
-
-def test_a_function_of_an_older_release_has_no_worker() -> None:
-    """A rollback brings the former code back under a machine that knows a worker."""
-    rules = MACHINE["States"]["IsDone"]["Choices"]
-    assert [holds(rule, {"Done": False, "WaitSeconds": 1}) for rule in rules] == [False, False]
 
 
 def test_ten_minutes_without_lambda_are_survived() -> None:
@@ -181,8 +183,10 @@ def test_a_machine_that_runs_too_long_is_ended() -> None:
     """The interpreter does what AWS does: without that, the test above would prove nothing."""
     world = World({**MACHINE, "TimeoutSeconds": 200})
     world.sagemaker.seconds = 100_000
-    assert world.serve(event()) == {}
+    answer = world.serve(event())
+    assert "execution ended as TIMED_OUT" in answer["Reason"]
     assert [ended.status for ended in world.ended.values()] == ["TIMED_OUT"]
+    assert [job["status"] for job in world.sagemaker.jobs.values()] == ["STOPPING"]
 
 
 def test_the_largest_request_fits_into_a_state() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.lifecycle.asking import compiles, created
+from tests.lifecycle.asking import compiles, created, record_key
 from tests.lifecycle.events import BUCKET, SOURCE, event
 from tests.lifecycle.fakes import Json
 from tests.lifecycle.world import World
@@ -81,7 +81,7 @@ def test_an_update_of_tags_reaches_the_job_there_is(world: World) -> None:
 def test_what_lives_is_kept_although_its_result_was_deleted_by_hand(world: World) -> None:
     """Only its own Delete takes it: an endpoint may serve it until then."""
     name = created(world)["PhysicalResourceId"]
-    del world.s3.objects[BUCKET, f"{name}/result.json"]
+    del world.s3.objects[BUCKET, record_key(name)]
     update = event(
         "Update", physical_id=name, InputFingerprint="0" * 64, ArtifactRemovalPolicy="DESTROY"
     )
@@ -135,9 +135,10 @@ def test_the_result_in_use_is_taken_before_a_newer_one(world: World) -> None:
     # A second job of the same inputs, as two overlapping events can leave it.
     old = first["PhysicalResourceId"]
     new = old[:-8] + "zzzzzzzz"
-    for name in ("model-ml_c5.tar.gz", "result.json"):
-        body, _ = world.s3.objects[BUCKET, f"{old}/{name}"]
-        world.s3.put(f"s3://{BUCKET}/{new}/{name}", body.replace(old.encode(), new.encode()))
+    for key in (f"{old}/model-ml_c5.tar.gz", record_key(old)):
+        body, _ = world.s3.objects[BUCKET, key]
+        other = key.replace(old[-8:], new[-8:])
+        world.s3.put(f"s3://{BUCKET}/{other}", body.replace(old.encode(), new.encode()))
     kept = world.serve(event("Update", physical_id=old))
     assert kept["PhysicalResourceId"] == old
     assert world.serve(event("Update", physical_id=new))["PhysicalResourceId"] == new

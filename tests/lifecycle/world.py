@@ -85,6 +85,9 @@ class World:
         self.work_faults: list[tuple[str, bool]] = []
         self.visited: Counter[str] = Counter()
         self.broken: Counter[str] = Counter()  # tasks that broke, by request
+        self.in_step = ""  # the execution whose step is being taken
+        self.is_working = False  # by the worker
+        self.frozen = ""  # an execution that does not go on
         self.s3 = FakeS3(self.clock)
         self.sagemaker = FakeSageMaker(self.clock, self.s3)
         self.states = FakeStates(self.clock)
@@ -199,6 +202,7 @@ class World:
         if fault and is_before:
             raise TaskFailed(fault, "the service could not invoke the function")
         self.calls.serving = payload["State"]["Event"]["RequestId"]
+        self.is_working = payload["Task"] == "Work"
         try:
             made = self.engine.handle(payload)
         except Exception as error:
@@ -225,7 +229,11 @@ class World:
         due: list[tuple[float, Callable[[], None]]] = [
             *((mail.due, partial(self._post, mail)) for mail in self.mail),
             *((late[0], partial(self._straggle, late)) for late in self.stragglers),
-            *((run.wake, partial(self._go_on, name)) for name, run in self.running.items()),
+            *(
+                (run.wake, partial(self._go_on, name))
+                for name, run in self.running.items()
+                if name != self.frozen
+            ),
         ]
         if not due:
             return False
@@ -252,9 +260,12 @@ class World:
     def _go_on(self, name: str) -> None:
         running = self.running[name]
         assert running.run
+        self.in_step = name
         try:
             running.wake = self.clock() + next(running.run)
         except StopIteration as stop:
+            if name not in self.running:
+                return  # it was stopped as it took its last step
             self.ended[name] = stop.value
             self.states.end(name, stop.value.status)
             del self.running[name]

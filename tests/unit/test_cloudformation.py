@@ -98,8 +98,12 @@ def test_an_answer_is_sent_again_until_it_arrives() -> None:
 
 def test_a_url_that_has_expired_is_logged_and_left(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
-        assert deliver(403).waited == []
+        assert len(deliver(*[403] * 5).waited) == 4
     assert "no longer takes this answer" in caplog.text
+
+
+def test_one_refusal_of_an_answer_is_not_the_last_word() -> None:
+    assert deliver(403, 200).codes == []
 
 
 @pytest.mark.parametrize("code", [500, 0])
