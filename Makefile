@@ -31,7 +31,7 @@ bench: $(VENV)/.test
 
 # A long run of the lifecycle simulation: more than 100,000 steps.
 simulate: $(VENV)/.test
-	NEO_SIMULATED_LIVES=3000 python -m pytest -s tests/lifecycle/test_simulation.py
+	NEO_SIMULATED_LIVES=3000 python -m pytest -s tests/lifecycle/test_simulation.py tests/lifecycle/test_interleaving.py
 
 # Break the engine on purpose, in every way that is named and in every small way, and see who notices.
 mutants: $(VENV)/.test

@@ -9,6 +9,7 @@ Describe are some seconds behind.
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -32,7 +33,13 @@ class Lags:
     executions: float = 0
 
 
-LAGS = (Lags(), Lags(describe=3), Lags(jobs=8), Lags(executions=8), Lags(3, 8, 5))
+ALL = "NEO_SIMULATED_LIVES" in os.environ  # every combination: make simulate
+LAGS = (
+    (Lags(), Lags(describe=3), Lags(jobs=8), Lags(executions=8), Lags(3, 8, 5))
+    if ALL
+    else (Lags(), Lags(3, 8, 5))
+)
+TICKS = (0, 1, 3, 10_000) if ALL else (1, 10_000)
 
 
 @dataclass(frozen=True)
@@ -180,7 +187,7 @@ def check(world: Stalled) -> None:
 @pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: pair.name)
 def test_a_second_request_at_every_call_of_the_first(pair: Pair, lags: Lags) -> None:
     lives = 0
-    for at, ticks in itertools.product(range(400), (0, 1, 3, 10_000)):
+    for at, ticks in itertools.product(range(400), TICKS):
         world = Stalled(pair, lags, at, ticks)
         world.serve_both()
         if not world.second:
@@ -190,4 +197,5 @@ def test_a_second_request_at_every_call_of_the_first(pair: Pair, lags: Lags) -> 
             check(world)
         except AssertionError as error:
             raise AssertionError(f"call {at}, {ticks} steps: {error}") from error
-    assert lives > 40
+    print(f"{pair.name}: {lives} lives, {lags}")
+    assert lives > 20

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import io
+import urllib.request
+from datetime import datetime
+
 import boto3
 import pytest
 from botocore.stub import Stubber
 from neo_jobs import handler as module
 from neo_jobs import storage
+from neo_jobs.cloudformation import Request, send
 
+from neo_constructs.engine.job_engine import MACHINE_SECONDS, STEP_SECONDS, WORKER_SECONDS
 from tests.lifecycle.events import event
 from tests.lifecycle.world import World
 
@@ -74,3 +80,34 @@ def test_more_than_a_thousand_objects_are_deleted() -> None:
             answers.add_response("delete_objects", {}, deleted)
         storage.destroy(s3, "bucket", "p/")
         answers.assert_no_pending_responses()
+
+
+def test_the_worker_ends_before_lambda_ends_it() -> None:
+    """A call that is under way as its time is over may take another two minutes."""
+    assert module.WORK_LIMIT + 125 <= WORKER_SECONDS
+    assert module.STEP_LIMIT < STEP_SECONDS
+    assert MACHINE_SECONDS == module.MACHINE_SECONDS
+
+
+def test_a_key_that_only_begins_like_the_one_in_question_is_another() -> None:
+    """HeadObject answers 403 for what is not there, and a listing tells."""
+    s3 = boto3.client("s3")
+    listed = {"Contents": [{"Key": "key-of-another", "LastModified": datetime(2026, 1, 1)}]}
+    with Stubber(s3) as answers:
+        answers.add_client_error("head_object", "403", http_status_code=403)
+        answers.add_response("list_objects_v2", listed)
+        assert storage.head(s3, "bucket", "key") is None
+
+
+def test_an_answer_has_no_content_type() -> None:
+    """The presigned URL was signed without one."""
+    sent: list[urllib.request.Request] = []
+
+    def opener(put: urllib.request.Request, timeout: float) -> io.BytesIO:
+        assert timeout
+        sent.append(put)
+        return io.BytesIO()
+
+    send(Request.parse(event()), b"{}", opener=opener)
+    assert sent[0].get_header("Content-type") == ""
+    assert sent[0].get_method() == "PUT"

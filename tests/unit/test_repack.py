@@ -5,8 +5,10 @@ from __future__ import annotations
 import gzip
 import io
 import tarfile
+from typing import BinaryIO
 
 import pytest
+from neo_jobs import repack
 from neo_jobs.repack import Script, write_archive
 from neo_jobs.storage import Refused
 
@@ -145,6 +147,118 @@ def test_a_sparse_header_that_says_nothing_is_refused() -> None:
 def test_a_script_that_cannot_be_taken(script: bytes, says: str) -> None:
     with pytest.raises(Refused, match=says):
         packed(tar(*FILES), script)
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME])
+def test_a_header_is_not_read_however_large_it_says_it_is(kind: bytes) -> None:
+    """Four gigabytes of a long name would be read into memory whole."""
+    info = tarfile.TarInfo("x")
+    info.type, info.size = kind, 4 << 30
+    plain = info.tobuf(tarfile.GNU_FORMAT) + b"a" * 4096
+    for archive_ in ({"plain": plain}, {"plain": tar(*FILES), "script": gzip.compress(plain)}):
+        with pytest.raises(Refused, match="announces 4,294,967,296 bytes"):
+            packed(**archive_)
+
+
+def test_a_negative_size_is_refused() -> None:
+    info = tarfile.TarInfo("x")
+    block = bytearray(info.tobuf(tarfile.GNU_FORMAT))
+    block[124:136] = b"\xff" * 12
+    block[148:156] = b"%06o\0 " % (sum(block[:148]) + 8 * 32 + sum(block[156:]))
+    with pytest.raises(Refused, match="announces -1 bytes"):
+        packed(bytes(block) + b"\0" * 1024)
+
+
+@pytest.mark.parametrize("kind", [tarfile.GNUTYPE_LONGNAME, tarfile.XGLTYPE])
+def test_headers_of_headers_without_end_are_refused(kind: bytes) -> None:
+    """Each is read from within the one before it, so that many would end in a traceback."""
+    info = tarfile.TarInfo("x")
+    info.type = kind
+    content = b"13 comment=x\n" if kind == tarfile.XGLTYPE else b"name\0"
+    info.size = len(content)
+    one = info.tobuf(tarfile.GNU_FORMAT) + content.ljust(512, b"\0")
+    with pytest.raises(Refused, match="more than 8 headers"):
+        packed(one * 2_000)
+    assert len(names(packed(one * 5 + tar(*FILES)))) == 4
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd", "a/../../b", ".."])
+def test_a_member_outside_of_the_artifact_is_refused(name: str) -> None:
+    with pytest.raises(Refused, match="outside of the archive"):
+        packed(tar(member(name, b"1")))
+
+
+@pytest.mark.parametrize("kind", [tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE])
+def test_a_device_in_the_artifact_is_refused(kind: bytes) -> None:
+    with pytest.raises(Refused, match="a device or a link"):
+        packed(tar(member("null", kind=kind)))
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "link"),
+    [
+        (tarfile.SYMTYPE, "lib/a.so", "../../x"),
+        (tarfile.SYMTYPE, "a.so", "/etc/passwd"),
+        (tarfile.SYMTYPE, "a.so", "code/inference.py"),
+        (tarfile.LNKTYPE, "lib/a.so", "../x"),
+        (tarfile.LNKTYPE, "a.so", "/etc/passwd"),
+    ],
+)
+def test_a_link_out_of_the_artifact_is_refused(kind: bytes, name: str, link: str) -> None:
+    with pytest.raises(Refused, match="a link that leads outside"):
+        packed(tar(member(name, kind=kind, link=link)))
+
+
+@pytest.mark.parametrize(
+    ("mode", "kept"), [(0o4755, 0o755), (0o2644, 0o644), (0o777, 0o755), (0o600, 0o644)]
+)
+def test_no_mode_but_to_read_and_to_run_is_kept(mode: int, kept: int) -> None:
+    info, content = member("compiled.so", b"code")
+    info.mode = mode
+    with tarfile.open(fileobj=io.BytesIO(packed(tar((info, content))))) as made:
+        assert made.getmember("compiled.so").mode == kept
+
+
+def test_the_clock_is_asked_for_every_member_and_members_have_an_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A million folders hold no content, and would keep a worker past its time."""
+    folders = gzip.compress(tar(*(member(f"d{n}", kind=tarfile.DIRTYPE) for n in range(60))))
+    looks: list[int] = []
+
+    def write(script: bytes = SCRIPT, model: bytes = folders) -> None:
+        write_archive(
+            io.BytesIO(),
+            script=Script(""),
+            open_script=lambda: io.BytesIO(script),
+            open_model=lambda: io.BytesIO(model),
+            go_on=lambda: looks.append(1),
+        )
+
+    write()
+    assert len(looks) >= 60
+    looks.clear()
+    write(script=folders, model=gzip.compress(tar(*FILES)))
+    assert len(looks) >= 60
+    monkeypatch.setattr(repack, "MAX_MODEL_MEMBERS", 50)
+    with pytest.raises(Refused, match="more than 50 members"):
+        write()
+    monkeypatch.setattr(repack, "MAX_SCRIPT_MEMBERS", 50)
+    with pytest.raises(Refused, match="script's archive holds more than 50 members"):
+        write(script=folders)
+
+
+def test_a_wrong_script_is_known_before_the_model_is_read() -> None:
+    def opened() -> BinaryIO:
+        raise AssertionError("the model was opened")
+
+    with pytest.raises(Refused, match=r"no inference\.py at its root"):
+        write_archive(
+            io.BytesIO(),
+            script=Script("inference.py"),
+            open_script=lambda: io.BytesIO(archive({"other.py": b""})),
+            open_model=opened,
+        )
 
 
 def test_what_nobody_meant_to_pack_is_left_out() -> None:

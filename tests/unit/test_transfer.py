@@ -22,9 +22,6 @@ SIZES = Sizes(written_part=10, read_range=10)
 class Idle:
     """Has time."""
 
-    def begin(self) -> None:
-        return
-
     def go_on(self) -> None:
         return
 
