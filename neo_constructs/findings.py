@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any, Final
 
 from neo_constructs.codes import CODES
+
+MAX_TEXT: Final = 4_000  # of a finding: a policy document that is to be pasted fits
 
 
 class Level(StrEnum):
@@ -45,11 +49,36 @@ class Finding:
         """Hold the code to the list of all codes."""
         if self.code not in CODES:
             raise KeyError(f"{self.code!r} is not among neo_constructs.codes")
+        for name in ("where", "message", "fix"):
+            # Whatever was given may be quoted in it, and that may be of any length.
+            object.__setattr__(self, name, shortened(getattr(self, name), MAX_TEXT))
 
     def __str__(self) -> str:
         """Return the finding as one paragraph a person can act on."""
         fix = f" Fix: {self.fix}" if self.fix else ""
         return f"{self.where}: {self.message}{fix} [{self.code}]"
+
+
+def shortened(text: str, length: int) -> str:
+    """Return a text, cut in its middle if it is longer than so many characters."""
+    if len(text) <= length:
+        return text
+    end = length // 4
+    return f"{text[: length - end - 5]} ... {text[-end:]}"
+
+
+def parse_json(text: str | bytes) -> Any:
+    """Return what JSON says, of whatever depth and length it is.
+
+    Raises
+    ------
+    ValueError
+        If it is not JSON, or no one could read it.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
 
 
 def listed(values: Iterable[str]) -> str:

@@ -155,7 +155,8 @@ class CompilationJobs:
             return bool(found)
 
         buckets = fence.former_buckets(request, older, spec.bucket)
-        return any([fence.while_allowed(partial(discard, bucket)) for bucket in buckets])
+        found = [fence.while_allowed(partial(discard, bucket)) for bucket in buckets]
+        return any(found)
 
     def _abort_copies(self, request: Request, older: Sequence[Request]) -> core.Wait | None:
         """Abort the copies that older requests are making."""

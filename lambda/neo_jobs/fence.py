@@ -161,9 +161,7 @@ def _is_later(execution: Execution, other: Request | None, request: Request, beg
     return is_running and (other.type != "Create", *theirs) > (request.type != "Create", *ours)
 
 
-def stop_executions(
-    executions: Sequence[Execution], clock: Clock
-) -> StopExecutions | Wait | None:
+def stop_executions(executions: Sequence[Execution], clock: Clock) -> StopExecutions | Wait | None:
     """Return what to do about the older executions; None if nothing."""
     running = tuple(e.arn for e in executions if e.status == "RUNNING")
     if running and clock.polls == 0:

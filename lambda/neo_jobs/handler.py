@@ -297,33 +297,48 @@ class Engine:
         unknown = core.check_version(request)
         if unknown:
             return progress, unknown
-        action: core.Action | None = None
         try:
             resource = self._resource(request, budget, clock)
-            executions = self._other_executions(request)
-            if progress.is_superseded or fence.is_superseded(request, executions, clock.started):
-                progress = replace(progress, is_superseded=True)
-                return progress, self._withdraw(request, resource, clock)
-            if not progress.is_fenced:
-                before = self._fence(request, resource, executions, clock)
-                if before is not None:
-                    return progress, before
-                progress = replace(progress, is_fenced=True)
+            progress, before = self._take_turn(request, resource, clock, progress)
+            if before is not None:
+                return progress, before
             action = resource.next_action(request, clock)
             resource.perform(request, action)
         except NeedsWorker:
             return progress, Work()
         except storage.NotDeleted as error:
-            if clock.now < clock.started + self._grace_seconds:
-                return progress, core.Wait(core.IAM_SECONDS, str(error))
-            log.warning("left behind: %s", error)
-            kept = tuple(dict.fromkeys((*progress.kept, *error.places)))
-            if len(kept) > MAX_KEPT:
-                kept = (request.resource_prefix,)
-            return replace(progress, kept=kept), core.Wait(clock.soon(), "S3 keeps something")
+            return self._leave_behind(request, error, clock, progress)
         except (storage.Refused, ClientError, BotoCoreError) as error:
             return progress, self._met(error, clock)
         return progress, action
+
+    def _take_turn(
+        self, request: Request, resource: Resource, clock: core.Clock, progress: Progress
+    ) -> tuple[Progress, core.Action | None]:
+        """Order a request among the others of its resource.
+
+        The action is what there is to do about them; None if the request may act for itself.
+        """
+        executions = self._other_executions(request)
+        if progress.is_superseded or fence.is_superseded(request, executions, clock.started):
+            action = self._withdraw(request, resource, clock)
+            return replace(progress, is_superseded=True), action
+        if progress.is_fenced:
+            return progress, None
+        before = self._fence(request, resource, executions, clock)
+        return replace(progress, is_fenced=before is None), before
+
+    def _leave_behind(
+        self, request: Request, error: storage.NotDeleted, clock: core.Clock, progress: Progress
+    ) -> tuple[Progress, core.Wait]:
+        """Go on without what S3 refuses to delete: that is named, and no failure."""
+        if clock.now < clock.started + self._grace_seconds:
+            return progress, core.Wait(core.IAM_SECONDS, str(error))
+        log.warning("left behind: %s", error)
+        kept = tuple(dict.fromkeys((*progress.kept, *error.places)))
+        if len(kept) > MAX_KEPT:
+            kept = (request.resource_prefix,)
+        return replace(progress, kept=kept), core.Wait(clock.soon(), "S3 keeps something")
 
     def _withdraw(self, request: Request, resource: Resource, clock: core.Clock) -> core.Action:
         """Undo what a request has made that a newer one has overtaken."""

@@ -149,9 +149,7 @@ def needs_no_bucket(request: Request, code: str) -> bool:
     return request.type == "Delete" and code in {"NoSuchBucket", "AccessDenied"}
 
 
-def name_what_stays(
-    request: Request, error: ClientError, place: str, kept: Sequence[str]
-) -> None:
+def name_what_stays(request: Request, error: ClientError, place: str, kept: Sequence[str]) -> None:
     """Raise if a Delete was to destroy what it may not even look at, and has not said so yet.
 
     Raises

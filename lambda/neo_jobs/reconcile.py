@@ -366,20 +366,6 @@ def _retag(request: Request, result: Result, tags: Mapping[str, str] | None) -> 
     return TagJob(result.arn, add, remove) if add or remove else None
 
 
-def _differing(request: Request, job: Job) -> Fail | None:
-    """Return why a job that bears our name is not the one that was asked for."""
-    wanted = identity(create_request(request))
-    differences = [
-        f"its {key} is {value!r}, not {wanted.get(key)!r}"
-        for key, value in job.spec.items()
-        if value != wanted.get(key)
-    ]
-    if not differences:
-        return None
-    name = job_name(request)
-    return Fail(f"A job named {name} exists, but {'; '.join(differences)}. Delete it, and retry.")
-
-
 def _follow(request: Request, job: Job, seen: Observed, clock: Clock) -> Action:
     name = job_name(request)
     if job.status == "COMPLETED":

@@ -146,9 +146,7 @@ def _add_model(archive: tarfile.TarFile, open_model: Open, go_on: Callable[[], N
             # Whoever unpacks it takes a leading slash away.
             name = posixpath.normpath(member.name.lstrip("/"))
             if _is_outside(name):
-                raise Refused(
-                    f"The compiled artifact has {member.name!r}, outside of the archive."
-                )
+                raise Refused(f"The compiled artifact has {member.name!r}, outside of the archive.")
             if not (member.isreg() or member.isdir() or _links_inside(member, name)):
                 raise Refused(
                     f"The compiled artifact has {member.name!r}, a device or a link that leads "
@@ -215,7 +213,7 @@ class _Member(tarfile.TarInfo):
     """
 
     @classmethod
-    def frombuf(cls, buf: bytes | bytearray, encoding: str | None, errors: str) -> _Member:
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> _Member:
         """Read one header's block."""
         found = super().frombuf(buf, encoding, errors)
         is_large = found.type in _EXTENSIONS and found.size > MAX_HEADER_BYTES

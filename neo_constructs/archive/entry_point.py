@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import ast
+import re
 import warnings
 from collections.abc import Iterator
 from enum import Enum
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from neo_constructs.archive import handlers
 from neo_constructs.archive.packing import members_of
 from neo_constructs.archive.script_advice import advise, names_of
 from neo_constructs.catalog.framework import Framework
 from neo_constructs.catalog.target import TargetDevice
-from neo_constructs.findings import Finding, listed
+from neo_constructs.findings import Finding, Level, listed
 
 
 class Contract(Enum):
@@ -68,9 +69,20 @@ def check_code(path: Path, entry_point: str, contract: Contract) -> list[Finding
         is_file = path.is_file()
         script = path if is_file else path / entry_point
         others = [n for n in members_of(path) if n.endswith(".py") and path / n != script]
+        secrets = [n for n in members_of(path) if is_secret(n)] if not is_file else []
     except OSError as error:
         return [_finding(path, "script-missing", f"It cannot be read: {error}.", "")]
     findings = check_script(script, contract)
+    if secrets:
+        findings.append(
+            Finding(
+                code="script-secret",
+                level=Level.WARNING,
+                where=str(path),
+                message=f"Files that may hold secrets would be deployed: {listed(secrets[:5])}.",
+                fix="move them out of the folder; an endpoint gets rights by its role.",
+            )
+        )
     if contract is Contract.DLR and others and not is_file:
         message = (
             f"This container takes exactly one .py file; beside {entry_point} there is "
@@ -79,6 +91,22 @@ def check_code(path: Path, entry_point: str, contract: Contract) -> list[Finding
         fix = "put everything into the one script."
         findings.append(_finding(path, "script-not-alone", message, fix))
     return findings
+
+
+# What holds secrets by convention: of shells, clouds, package managers, keys.
+_SECRETS = re.compile(
+    r"\.env(\..+)?|\.netrc|\.npmrc|\.pypirc|\.git-credentials|\.htpasswd|credentials(\.json)?"
+    r"|id_(rsa|dsa|ecdsa|ed25519)|.+\.(pem|key|p12|pfx|jks|keystore|kdbx)"
+    r"|(client_)?secrets?\.(json|ya?ml|toml)|service[-_]account.*\.json",
+    re.IGNORECASE,
+)
+_SECRET_FOLDERS = frozenset({".aws", ".ssh", ".gnupg", ".azure", ".kube", ".docker"})
+
+
+def is_secret(name: str) -> bool:
+    """Whether a member is named like a file that holds secrets."""
+    parts = PurePosixPath(name).parts
+    return bool(_SECRETS.fullmatch(parts[-1]) or _SECRET_FOLDERS & {*parts})
 
 
 def check_script(script: Path, contract: Contract) -> list[Finding]:

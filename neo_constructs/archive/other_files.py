@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import struct
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from neo_constructs.findings import parse_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ def mxnet(path: Path, head: bytes) -> str | None:
     if not head.lstrip().startswith(b"{") or path.stat().st_size > _MAX_SYMBOL_BYTES:
         return None
     try:
-        symbol = json.loads(path.read_bytes())
+        symbol = parse_json(path.read_bytes())
     except (ValueError, RecursionError):
         return None
     is_symbol = isinstance(symbol, dict) and {"nodes", "arg_nodes", "heads"} <= set(symbol)

@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from neo_constructs.archive.codec import decompressed
+from neo_constructs.archive.tar_member import open_tar
 from neo_constructs.findings import Finding, Level, listed
 
 MAX_PAYLOAD_BYTES: Final = 6 * 1024**2  # API reference, InvokeEndpoint, Body
@@ -40,8 +41,10 @@ def read_payloads(path: Path) -> Iterator[tuple[str, bytes]]:
             raise ValueError(f"it has more than {MAX_READ_BYTES >> 20} MiB")
         yield path.name, path.read_bytes()
         return
-    with tarfile.open(path, "r|gz") as archive:
-        for member in archive:
+    with decompressed(path) as plain, open_tar(plain) as archive:
+        for count, member in enumerate(archive):
+            if count == MAX_PAYLOADS:
+                raise ValueError(f"it has more than {MAX_PAYLOADS:,} members")
             if member.size > MAX_READ_BYTES:
                 raise ValueError(f"{member.name} has more than {MAX_READ_BYTES >> 20} MiB")
             stream = archive.extractfile(member) if member.isfile() else None
@@ -79,7 +82,7 @@ def check_payloads(path: Path, *, max_bytes: int = MAX_PAYLOAD_BYTES) -> list[Fi
 def _check(path: Path, max_bytes: int) -> Iterator[Finding]:
     others, hidden, large, empty = list[str](), list[str](), list[str](), list[str]()
     files = members = unpacked = 0
-    with decompressed(path) as plain, tarfile.open(fileobj=plain, mode="r|") as archive:
+    with decompressed(path) as plain, open_tar(plain) as archive:
         for member in archive:
             name = PurePosixPath(member.name).name
             members += 1

@@ -108,7 +108,9 @@ def _global(machine: _Machine, argument: str) -> None:
 
 def _stack_global(machine: _Machine, _: object) -> None:
     name, module = machine.stack.pop(), machine.stack.pop()
-    machine.stack.append(Name(str(module), str(name)))
+    if not (isinstance(module, str) and isinstance(name, str)):
+        raise PickleError("a name that is no text")
+    machine.stack.append(Name(module, name))
 
 
 def _call(machine: _Machine, _: object) -> None:
@@ -153,8 +155,10 @@ def _update(target: Any, values: list[Any]) -> None:
         target = target.state
     if isinstance(target, dict):
         for key, value in zip(values[::2], values[1::2], strict=True):
-            # Not everything that a pickle may use as a key can be one here.
-            target[key if isinstance(key, str | int | float | tuple) else repr(key)] = value
+            # Only what is cheap to hash, and to show: parts may be shared so often that either
+            # would take for ever.
+            plain = isinstance(key, str | int | float)
+            target[key if plain else f"({type(key).__name__} {len(target)})"] = value
 
 
 def _mark(machine: _Machine, _: object) -> None:

@@ -19,6 +19,12 @@ from typing import IO, Any, Final
 from neo_constructs.archive.codec import decompressed
 from neo_constructs.archive.model_file import ModelFile, recognise
 from neo_constructs.archive.packing import fingerprint_of
+from neo_constructs.archive.tar_member import (
+    MAX_MEMBERS,
+    expansion_limit,
+    is_outside,
+    open_tar,
+)
 from neo_constructs.findings import listed
 
 # What may be a model among an archive's members.
@@ -27,10 +33,6 @@ MODEL_SUFFIXES: Final = frozenset(
      ".model"}
 )  # fmt: skip
 PARTS: Final = frozenset({"mxnet-params"})  # files that are no model by themselves
-MAX_MEMBERS: Final = 10_000
-# How far an archive may expand: weights hardly compress, texts and zeros do.
-_MAX_EXPANSION: Final = 200
-_MIN_EXPANSION_BYTES: Final = 1 << 30
 _CHUNK: Final = 1 << 18  # what the caches of a processor hold
 _CHUNKS: Final = 4  # that wait at a time
 _PADDING_CHUNKS: Final = 64  # zeros after the last member
@@ -88,7 +90,7 @@ def read(path: Path) -> Contents:
     limits = _Limits(path)
     with (
         decompressed(path) as plain,
-        tarfile.open(fileobj=plain, mode="r|", bufsize=_CHUNK >> 2) as tar,
+        open_tar(plain, bufsize=_CHUNK >> 2) as tar,
         tempfile.TemporaryDirectory() as folder,
         _beside() as pool,
     ):
@@ -152,7 +154,7 @@ class _Limits:
     """
 
     def __init__(self, path: Path) -> None:
-        self._limit = max(_MIN_EXPANSION_BYTES, _MAX_EXPANSION * path.stat().st_size)
+        self._limit = expansion_limit(path.stat().st_size)
         self._count = self._size = 0
         self._links: list[str] = []
         self._outside: list[str] = []
@@ -167,7 +169,7 @@ class _Limits:
             raise _beyond(f"It expands to more than {self._limit >> 20:,} MiB.")
         if not member.isfile() and not member.isdir():
             self._links.append(member.name)
-        if member.name.startswith("/") or ".." in PurePosixPath(member.name).parts:
+        if is_outside(member.name) or ".." in PurePosixPath(member.name).parts:
             self._outside.append(member.name)
 
     def check(self) -> None:

@@ -34,8 +34,10 @@ _DTYPES: Final = {
     "CharStorage": "int8", "ByteStorage": "uint8", "BoolStorage": "bool",
     "BFloat16Storage": "bfloat16",
 }  # fmt: skip
-_FORWARD: Final = re.compile(r"def forward\(self: [^,)]+((?:,\s*[^,)]+: [^,)]+)*)\)", re.DOTALL)
-_PARAMETER: Final = re.compile(r",\s*(\w+): ")
+_FORWARD: Final = "def forward(self"
+_MAX_SIGNATURE: Final = 1 << 16
+_PARAMETER: Final = re.compile(r"\s*(\w+): ")
+_MAX_SIZE: Final = 1 << 63  # of a dimension: PyTorch counts in 64 bits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,7 +174,9 @@ def _tensor(value: Any) -> tuple[tuple[int, ...], str] | None:
     if getattr(value.target, "name", "") != "_rebuild_tensor_v2" or len(value.arguments) < 3:
         return None
     storage, _, shape = value.arguments[:3]
-    is_shape = isinstance(shape, tuple) and all(isinstance(size, int) for size in shape)
+    is_shape = isinstance(shape, tuple) and all(
+        isinstance(size, int) and 0 <= size < _MAX_SIZE for size in shape
+    )
     if not (is_shape and isinstance(storage, pickle_data.Reference)):
         return None
     kind = storage.value[1] if isinstance(storage.value, tuple) and len(storage.value) > 1 else None
@@ -189,5 +193,26 @@ def _parameters(found: _Zip, model: Any) -> list[str]:
         return []
     code = found.bytes(file, _MAX_CODE_BYTES).decode(errors="replace")
     start = code.find(f"class {target.name}(")
-    match = _FORWARD.search(code, max(start, 0))
-    return _PARAMETER.findall(match.group(1)) if match else []
+    begin = code.find(_FORWARD, max(start, 0))
+    if begin < 0:
+        return []
+    parts = _arguments(code[begin + len("def forward(") : begin + _MAX_SIGNATURE])
+    matches = [_PARAMETER.match(part) for part in parts[1:]]
+    return [match[1] for match in matches if match]
+
+
+def _arguments(code: str) -> list[str]:
+    """Return what stands between commas up to the bracket that closes, of code in brackets."""
+    depth = start = 0
+    parts: list[str] = []
+    for at, sign in enumerate(code):
+        if sign in "([{":
+            depth += 1
+        elif sign in ")]}":
+            if depth == 0:
+                return [*parts, code[start:at]]
+            depth -= 1
+        elif sign == "," and depth == 0:
+            parts.append(code[start:at])
+            start = at + 1
+    return []

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from neo_constructs.catalog.framework import Framework
 from neo_constructs.catalog.support import level_for
 from neo_constructs.catalog.target import TargetDevice
 from neo_constructs.findings import Finding, Level, listed, suggestion
+from neo_constructs.typed import typed
 
 PYTORCH_DTYPES = ("float", "float32", "int64", "long")  # API reference, OutputConfig
 LENGTHS = range(3, 1025)  # botocore, CompilerOptions
@@ -39,19 +40,34 @@ class CompilerOptions:
     kind: str = "raw"
 
     @classmethod
+    @typed
     def pytorch(cls, *, dtype: str) -> CompilerOptions:
         """Return the input type of a PyTorch model: float, float32 (Neo's own), int64 or long."""
         return cls(json.dumps({"dtype": dtype}), "pytorch")
 
     @classmethod
+    @typed
     def neuron(cls, flags: str) -> CompilerOptions:
         """Return flags of the Neuron compiler, which the API takes as a JSON string."""
         return cls(json.dumps(flags), "neuron")
 
     @classmethod
+    @typed
     def of(cls, value: str | Mapping[str, Any]) -> CompilerOptions:
         """Return any options: text as it stands, a mapping as JSON. Only its length is checked."""
         return cls(value if isinstance(value, str) else json.dumps(value), "raw")
+
+    @classmethod
+    def coerce(cls, value: CompilerOptions | Mapping[str, Any] | str) -> CompilerOptions:
+        """Return ``value`` itself if it is one already; a mapping of a dtype is PyTorch's."""
+        if isinstance(value, CompilerOptions):
+            return value
+        if isinstance(value, Mapping) and set(value) == {"dtype"}:
+            return cls(json.dumps(dict(value)), "pytorch")
+        return cls.of(value)
+
+
+CompilerOptionsLike: TypeAlias = CompilerOptions | Mapping[str, Any] | str
 
 
 def check(
@@ -63,9 +79,7 @@ def check(
     on_neuron = target.processor in {"inf", "neuronx"}
     hatch = "use CompilerOptions.of(...) if the service has learned it since this release."
     level = level_for(framework, target)
-    if options.kind == "pytorch" and (
-        framework.name != "PYTORCH" or target.name.startswith("ml_inf")
-    ):
+    if options.kind == "pytorch" and (framework.name != "PYTORCH" or on_neuron):
         message = f"dtype is for PyTorch on CPU and GPU, not for {framework.name} on {target}."
         return [_finding("target", message, hatch, level)]
     if options.kind == "neuron" and not on_neuron:

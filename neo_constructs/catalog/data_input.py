@@ -12,9 +12,9 @@ from neo_constructs.catalog.support import level_for
 from neo_constructs.catalog.tables import documented
 from neo_constructs.catalog.target import TargetDevice
 from neo_constructs.findings import Finding, Level
+from neo_constructs.typed import typed
 
 Shape: TypeAlias = Sequence[int]
-DataInputConfigLike: TypeAlias = "DataInputConfig | Mapping[str, Shape] | Sequence[Shape]"
 
 MAX_LENGTH = 16_384  # botocore, DataInputConfig
 _CHANNELS = frozenset({1, 3, 4})  # grey, colour, colour with alpha
@@ -46,6 +46,7 @@ class DataInputConfig:
     is_read: bool = False
 
     @classmethod
+    @typed
     def of(cls, text: str) -> DataInputConfig:
         """Return any text: the escape hatch when Neo has learned a form since this release.
 
@@ -54,7 +55,9 @@ class DataInputConfig:
         return cls(text, is_checked=False)
 
     @classmethod
-    def coerce(cls, value: DataInputConfigLike) -> DataInputConfig:
+    def coerce(
+        cls, value: DataInputConfig | Mapping[str, Shape] | Sequence[Shape]
+    ) -> DataInputConfig:
         """Return ``value`` itself if it is one already; else with plain dicts and lists in it."""
         return value if isinstance(value, DataInputConfig) else cls(_plain(value))
 
@@ -63,6 +66,9 @@ class DataInputConfig:
         if not self.is_checked:
             return str(self.value)
         return json.dumps(_plain(self.value), separators=(",", ":"))
+
+
+DataInputConfigLike: TypeAlias = DataInputConfig | Mapping[str, Shape] | Sequence[Shape]
 
 
 def is_required(framework: Framework, target: TargetDevice) -> bool:

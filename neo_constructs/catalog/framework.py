@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from neo_constructs.catalog.tables import documented
 from neo_constructs.errors import ValidationError
 from neo_constructs.findings import Finding, listed, suggestion
+from neo_constructs.typed import typed
 
 _MAJOR_MINOR = re.compile(r"\d+\.\d+(?=\.|$)")
 
@@ -50,16 +51,19 @@ class Framework:
             )
 
     @classmethod
+    @typed
     def pytorch(cls, version: str) -> Framework:
         """PyTorch: one TorchScript file, traced, float32 input."""
         return cls("PYTORCH", version)
 
     @classmethod
+    @typed
     def tensorflow(cls, version: str) -> Framework:
         """TensorFlow: one frozen graph or one SavedModel."""
         return cls("TENSORFLOW", version)
 
     @classmethod
+    @typed
     def mxnet(cls, version: str = "1.8") -> Framework:
         """MXNet: one symbol file and one parameter file."""
         return cls("MXNET", version)
@@ -80,11 +84,13 @@ class Framework:
         return cls("XGBOOST", "1.3")
 
     @classmethod
+    @typed
     def of(cls, name: str, version: str | None = None) -> Framework:
         """Return any framework and version: the escape hatch when the catalog has aged."""
         return cls(name.upper(), version, is_checked=False)
 
     @classmethod
+    @typed
     def parse(cls, text: str, *, where: str = "framework") -> Framework:
         """Return the framework that ``pytorch:2.0`` or ``onnx`` names.
 

@@ -9,6 +9,7 @@ from typing import ClassVar
 from neo_constructs.catalog.tables import documented, service_model
 from neo_constructs.errors import ValidationError
 from neo_constructs.findings import Finding, Level, listed, suggestion
+from neo_constructs.typed import typed
 
 INSTANCE_TYPE = re.compile(r"ml\.(?P<family>[a-z0-9-]+)\.[a-z0-9]+")
 
@@ -50,11 +51,13 @@ class TargetDevice:
     ML_TRN1: ClassVar[TargetDevice]
 
     @classmethod
+    @typed
     def of(cls, name: str) -> TargetDevice:
         """Return any target by name: the escape hatch when the catalog has aged."""
         return cls(name, is_checked=False)
 
     @classmethod
+    @typed
     def parse(cls, name: str, *, where: str = "target") -> TargetDevice:
         """Return a known target by name.
 
@@ -93,6 +96,7 @@ class TargetDevice:
         """The endpoint instance types of this target's family."""
         return tuple(i for i in service_model()["instance_types"] if self.matches(i))
 
+    @typed
     def matches(self, instance_type: str) -> bool:
         """Whether ``instance_type`` (``ml.c5.xlarge``) belongs to this target's family."""
         match = INSTANCE_TYPE.fullmatch(instance_type)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import signal
 import sys
@@ -17,7 +16,7 @@ from neo_constructs.catalog.data_input import DataInputConfig
 from neo_constructs.catalog.framework import Framework
 from neo_constructs.catalog.target import TargetDevice
 from neo_constructs.errors import ValidationError
-from neo_constructs.findings import Finding
+from neo_constructs.findings import Finding, parse_json
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
@@ -85,7 +84,7 @@ def data_input_config(text: str) -> DataInputConfig:
         If it is no JSON.
     """
     try:
-        return DataInputConfig.coerce(json.loads(text))
+        return DataInputConfig.coerce(parse_json(text))
     except (ValueError, RecursionError) as error:
         finding = Finding(
             code="data-input-config-form",

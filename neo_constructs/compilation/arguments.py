@@ -1,4 +1,4 @@
-"""Arguments at the edge: of the wrong type, or known only at deploy."""
+"""Arguments that are known only at deploy."""
 
 from __future__ import annotations
 
@@ -16,23 +16,9 @@ from neo_constructs.catalog.target import TargetDevice
 from neo_constructs.findings import Finding
 
 
-def wrong_type(value: object, wanted: type, where: str, example: str) -> list[Finding]:
-    """Say whether a value is neither None nor of a type: Python does not, and jsii says it late."""
-    if value is None or isinstance(value, wanted):
-        return []
-    return [
-        Finding(
-            code="wrong-type",
-            where=where,
-            message=f"{value!r} is a {type(value).__name__}. Allowed: {wanted.__name__}.",
-            fix=f"write {example}.",
-        )
-    ]
-
-
-def known_at_synth(target: object, where: str) -> list[Finding]:
+def known_at_synth(target: TargetDevice, where: str) -> list[Finding]:
     """Say whether a target is known only at deploy: image and framework version hang on it."""
-    if not isinstance(target, TargetDevice) or not Token.is_unresolved(target.name):
+    if not Token.is_unresolved(target.name):
         return []
     return [
         Finding(

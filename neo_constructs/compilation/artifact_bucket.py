@@ -10,6 +10,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from neo_constructs.engine.acknowledgements import acknowledge
+from neo_constructs.typed import typed
 
 _ID: Final = "NeoArtifactBucket"
 
@@ -38,6 +39,7 @@ class ArtifactBucket(s3.Bucket):
     >>> bucket = ArtifactBucket(stack, "Artifacts")  # doctest: +SKIP
     """
 
+    @typed
     def __init__(
         self,
         scope: Construct,

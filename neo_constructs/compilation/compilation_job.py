@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Final, NoReturn
+from typing import Final
 
 import jsii
 from aws_cdk import (
@@ -21,31 +21,37 @@ from aws_cdk import (
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
-from constructs import Construct, IDependable
+from constructs import Construct, IDependable, IValidation
 
 from neo_constructs.archive import declared
 from neo_constructs.archive.check_model import check_model
-from neo_constructs.catalog.compiler_options import CompilerOptions
+from neo_constructs.catalog.compiler_options import CompilerOptions, CompilerOptionsLike
 from neo_constructs.catalog.data_input import DataInputConfig, DataInputConfigLike
 from neo_constructs.catalog.framework import Framework
 from neo_constructs.catalog.job import DEFAULT_RUNTIME_SECONDS, JobSettings
 from neo_constructs.catalog.job import check as check_settings
 from neo_constructs.catalog.support import newest
+from neo_constructs.catalog.tags import check_tags
 from neo_constructs.catalog.target import TargetDevice
 from neo_constructs.compilation.arguments import (
     has_tokens,
     known_at_synth,
     with_json_of_tokens,
     without_tokens,
-    wrong_type,
 )
 from neo_constructs.compilation.artifact_bucket import ArtifactBucket
 from neo_constructs.compilation.inference_image import InferenceImage
 from neo_constructs.compilation.model_data import ModelData
+from neo_constructs.compilation.places import (
+    check_artifact_bucket,
+    check_source_bucket,
+)
 from neo_constructs.engine.job_engine import JobEngine
+from neo_constructs.engine.retention import not_retained
 from neo_constructs.engine.rights import compile_statements, extend_role, places, warn
 from neo_constructs.errors import ValidationError, errors_among, raise_errors
-from neo_constructs.findings import Finding, Level
+from neo_constructs.findings import Finding
+from neo_constructs.typed import typed
 
 RESOURCE_TYPE: Final = "Custom::NeoCompilationJob"
 
@@ -71,12 +77,13 @@ class CompilationJob(Resource):
     data_input_config
         Names and shapes of the inputs. Default: read from the model file, where it fixes them.
     compiler_options
-        Default: none.
+        ``CompilerOptions``, or a mapping such as ``{"dtype": "int64"}``. Default: none.
     artifact_bucket
         Where the result goes. Default: one bucket per stack, made and shared.
     role
         What Neo acts as. Default: one role per stack, with the least it needs. A role of your
-        own must allow what ``JobEngine.artifact_access`` lists.
+        own gets the same rights by a policy in the job's stack; where that is not possible, a
+        warning carries the policy to paste.
     encryption_key
         Encrypts all that is written: the copy of the model, the compiled artifact and the record
         of the job. Default: the bucket's own key. A bucket without one encrypts with S3's keys.
@@ -97,6 +104,7 @@ class CompilationJob(Resource):
     ... )
     """
 
+    @typed
     def __init__(
         self,
         scope: Construct,
@@ -106,7 +114,7 @@ class CompilationJob(Resource):
         target: TargetDevice,
         framework: Framework | None = None,
         data_input_config: DataInputConfigLike | None = None,
-        compiler_options: CompilerOptions | None = None,
+        compiler_options: CompilerOptionsLike | None = None,
         artifact_bucket: s3.IBucket | None = None,
         role: iam.IRole | None = None,
         encryption_key: kms.IKey | None = None,
@@ -119,7 +127,9 @@ class CompilationJob(Resource):
             target=target,
             model_data=model_data,
             data_input_config=self._inputs(data_input_config, model_data),
-            compiler_options=compiler_options,
+            compiler_options=(
+                None if compiler_options is None else CompilerOptions.coerce(compiler_options)
+            ),
             max_runtime=max_runtime,
             artifact_removal_policy=artifact_removal_policy,
         )
@@ -129,10 +139,13 @@ class CompilationJob(Resource):
 
         engine = JobEngine.of(self)
         self.artifact_bucket: Final[s3.IBucket] = artifact_bucket or ArtifactBucket.of(self)
+        found = check_artifact_bucket(self, self.artifact_bucket)
+        warn(self, raise_errors(found, subject=self.node.path))
         self.encryption_key: Final = encryption_key or self.artifact_bucket.encryption_key
         area = engine.artifact_area(self.artifact_bucket, encryption_key)
         self.artifact_removal_policy: Final = artifact_removal_policy or RemovalPolicy.RETAIN
         location = model_data.bind(self)
+        warn(self, check_source_bucket(self, location.bucket, location.key, "model_data"))
         engine.read_object(
             location.bucket, location.key, has_version=location.object_version is not None
         )
@@ -170,31 +183,23 @@ class CompilationJob(Resource):
                 "Tags": Lazy.any(_RenderedTags(self._tags)),
             },
         )
+        self.node.add_validation(_TagCheck(self._tags))
         self.compilation_job_name: Final[str] = self._resource.ref
         self.compilation_job_arn: Final = self._attribute("CompilationJobArn")
         self.model_data_url: Final = self._attribute("S3ModelArtifacts")
         self.inference_image: Final = self._attribute("InferenceImage")
         self.image_matches_catalog: Final = self._attribute("ImageMatchesCatalog")
 
-    def apply_removal_policy(self, policy: RemovalPolicy) -> NoReturn:
-        """Refuse: CloudFormation would never delete the job, and its record would be left over.
+    def apply_removal_policy(self, policy: RemovalPolicy) -> None:
+        """Take ``DESTROY``, which a job does anyway, and refuse anything else.
 
         Raises
         ------
         ValidationError
-            Always.
+            If CloudFormation would never delete the job: its record would be left over.
         """
-        raise ValidationError(
-            [
-                Finding(
-                    code="removal-policy",
-                    where="apply_removal_policy",
-                    message=f"A compilation job cannot be given the removal policy {policy.name}.",
-                    fix="give artifact_removal_policy, which is about the artifact.",
-                )
-            ],
-            subject=self.node.path,
-        )
+        if policy is not RemovalPolicy.DESTROY:
+            raise ValidationError([not_retained(policy.name)], subject=self.node.path)
 
     @property
     def tags(self) -> TagManager:
@@ -224,12 +229,7 @@ class CompilationJob(Resource):
         artifact_removal_policy: RemovalPolicy | None,
     ) -> JobSettings:
         """Raise every error together, attach the warnings, and return what was settled."""
-        wrong = [
-            *wrong_type(target, TargetDevice, "target", "TargetDevice.ML_C5"),
-            *wrong_type(framework, Framework, "framework", 'Framework.pytorch("2.0")'),
-            *known_at_synth(target, "target"),
-        ]
-        raise_errors(wrong, subject=self.node.path)
+        raise_errors(known_at_synth(target, "target"), subject=self.node.path)
         model = model_data.model
         known = framework or (newest(model.framework, target) if model else None)
         is_checked = target.is_checked and (known is None or known.is_checked)
@@ -294,6 +294,17 @@ class _RenderedTags:
     def produce(self) -> list[dict[str, str]] | None:
         values = sorted(self._tags.tag_values().items())
         return [{"Key": key, "Value": value} for key, value in values] or None
+
+
+@jsii.implements(IValidation)
+class _TagCheck:
+    """Whether the API takes the tags, once all are there. Source: botocore, Tag and TagList."""
+
+    def __init__(self, tags: TagManager) -> None:
+        self._tags = tags
+
+    def validate(self) -> list[str]:
+        return [str(finding) for finding in check_tags(self._tags.tag_values())]
 
 
 def _seconds(max_runtime: Duration | None) -> tuple[int | None, list[Finding]]:

@@ -19,6 +19,9 @@ from neo_constructs.catalog import images
 from neo_constructs.catalog.framework import Framework
 from neo_constructs.catalog.job import image_or_none
 from neo_constructs.catalog.target import TargetDevice
+from neo_constructs.compilation.places import check_image
+from neo_constructs.errors import raise_errors
+from neo_constructs.typed import typed
 
 _MAPPING_ID: Final = "NeoImageAccounts"
 _AT_DEPLOY = r"\$\{Token\[[^\]]+\]\}"
@@ -54,6 +57,7 @@ class InferenceImage(ABC):
     """
 
     @staticmethod
+    @typed
     def for_target(framework: Framework, target: TargetDevice) -> InferenceImage:
         """Return Neo's own image for a framework and a target.
 
@@ -70,6 +74,7 @@ class InferenceImage(ABC):
         return _FromTable(images.image_classification())
 
     @staticmethod
+    @typed
     def deep_learning_container(
         framework: str, version: str, *, processor: str = "cpu", python: str | None = None
     ) -> InferenceImage:
@@ -87,11 +92,13 @@ class InferenceImage(ABC):
         )
 
     @staticmethod
+    @typed
     def from_ecr_repository(repository: ecr.IRepository, tag: str = "latest") -> InferenceImage:
         """Return an image of your own."""
         return _FromRepository(repository, tag)
 
     @staticmethod
+    @typed
     def from_uri(uri: str) -> InferenceImage:
         """Return any image by URI.
 
@@ -144,6 +151,7 @@ class _FromUri(InferenceImage):
         match = _ECR_URI.match(self.uri)
         if match is None:
             return ImageLocation(uri=self.uri, repository_arns=())
+        raise_errors(check_image(scope, match["region"]))
         partition = Stack.of(scope).partition
         place = f"{match['region']}:{match['account']}:repository/{match['repository']}"
         arn = f"arn:{partition}:ecr:{place}"

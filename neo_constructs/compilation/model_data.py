@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +13,14 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_s3_assets as s3_assets
 from constructs import Construct
 
+from neo_constructs.archive.cache import cache_folder, packed_once
 from neo_constructs.archive.inspection import Inspection, check_members
 from neo_constructs.archive.model_file import ModelFile
-from neo_constructs.archive.packing import pack
 from neo_constructs.archive.remembered import inspect_once
 from neo_constructs.catalog.framework import Framework
 from neo_constructs.errors import ValidationError
 from neo_constructs.findings import Finding, Level, listed
+from neo_constructs.typed import typed
 
 # Amazon S3 user guide, bucket naming rules
 _POLICY_SIGNS = ("*", "?", "${")
@@ -64,6 +64,7 @@ class ModelData(ABC):
     """
 
     @staticmethod
+    @typed
     def from_asset(path: str | os.PathLike[str]) -> ModelData:
         """Return a model on this machine; it is packed, inspected and fingerprinted at synth.
 
@@ -72,9 +73,10 @@ class ModelData(ABC):
         path
             A model file, a folder with one, or a ``model.tar.gz``.
         """
-        return _Local(inspect_once(Path(path), cache_folder("notes")))
+        return _Local(inspect_once(checked_path(path, "model_data"), cache_folder("notes")))
 
     @staticmethod
+    @typed
     def from_bucket(
         bucket: s3.IBucket, key: str, *, object_version: str | None = None
     ) -> ModelData:
@@ -91,6 +93,7 @@ class ModelData(ABC):
         return _Remote(bucket, "", key, object_version)
 
     @staticmethod
+    @typed
     def from_s3_uri(uri: str) -> ModelData:
         """Return a ``model.tar.gz`` in S3 by its URI.
 
@@ -158,9 +161,7 @@ class _Local(ModelData):
         found = self.inspection
         archive = found.path
         if not found.is_archive:
-            archive = cache_folder("packed") / found.fingerprint / "model.tar.gz"
-            if not archive.exists():
-                pack(found.members, archive)
+            archive = packed_once(found.fingerprint, found.members, "model.tar.gz")
         asset = s3_assets.Asset(
             scope,
             "ModelData",
@@ -212,6 +213,28 @@ class _Remote(ModelData):
         return ObjectLocation(bucket=bucket, key=self.key, object_version=self.object_version)
 
 
+def checked_path(path: str | os.PathLike[str], where: str) -> Path:
+    """Return a path of a file or folder, from the root: an empty one is the current folder.
+
+    Raises
+    ------
+    ValidationError
+        If it is empty.
+    """
+    if not os.fspath(path):
+        raise ValidationError(
+            [
+                Finding(
+                    code="model-missing" if where == "model_data" else "script-missing",
+                    where=where,
+                    message="The path is empty.",
+                    fix="give the file or the folder; '.' is the current one.",
+                )
+            ]
+        )
+    return Path(path).absolute()
+
+
 def check_key(key: str, where: str) -> list[Finding]:
     """Say whether a policy on a key would be one on others too: IAM reads some of its signs."""
     if Token.is_unresolved(key) or not any(sign in key for sign in _POLICY_SIGNS):
@@ -225,14 +248,3 @@ def check_key(key: str, where: str) -> list[Finding]:
             fix="copy the object to a key without them.",
         )
     ]
-
-
-def cache_folder(name: str) -> Path:
-    """Return a folder that is kept between synths: packed models, and notes of what is in them."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    folder = Path(base) / "neo_constructs" / name
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError:  # a home that cannot be written to, as in some build systems
-        return Path(tempfile.gettempdir()) / "neo_constructs" / name
-    return folder

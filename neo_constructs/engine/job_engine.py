@@ -15,8 +15,8 @@ from aws_cdk import (
     Fn,
     RemovalPolicy,
     Stack,
+    aws_events,
 )
-from aws_cdk import aws_events
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
@@ -27,6 +27,7 @@ from constructs import Construct, IDependable
 
 from neo_constructs.engine.acknowledgements import acknowledge, acknowledge_wildcards
 from neo_constructs.engine.lambda_code import lambda_code
+from neo_constructs.engine.retention import RetentionCheck
 from neo_constructs.engine.rights import (
     compile_statements,
     pass_role_statement,
@@ -207,6 +208,7 @@ class JobEngine(Construct):
         # Rights must be there before the first request, and outlive the last. The role's
         # policies are its children; the function and the machine are referred to above.
         resource.node.add_dependency(self._role, *self._watchers, *depends_on)
+        resource.node.add_validation(RetentionCheck(resource))
         return resource
 
     def artifact_area(self, bucket: s3.IBucket, key: kms.IKey | None = None) -> ArtifactArea:
@@ -254,7 +256,9 @@ class JobEngine(Construct):
         return [
             # API reference, OutputConfig.KmsKeyId, names what Neo needs of a key.
             *use_keys(["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"], bucket, key),
-            iam.PolicyStatement(actions=["s3:GetObject"], resources=[self._objects(bucket, INPUTS)]),
+            iam.PolicyStatement(
+                actions=["s3:GetObject"], resources=[self._objects(bucket, INPUTS)]
+            ),
             iam.PolicyStatement(
                 actions=["s3:PutObject", "s3:AbortMultipartUpload"],
                 resources=[self._objects(bucket, OUTPUTS)],

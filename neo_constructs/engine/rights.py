@@ -111,18 +111,17 @@ def _written_out(value: Any, known: Mapping[str, str]) -> Any:
         return [_written_out(item, known) for item in value]
     if not isinstance(value, dict):
         return value
-    if len(value) == 1:
-        ((key, argument),) = value.items()
-        if key == "Ref":
-            return known.get(argument, "*" if argument.startswith("AWS::") else f"<{argument}>")
-        if key == "Fn::GetAtt":
-            return f"<{'.'.join(argument)}>"
-        if key == "Fn::Join":
-            joined = str(argument[0]).join(str(_written_out(item, known)) for item in argument[1])
-            return re.sub(r"\*+", "*", joined)
-        if key.startswith("Fn::"):
-            return "*"  # a part of the stack's id, in the names that the engine makes
-    return {key: _written_out(item, known) for key, item in value.items()}
+    ((key, argument),) = value.items() if len(value) == 1 else [("", "")]
+    if key == "Ref":
+        return known.get(argument, "*" if argument.startswith("AWS::") else f"<{argument}>")
+    if key == "Fn::GetAtt":
+        return f"<{'.'.join(argument)}>"
+    if key == "Fn::Join":
+        joined = str(argument[0]).join(str(_written_out(item, known)) for item in argument[1])
+        return re.sub(r"\*+", "*", joined)
+    # Any other function gives a part of the stack's id, in the names that the engine makes.
+    is_function = key.startswith("Fn::")
+    return "*" if is_function else {k: _written_out(v, known) for k, v in value.items()}
 
 
 def use_keys(

@@ -13,6 +13,7 @@ from constructs import Construct
 from neo_constructs.errors import raise_errors
 from neo_constructs.findings import Finding
 from neo_constructs.hosting.endpoint_config import EndpointConfig
+from neo_constructs.typed import typed
 
 _NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")  # botocore, EndpointName
 
@@ -39,6 +40,7 @@ class Endpoint(Resource):
     >>> endpoint.grant_invoke(function)  # doctest: +SKIP
     """
 
+    @typed
     def __init__(
         self,
         scope: Construct,
@@ -59,6 +61,7 @@ class Endpoint(Resource):
         # Not put together from the name: SageMaker lowercases names in ARNs.
         self.endpoint_arn: Final[str] = self._resource.ref
 
+    @typed
     def grant_invoke(self, grantee: iam.IGrantable) -> iam.Grant:
         """Let ``grantee`` send requests to the endpoint."""
         return iam.Grant.add_to_principal(

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from aws_cdk import Resource, Token
+from aws_cdk import Resource, Stack, Token
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
 from neo_constructs.catalog.target import TargetDevice, check_instance_type_name
-from neo_constructs.compilation.arguments import wrong_type
 from neo_constructs.engine.rights import warn
 from neo_constructs.errors import raise_errors
 from neo_constructs.findings import Finding
 from neo_constructs.hosting.model import Model
+from neo_constructs.typed import check_fields, typed
+
+_VARIANT_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")  # botocore, VariantName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +46,10 @@ class ProductionVariant:
     initial_variant_weight: float = 1.0
     variant_name: str = "AllTraffic"
 
+    def __post_init__(self) -> None:
+        """Refuse fields of wrong types."""
+        check_fields(self)
+
 
 class EndpointConfig(Resource):
     """An endpoint configuration.
@@ -64,6 +71,7 @@ class EndpointConfig(Resource):
         If a variant cannot be served.
     """
 
+    @typed
     def __init__(
         self,
         scope: Construct,
@@ -73,7 +81,8 @@ class EndpointConfig(Resource):
         encryption_key: kms.IKey | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
-        warn(self, raise_errors(_check(production_variants), subject=self.node.path))
+        found = [*_check(production_variants), *_check_stack(self, production_variants)]
+        warn(self, raise_errors(found, subject=self.node.path))
         self.production_variants: Final = tuple(production_variants)
         self._resource = sagemaker.CfnEndpointConfig(
             self,
@@ -107,13 +116,47 @@ def _check(variants: Sequence[ProductionVariant]) -> list[Finding]:
     return [finding for variant in variants for finding in _check_variant(variant)]
 
 
+def _check_stack(scope: Construct, variants: Sequence[ProductionVariant]) -> list[Finding]:
+    """Say whether a model's name would be an export, which could not change while it is used."""
+    root = _root(Stack.of(scope))
+    return [
+        Finding(
+            code="model-other-stack",
+            where="production_variants",
+            message=f"The model is in the stack {other.stack_name!r}, the configuration in "
+            f"{root.stack_name!r}. Its name would be an export, and a new model could not replace "
+            "it while it is used.",
+            fix="put the configuration into the model's stack.",
+        )
+        for variant in variants
+        if (other := _root(Stack.of(variant.model))).node.addr != root.node.addr
+    ]
+
+
+def _root(stack: Stack) -> Stack:
+    """Return the stack that a nested one is deployed with."""
+    parent = stack.nested_stack_parent
+    return _root(parent) if parent else stack
+
+
 def _check_variant(variant: ProductionVariant) -> list[Finding]:
-    return check_variant(
+    found = check_variant(
         variant.model.target,
         variant.instance_type,
         variant.initial_instance_count,
         variant.initial_variant_weight,
     )
+    name = variant.variant_name
+    if not Token.is_unresolved(name) and not _VARIANT_NAME.fullmatch(name):
+        found.append(
+            Finding(
+                code="variant-name",
+                where="variant_name",
+                message=f"{name!r} is given. Allowed: 1 to 63 letters, digits and inner hyphens.",
+                fix="leave it out to take AllTraffic.",
+            )
+        )
+    return found
 
 
 def check_variant(
@@ -128,8 +171,8 @@ def check_variant(
     instance_type, count, weight
         As in ``ProductionVariant``.
     """
-    found = wrong_type(instance_type, str, "instance_type", "ml.c5.large")
-    if not found and not Token.is_unresolved(instance_type):
+    found = []
+    if not Token.is_unresolved(instance_type):
         found += (
             target.check_instance_type(instance_type)
             if target

@@ -14,10 +14,12 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_s3_assets as s3_assets
 from constructs import Construct
 
+from neo_constructs.archive.cache import packed_once
 from neo_constructs.archive.entry_point import ENTRY_POINT, Contract, check_code, check_name
-from neo_constructs.archive.packing import fingerprint, members_of, pack
-from neo_constructs.compilation.model_data import ObjectLocation, cache_folder, check_key
+from neo_constructs.archive.packing import fingerprint, members_of
+from neo_constructs.compilation.model_data import ObjectLocation, check_key, checked_path
 from neo_constructs.findings import Finding, Level
+from neo_constructs.typed import typed
 
 _ARCHIVE_KEY = re.compile(r".*\.(tar\.gz|tgz)")
 _REQUIREMENTS = "requirements.txt"
@@ -35,6 +37,7 @@ class InferenceCode(ABC):
     entry_point: str
 
     @staticmethod
+    @typed
     def from_asset(path: str | os.PathLike[str], entry_point: str = ENTRY_POINT) -> InferenceCode:
         """Return a script on this machine; it is checked and packed at synth.
 
@@ -45,10 +48,11 @@ class InferenceCode(ABC):
         entry_point
             The script's name in the folder. Default: ``inference.py``.
         """
-        given = Path(path)
+        given = checked_path(path, "inference_code")
         return _Local(given.name if given.is_file() else entry_point, given)
 
     @staticmethod
+    @typed
     def from_bucket(
         bucket: s3.IBucket,
         key: str,
@@ -102,9 +106,7 @@ class _Local(InferenceCode):
     def bind(self, scope: Construct) -> ObjectLocation:
         members = self._members()
         digest = fingerprint(members)
-        archive = cache_folder("packed") / digest / "sourcedir.tar.gz"
-        if not archive.exists():
-            pack(members, archive)
+        archive = packed_once(digest, members, "sourcedir.tar.gz")
         asset = s3_assets.Asset(
             scope,
             "InferenceCode",

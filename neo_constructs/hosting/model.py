@@ -22,6 +22,7 @@ from neo_constructs.compilation.inference_image import (
     pull_statements,
 )
 from neo_constructs.compilation.model_data import check_key
+from neo_constructs.compilation.places import check_artifact_bucket
 from neo_constructs.engine.job_engine import JobEngine
 from neo_constructs.engine.rights import (
     extend_role,
@@ -35,6 +36,7 @@ from neo_constructs.errors import raise_errors
 from neo_constructs.findings import Finding, Level
 from neo_constructs.hosting.inference_code import InferenceCode
 from neo_constructs.hosting.serving_archive import ServingArchive
+from neo_constructs.typed import typed
 
 
 class Model(Resource):
@@ -75,6 +77,7 @@ class Model(Resource):
     >>> Model(stack, "Model", compilation_job=job)  # doctest: +SKIP
     """
 
+    @typed
     def __init__(
         self,
         scope: Construct,
@@ -94,6 +97,8 @@ class Model(Resource):
             [
                 *_check(compilation_job, model_data_url, inference_code, image),
                 *_check_place(self, compilation_job, model_data_url, artifact_bucket, role),
+                *_check_network(compilation_job, inference_code, enable_network_isolation),
+                *(check_artifact_bucket(self, artifact_bucket) if artifact_bucket else ()),
             ],
             subject=self.node.path,
         )
@@ -122,9 +127,9 @@ class Model(Resource):
             variables["SAGEMAKER_PROGRAM"] = inference_code.entry_point
             variables["SAGEMAKER_SUBMIT_DIRECTORY"] = archive.submit_directory
 
-        elif archive := ServingArchive.of_url(url):
-            variables["SAGEMAKER_PROGRAM"] = archive.entry_point
-            variables["SAGEMAKER_SUBMIT_DIRECTORY"] = archive.submit_directory
+        elif given := ServingArchive.of_url(url):
+            variables["SAGEMAKER_PROGRAM"] = given.entry_point
+            variables["SAGEMAKER_SUBMIT_DIRECTORY"] = given.submit_directory
 
         uri, repositories = self._image(image, compilation_job)
         if not repositories and role is None:
@@ -193,7 +198,9 @@ class Model(Resource):
         _, place = split_url(url or "")
         place = place or "*"
         return [
-            iam.PolicyStatement(actions=["s3:GetObject"], resources=[bucket.arn_for_objects(place)]),
+            iam.PolicyStatement(
+                actions=["s3:GetObject"], resources=[bucket.arn_for_objects(place)]
+            ),
             iam.PolicyStatement(
                 actions=["s3:ListBucket"],
                 resources=[bucket.bucket_arn],
@@ -238,6 +245,24 @@ def _reaches_out(contract: Contract, code: InferenceCode) -> str:
     if code.may_install:
         return "this container installs requirements.txt as it starts."
     return ""
+
+
+def _check_network(
+    job: CompilationJob | None, code: InferenceCode | None, isolation: bool | None
+) -> list[Finding]:
+    """Say whether a container that must reach out as it starts is cut off."""
+    contract = contract_for(job.framework, job.target) if job else None
+    why = _reaches_out(contract, code) if contract and code else ""
+    if not (why and isolation):
+        return []
+    return [
+        Finding(
+            code="script-needs-network",
+            where="enable_network_isolation",
+            message=f"It is on, but {why}",
+            fix="leave it out, or give a script that needs no requirements.txt.",
+        )
+    ]
 
 
 def _or_default(chosen: bool | None, default: bool) -> bool:

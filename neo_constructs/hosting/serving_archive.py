@@ -11,10 +11,12 @@ from constructs import Construct
 
 from neo_constructs.archive.entry_point import Contract
 from neo_constructs.compilation.artifact_bucket import ArtifactBucket
+from neo_constructs.compilation.places import check_source_bucket
 from neo_constructs.engine.job_engine import JobEngine
 from neo_constructs.engine.rights import warn
 from neo_constructs.errors import raise_errors
 from neo_constructs.hosting.inference_code import InferenceCode
+from neo_constructs.typed import typed
 
 RESOURCE_TYPE: Final = "Custom::NeoServingArchive"
 # Where each kind of container looks: in the archive that is served, or in one of its own.
@@ -70,6 +72,7 @@ class ServingArchive(Resource):
     ... )
     """
 
+    @typed
     def __init__(
         self,
         scope: Construct,
@@ -90,6 +93,7 @@ class ServingArchive(Resource):
         key = encryption_key or self.artifact_bucket.encryption_key
         area = engine.artifact_area(self.artifact_bucket, encryption_key)
         location = inference_code.bind(self)
+        warn(self, check_source_bucket(self, location.bucket, location.key, "inference_code"))
         engine.read_object(
             location.bucket, location.key, has_version=location.object_version is not None
         )

@@ -19,6 +19,7 @@ from typing import IO, Any, Final
 
 from neo_constructs.archive.entry_point import Contract
 from neo_constructs.local import worker
+from neo_constructs.local.environment import closed_environment
 
 _FILES: Final = {
     Contract.TOOLKIT: "toolkit",
@@ -26,7 +27,6 @@ _FILES: Final = {
     Contract.DLR: "dlr",
     Contract.NONE: "builtin",
 }
-_KEPT: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH")
 LOAD_SECONDS: Final = 600  # an endpoint is given minutes to answer its first ping
 ANSWER_SECONDS: Final = 60  # API reference, InvokeEndpoint: a model must respond within it
 _LOOK_SECONDS: Final = 0.2
@@ -197,11 +197,9 @@ class LocalContainer:
 
 def _environment(model_dir: Path, variables: Mapping[str, str]) -> dict[str, str]:
     """Return a container's environment: nothing of ours but what a process needs to run."""
-    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
     return {
-        **kept,
+        **closed_environment(os.environ, model_dir.parent),
         "PYTHONDONTWRITEBYTECODE": "1",
-        "PYTHONUNBUFFERED": "1",
         **variables,
         # The toolkit looks for the code below model/, whatever SAGEMAKER_SUBMIT_DIRECTORY says.
         "SAGEMAKER_BASE_DIR": str(model_dir.parent),

@@ -7,10 +7,12 @@ import tarfile
 import zlib
 from pathlib import Path
 
+from neo_constructs.archive.codec import decompressed
 from neo_constructs.archive.entry_point import ENTRY_POINT, Contract
 from neo_constructs.archive.inspection import is_archive
 from neo_constructs.archive.model_file import ModelFile
 from neo_constructs.archive.packing import members_of
+from neo_constructs.archive.tar_member import expansion_limit, extract
 from neo_constructs.local.container import ContainerError
 
 CODE = "code"
@@ -80,8 +82,8 @@ def _copy(path: Path, folder: Path) -> None:
 
 def _unpack(path: Path, folder: Path) -> None:
     try:
-        with tarfile.open(path, "r:gz") as archive:
-            archive.extractall(folder, filter="data")
+        with decompressed(path) as plain:
+            extract(plain, folder, limit=expansion_limit(path.stat().st_size))
     except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
         raise ContainerError(f"{str(path)!r} cannot be unpacked: {error}") from error
 

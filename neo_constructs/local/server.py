@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import socket
+from collections.abc import Mapping
 
 import uvicorn
 from starlette.applications import Starlette
@@ -17,13 +19,29 @@ from neo_constructs.local.container import ContainerError, LocalContainer
 GRACE_SECONDS = 2  # for a request that is under way when the server ends
 
 
+_HOST = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d+)?")
+
+
+def refusal(headers: Mapping[str, str]) -> str:
+    """Return why a request is refused: a page in a browser must not run the user's script."""
+    if "origin" in headers or "sec-fetch-site" in headers:
+        return "This takes no requests of web pages."
+    if not _HOST.fullmatch(headers.get("host", "")):
+        return "This takes requests for localhost only."
+    return ""
+
+
 def serve(container: LocalContainer, listening: socket.socket) -> None:
     """Serve until the process is interrupted. One request at a time reaches the worker."""
 
-    async def ping(_request: Request) -> Response:
+    async def ping(request: Request) -> Response:
+        if why := refusal(request.headers):
+            return PlainTextResponse(why, 403)
         return Response(status_code=200 if container.is_alive else 500)
 
     async def invocations(request: Request) -> Response:
+        if why := refusal(request.headers):
+            return PlainTextResponse(why, 403)
         body = await request.body()
         if len(body) > MAX_PAYLOAD_BYTES:
             return PlainTextResponse(f"The body is larger than {MAX_PAYLOAD_BYTES} bytes", 413)

@@ -9,11 +9,11 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from neo_constructs.catalog.compiler_options import CompilerOptions
+from neo_constructs.catalog.compiler_options import CompilerOptionsLike
 from neo_constructs.catalog.data_input import DataInputConfigLike
 from neo_constructs.catalog.framework import Framework
 from neo_constructs.catalog.target import TargetDevice
-from neo_constructs.compilation.arguments import known_at_synth, wrong_type
+from neo_constructs.compilation.arguments import known_at_synth
 from neo_constructs.compilation.compilation_job import CompilationJob
 from neo_constructs.compilation.inference_image import InferenceImage
 from neo_constructs.compilation.model_data import ModelData
@@ -26,6 +26,7 @@ from neo_constructs.hosting.endpoint_config import (
 )
 from neo_constructs.hosting.inference_code import InferenceCode
 from neo_constructs.hosting.model import Model
+from neo_constructs.typed import typed
 
 
 class CompiledEndpoint(Construct):
@@ -46,7 +47,7 @@ class CompiledEndpoint(Construct):
     data_input_config
         Names and shapes of the inputs. Default: read from the model file, where it fixes them.
     compiler_options
-        Default: none.
+        ``CompilerOptions``, or a mapping such as ``{"dtype": "int64"}``. Default: none.
     inference_code
         The script. Default: the container's own handler.
     image
@@ -79,6 +80,7 @@ class CompiledEndpoint(Construct):
     ... )
     """
 
+    @typed
     def __init__(
         self,
         scope: Construct,
@@ -89,7 +91,7 @@ class CompiledEndpoint(Construct):
         instance_type: str,
         framework: Framework | None = None,
         data_input_config: DataInputConfigLike | None = None,
-        compiler_options: CompilerOptions | None = None,
+        compiler_options: CompilerOptionsLike | None = None,
         inference_code: InferenceCode | None = None,
         image: InferenceImage | None = None,
         initial_instance_count: int = 1,
@@ -99,8 +101,8 @@ class CompiledEndpoint(Construct):
         artifact_removal_policy: RemovalPolicy | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
-        # A target of the wrong kind is said by the job, and says nothing about instances.
-        is_known = not [*wrong_type(target, TargetDevice, "", ""), *known_at_synth(target, "")]
+        # A target that is not known yet is said by the job, and says nothing about instances.
+        is_known = not known_at_synth(target, "")
         own = errors_among(
             [
                 *check_variant(target if is_known else None, instance_type, initial_instance_count),
@@ -144,6 +146,7 @@ class CompiledEndpoint(Construct):
             self, "Endpoint", endpoint_config=self.endpoint_config, endpoint_name=endpoint_name
         )
 
+    @typed
     def grant_invoke(self, grantee: iam.IGrantable) -> iam.Grant:
         """Let ``grantee`` send requests to the endpoint."""
         return self.endpoint.grant_invoke(grantee)

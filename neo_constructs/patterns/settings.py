@@ -15,7 +15,8 @@ from neo_constructs.catalog.compiler_options import CompilerOptions
 from neo_constructs.catalog.framework import Framework
 from neo_constructs.catalog.target import TargetDevice
 from neo_constructs.errors import ValidationError, raise_errors
-from neo_constructs.findings import Finding, listed, suggestion
+from neo_constructs.findings import Finding, listed, parse_json, suggestion
+from neo_constructs.typed import typed
 
 CONTEXT_KEY: Final = "neo"
 _ENDPOINT_NAME = re.compile(r"[a-z][a-z0-9-]{0,40}")
@@ -96,7 +97,7 @@ def _texts(value: object) -> dict[str, str]:
 
 def _json(value: str) -> object:
     try:
-        return json.loads(value)
+        return parse_json(value)
     except ValueError as error:
         raise _Wrong(f"It is not JSON: {error}.") from error
 
@@ -171,6 +172,7 @@ class Settings:
     permissions_boundary: str | None = _setting(_text, default=None)
 
     @classmethod
+    @typed
     def from_context(cls, context: Mapping[str, Any]) -> Settings:
         """Read the settings from an app's context.
 

@@ -14,6 +14,7 @@ from neo_constructs.compilation.model_data import ModelData
 from neo_constructs.hosting.inference_code import InferenceCode
 from neo_constructs.patterns.compiled_endpoint import CompiledEndpoint
 from neo_constructs.patterns.settings import EndpointSettings, Settings
+from neo_constructs.typed import typed
 
 
 class CompiledEndpointStack(Stack):
@@ -38,6 +39,7 @@ class CompiledEndpointStack(Stack):
         With the faults of the first endpoint that has any.
     """
 
+    @typed
     def __init__(
         self,
         scope: Construct,

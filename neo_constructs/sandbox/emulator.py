@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import shutil
 import socket
 import subprocess
@@ -20,6 +21,7 @@ from typing import Final
 from neo_constructs.sandbox import processes
 from neo_constructs.sandbox.environment import (
     ACCOUNT,
+    KEY_HEADER,
     REGION,
     child_environment,
     emulator_environment,
@@ -101,45 +103,51 @@ def sandbox(*, port: int | None = None, bootstrap: bool = True) -> Iterator[Sand
         for file in ("config", "credentials"):
             (folder / file).touch()
         endpoint = f"http://localhost:{chosen}"
+        # Whoever reaches the port may deploy, and so run, whatever they want: not without this.
+        key = f"NEO{secrets.token_hex(16).upper()}"
         running = Sandbox(
             endpoint,
-            child_environment(os.environ, endpoint=endpoint, empty_folder=folder),
+            child_environment(os.environ, endpoint=endpoint, empty_folder=folder, access_key=key),
             folder / "emulator.log",
         )
-        with _emulator(chosen, folder, running.log):
+        with _emulator(chosen, folder, running.log, key):
             if bootstrap:
                 _bootstrap(running, folder)
             yield running
 
 
 @contextlib.contextmanager
-def _emulator(port: int, folder: Path, log: Path) -> Iterator[None]:
+def _emulator(port: int, folder: Path, log: Path, key: str) -> Iterator[None]:
     # The emulator reads the other end of this pipe: it ends with us, however we end.
     reader, writer = os.pipe()
     with log.open("wb") as output:
         process = processes.start(
             [sys.executable, "-m", "neo_constructs.sandbox.server", str(reader)],
-            environment=emulator_environment(os.environ, port=port, folder=folder),
+            environment=emulator_environment(os.environ, port=port, folder=folder, access_key=key),
             output=output,
             keep_open=(reader,),
         )
         os.close(reader)
         try:
-            _wait_until_healthy(process, port, log)
+            _wait_until_healthy(process, port, log, key)
             yield
         finally:
             processes.end(process)
             os.close(writer)
 
 
-def _wait_until_healthy(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+def _wait_until_healthy(process: subprocess.Popen[bytes], port: int, log: Path, key: str) -> None:
+    """Wait for this very emulator: another one at the port does not know the key."""
+    health = urllib.request.Request(
+        f"http://localhost:{port}/_ministack/health", headers={KEY_HEADER: key}
+    )
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     until = time.monotonic() + START_SECONDS
     while time.monotonic() < until:
         if process.poll() is not None:
             break
         try:
-            with direct.open(f"http://localhost:{port}/_ministack/health", timeout=5):
+            with direct.open(health, timeout=5):
                 return
         except (urllib.error.URLError, OSError):
             time.sleep(0.1)

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import hmac
 import json
 import os
+import secrets
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextvars import ContextVar
 from functools import partial
 from pathlib import Path
@@ -21,13 +23,15 @@ import boto3
 import ministack.app as ministack
 from botocore.config import Config
 from botocore.parsers import BaseCBORParser, ResponseParserError
-from ministack.core import iam_actions, iam_evaluator, router
+from ministack.core import iam_actions, iam_evaluator, lambda_runtime, router
 from ministack.core.responses import AccountRegionScopedDict, get_account_id, get_region
-from ministack.services import iam, s3, sts
+from ministack.services import iam, lambda_svc, s3, sts
 from ministack.services.cloudformation import provisioners, stacks
 
+from neo_constructs.sandbox.guard import guarded
 from neo_constructs.sandbox.sagemaker import requests
 from neo_constructs.sandbox.sagemaker.faults import ApiError
+from neo_constructs.sandbox.sagemaker.platform import AssumedRole
 from neo_constructs.sandbox.sagemaker.resources import RESOURCE_TYPES
 from neo_constructs.sandbox.sagemaker.service import SageMaker
 
@@ -35,6 +39,7 @@ Response: TypeAlias = tuple[int, dict[str, str], bytes]
 
 PINNED: Final = "1.5.33"
 PRINCIPAL: Final = "sagemaker.amazonaws.com"
+_SECRET: Final = secrets.token_bytes(32)  # of this run
 _MODULE: Final = "ministack.services.sagemaker"
 _JSON: Final = {"Content-Type": "application/x-amz-json-1.1"}
 _namespace: ContextVar[str] = ContextVar("namespace", default="")
@@ -57,7 +62,7 @@ class MinistackPlatform:
         """Return the region of the current request."""
         return str(get_region())
 
-    def assume(self, role_arn: str, source_arn: str) -> Callable[[str], Any]:
+    def assume(self, role_arn: str, source_arn: str) -> AssumedRole:
         """Return what makes clients with a role's credentials, if its trust policy lets us."""
         account, name = role_arn.split(":")[4], role_arn.rsplit("/", 1)[-1]
         role = iam._roles.get_scoped(account, None, name) or {}
@@ -76,26 +81,44 @@ class MinistackPlatform:
                 f"Could not assume role {role_arn}. Please ensure that the role exists and allows "
                 f"principal '{PRINCIPAL}' to assume the role.",
             )
-        session = hashlib.sha256(f"{role_arn} {source_arn}".encode()).hexdigest()
-        key = f"ASIA{session[:16].upper()}"
-        sts.register_session(
-            key,
-            {
-                "Arn": f"arn:aws:sts::{account}:assumed-role/{name}/SageMaker",
-                "UserId": f"{name}:SageMaker",
-                "SecretAccessKey": session,
-                "SessionToken": session,
-            },
-        )
-        return partial(
+        credentials = _new_session(account, name, "SageMaker", f"{role_arn} {source_arn}")
+        endpoint, region = f"http://127.0.0.1:{ministack._resolve_port()}", str(get_region())
+        make = partial(
             boto3.client,
-            endpoint_url=f"http://127.0.0.1:{ministack._resolve_port()}",
-            region_name=get_region(),
-            aws_access_key_id=key,
-            aws_secret_access_key=session,
-            aws_session_token=session,
+            endpoint_url=endpoint,
+            region_name=region,
+            aws_access_key_id=credentials["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=credentials["AWS_SECRET_ACCESS_KEY"],
+            aws_session_token=credentials["AWS_SESSION_TOKEN"],
             config=Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 1}),
         )
+        return AssumedRole(
+            make,
+            {
+                **credentials,
+                "AWS_ENDPOINT_URL": endpoint,
+                "AWS_REGION": region,
+                "AWS_DEFAULT_REGION": region,
+            },
+        )
+
+
+def _new_session(account: str, role: str, session: str, of: str) -> dict[str, str]:
+    """Return credentials of a role's session: the same for the same use, and no one's to guess."""
+    digest = hmac.new(_SECRET, f"{account} {of}".encode(), hashlib.sha256).hexdigest()
+    key = f"ASIA{digest[:16].upper()}"
+    known = {
+        "Arn": f"arn:aws:sts::{account}:assumed-role/{role}/{session}",
+        "UserId": f"{role}:{session}",
+        "SecretAccessKey": digest[16:],
+        "SessionToken": digest[16:],
+    }
+    sts.register_session(key, known)
+    return {
+        "AWS_ACCESS_KEY_ID": key,
+        "AWS_SECRET_ACCESS_KEY": digest[16:],
+        "AWS_SESSION_TOKEN": digest[16:],
+    }
 
 
 _service = SageMaker(
@@ -111,6 +134,8 @@ def serve() -> None:
     if ministack._version() != PINNED:
         sys.exit(f"This needs ministack {PINNED}; {ministack._version()} is installed.")
     _install()
+    # main() looks the application up by its name, and gets it with a guard before it.
+    ministack.app = guarded(ministack.app, os.environ["AWS_ACCESS_KEY_ID"])
     ministack.main()
 
 
@@ -225,7 +250,20 @@ def _install() -> None:
     ministack.SERVICE_HANDLERS["sagemaker"] = ministack._lazy_handler("sagemaker")
     ministack._state_map["sagemaker"] = "sagemaker"
     _install_iam()
+    _install_lambda()
     _install_cloudformation()
+
+
+def _install_lambda() -> None:
+    """Give functions credentials that cannot be worked out from their names."""
+
+    def execution_credentials(config: Mapping[str, Any]) -> dict[str, str]:
+        arn, role = str(config["FunctionArn"]), str(config.get("Role", ""))
+        name = str(config.get("FunctionName", "function"))[:64]
+        return _new_session(arn.split(":")[4], role.rsplit("/", 1)[-1], name, f"{arn} {role}")
+
+    lambda_runtime.execution_credentials = execution_credentials
+    lambda_svc.execution_credentials = execution_credentials
 
 
 def _install_iam() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ def built(
             make(scope)
         except neo.ValidationError as error:
             # A construct's error names its path; a value's, raised before there is one, cannot.
-            if error.subject and not error.subject.startswith(("Stack/", "Other/")):
+            if "/" in error.subject and not error.subject.startswith(("Stack/", "Other/")):
                 raise
             return list(error.findings)
         found = Annotations.from_stack(scope).find_warning("*", Match.any_value())
@@ -104,6 +105,82 @@ def job(scope: cdk.Stack, **changes: Any) -> neo.CompilationJob:
             "target": neo.TargetDevice.ML_C5,
             **changes,
         },
+    )
+
+
+def in_s3_at(key: str) -> Make:
+    """Return an endpoint of an archive at a key."""
+
+    def make(scope: cdk.Stack) -> object:
+        bucket = s3.Bucket.from_bucket_name(scope, "Models", "models")
+        given = neo.ModelData.from_bucket(bucket, key, object_version="v1")
+        return job(scope, model_data=given, framework=neo.Framework.xgboost())
+
+    return make
+
+
+def _bucket_at(**place: str) -> Make:
+    def make(scope: cdk.Stack) -> object:
+        bucket = s3.Bucket.from_bucket_attributes(
+            scope, "Artifacts", bucket_name="artifacts", **place
+        )
+        return job(scope, artifact_bucket=bucket)
+
+    return make
+
+
+def _source_at(account: str) -> Make:
+    def make(scope: cdk.Stack) -> object:
+        bucket = s3.Bucket.from_bucket_attributes(
+            scope, "Models", bucket_name="models", account=account
+        )
+        given = neo.ModelData.from_bucket(bucket, "model.tar.gz", object_version="v1")
+        return job(scope, model_data=given, framework=neo.Framework.xgboost())
+
+    return make
+
+
+def _config_elsewhere(scope: cdk.Stack) -> object:
+    other = cdk.Stack(scope.node.root, "Other", env=IRELAND)  # type: ignore[arg-type]
+    made = neo.Model(
+        scope,
+        "Model",
+        compilation_job=job(scope),
+        inference_code=neo.InferenceCode.from_asset(DIGITS / "code"),
+    )
+    variant = neo.ProductionVariant(model=made, instance_type="ml.c5.large")
+    # What is wrong is found in the other stack, whose path is not this one's.
+    return neo.EndpointConfig(other, "Config", production_variants=[variant])
+
+
+def _needs_network(isolation: bool | None) -> Make:
+    def make(scope: cdk.Stack) -> object:
+        folder = Path(tempfile.mkdtemp())
+        (folder / "inference.py").write_text((DIGITS / "pytorch/code/inference.py").read_text())
+        (folder / "requirements.txt").write_text("numpy\n")
+        bucket = s3.Bucket.from_bucket_name(scope, "Models", "models")
+        given = neo.ModelData.from_bucket(bucket, "model.tar.gz", object_version="v1")
+        return neo.Model(
+            scope,
+            "Model",
+            compilation_job=job(scope, model_data=given, framework=PYTORCH),
+            inference_code=neo.InferenceCode.from_asset(folder),
+            enable_network_isolation=isolation,
+        )
+
+    return make
+
+
+IMAGE_HERE = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/x:1"
+
+
+def served_from(scope: cdk.Stack, url: str, image: str) -> neo.Model:
+    return neo.Model(
+        scope,
+        "Model",
+        model_data_url=url,
+        image=neo.InferenceImage.from_uri(image),
+        artifact_bucket=s3.Bucket.from_bucket_name(scope, "Elsewhere", "elsewhere"),
     )
 
 
@@ -196,8 +273,7 @@ CASES = [
     bad("artifact-removal-policy", "a snapshot",
         endpoint(artifact_removal_policy=cdk.RemovalPolicy.SNAPSHOT), "RETAIN, DESTROY"),
     built("artifact-removal-policy", "destroyed", endpoint(artifact_removal_policy=DESTROY)),
-    warned("destroy-in-two-deploys", "in a bucket of one's own", own_bucket(DESTROY), "RETAIN"),
-    built("destroy-in-two-deploys", "kept there", own_bucket(RETAIN)),
+    built("removal-policy", "of the artifact in a bucket of one's own", own_bucket(DESTROY)),
     bad("removal-policy", "of the job itself", lambda scope: job(scope).apply_removal_policy(RETAIN),
         "artifact_removal_policy"),
     built("removal-policy", "of the artifact", own_bucket(RETAIN)),
@@ -208,6 +284,8 @@ CASES = [
     bad("model-uri", "no bucket's name", lambda _s: from_uri("s3://My_Models/model.tar.gz")),
     bad("model-uri", "known only at deploy",
         lambda scope: from_uri(cdk.CfnParameter(scope, "Uri").value_as_string), "from_bucket"),
+    bad("model-uri", "an object URL", lambda _s: from_uri("https://s3.amazonaws.com/b/m.tar.gz"),
+        "S3 URI"),
     built("model-uri", "bucket and key", lambda _s: from_uri("s3://models/model.tar.gz")),
     bad("model-not-an-archive", "a bare file in S3",
         lambda scope: job(
@@ -263,8 +341,39 @@ CASES = [
     bad("variant-count", "none", lambda s: neo.EndpointConfig(s, "C", production_variants=[]), "0 "),
     built("variant-count", "one", variant()),
     bad("instance-count", "none", variant(initial_instance_count=0), "0 is given"),
-    bad("instance-count", "half a one", variant(initial_instance_count=1.5)),
-    bad("instance-count", "text", variant(initial_instance_count="2")),
+    bad("wrong-type", "half an instance", variant(initial_instance_count=1.5), "whole number"),
+    bad("wrong-type", "text for a number", variant(initial_instance_count="2"), "whole number"),
+    bad("variant-name", "an underscore", variant(variant_name="all_traffic"), "'all_traffic'"),
+    bad("variant-name", "64 characters", variant(variant_name="x" * 64)),
+    built("variant-name", "63 characters", variant(variant_name="x" * 63)),
+    bad("model-other-stack", "a configuration elsewhere", _config_elsewhere, "'Other'"),
+    bad("artifact-bucket-region", "across an ocean", _bucket_at(region="us-east-1"),
+        "'us-east-1'", "'eu-west-1'"),
+    built("artifact-bucket-region", "at home", _bucket_at(region="eu-west-1")),
+    warned("bucket-account", "artifacts of another account",
+           _bucket_at(region="eu-west-1", account="210987654321"), "'210987654321'"),
+    warned("bucket-account", "a model of another account", _source_at("210987654321"),
+           "s3:GetObject", "arn:aws:s3:::models/model.tar.gz"),
+    built("bucket-account", "a model of one's own", _source_at("123456789012")),
+    bad("image-region", "of another region",
+        lambda scope: served_from(
+            scope, "s3://elsewhere/m.tar.gz", IMAGE_HERE.replace("eu-west-1", "us-east-1")),
+        "'us-east-1'"),
+    built("image-region", "of the region",
+          lambda scope: served_from(scope, "s3://elsewhere/m.tar.gz", IMAGE_HERE)),
+    bad("script-needs-network", "requirements.txt behind a wall", _needs_network(True),
+        "requirements.txt"),
+    bad("script-needs-network", "a script in S3 behind a wall",
+        lambda scope: neo.Model(
+            scope, "Model", compilation_job=job(scope), enable_network_isolation=True,
+            inference_code=neo.InferenceCode.from_asset(DIGITS / "code")), "fetches its script"),
+    built("script-needs-network", "requirements.txt", _needs_network(None)),
+    bad("object-key", "a star in a key", in_s3_at("a*b.tar.gz"), "'a*b.tar.gz'"),
+    bad("object-key", "a variable in a key", in_s3_at("${aws:username}.tar.gz")),
+    bad("object-key", "a star in a script's key", with_script_in_s3("a?b.tar.gz")),
+    bad("object-key", "a star in an artifact's key",
+        lambda scope: served_from(scope, "s3://elsewhere/*/m.tar.gz", IMAGE_HERE)),
+    built("object-key", "letters", in_s3_at("a-b_c/model.tar.gz")),
     built("instance-count", "one", variant(initial_instance_count=1)),
     bad("variant-weight", "less than none", variant(initial_variant_weight=-0.5), "-0.5"),
     built("variant-weight", "none", variant(initial_variant_weight=0)),
@@ -281,7 +390,7 @@ CASES = [
     bad("wrong-type", "text for a target", endpoint(target="ml_c5"), "TargetDevice.ML_C5"),
     bad("wrong-type", "text for a framework", endpoint(framework="onnx"), "Framework.pytorch"),
     bad("wrong-type", "a number for a version", lambda _s: neo.Framework.pytorch(a_number), "'1.1'"),
-    bad("wrong-type", "EC2's instance type", endpoint(instance_type=7), "ml.c5.large"),
+    bad("wrong-type", "a number for an instance type", endpoint(instance_type=7), "'7'"),
     built("wrong-type", "the right ones", endpoint(framework=neo.Framework.onnx())),
     bad("known-at-synth", "a target",
         lambda scope: digits_endpoint(

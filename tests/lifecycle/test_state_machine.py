@@ -142,7 +142,6 @@ def test_a_worker_that_is_killed_leaves_nothing_half_written() -> None:
     assert world.s3.under(PREFIX) == []
 
 
-
 def test_ten_minutes_without_lambda_are_survived() -> None:
     """The account's concurrency is used up: nothing is lost but time."""
     world = World(MACHINE)

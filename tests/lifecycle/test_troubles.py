@@ -371,7 +371,7 @@ def test_leftovers_do_not_fill_an_executions_state(world: World) -> None:
     name = created(world)["PhysicalResourceId"]
     letters = str.maketrans("0123456789", "abcdefghij")
     for number in range(100):
-        other = f"{name[:33]}-aaaaaaaaaa-{number:08}".translate(letters)
+        other = f"{name[:33]}-aaaaaaaaaa-" + f"{number:08}".translate(letters)
         world.s3.put(f"s3://{BUCKET}/{input_key(other)}")
     answer = world.serve(event("Update", physical_id=name, InputFingerprint="0" * 64))
     assert answer["Status"] == "SUCCESS"
@@ -434,9 +434,7 @@ def test_everything_is_written_under_the_key_that_was_asked_for(world: World) ->
 def test_the_buckets_own_key_is_named_and_compiles_nothing(world: World) -> None:
     name = created(world)["PhysicalResourceId"]
     output = {"S3OutputLocation": f"s3://{BUCKET}/", "TargetDevice": "ml_c5", "KmsKeyId": "key"}
-    update = event(
-        "Update", physical_id=name, OutputConfig=output, KmsKeyIsBucketDefault="true"
-    )
+    update = event("Update", physical_id=name, OutputConfig=output, KmsKeyIsBucketDefault="true")
     assert world.serve(update)["PhysicalResourceId"] == name
     assert compiles(world) == 1
 

@@ -33,6 +33,14 @@ MODELS = "models"
 ENVIRONMENT = cdk.Environment(account=ACCOUNT, region=REGION)
 
 
+def session_of(running: Sandbox) -> boto3.Session:
+    """Return a session with the credentials of the sandbox's own run."""
+    known = running.environment
+    return boto3.Session(
+        known["AWS_ACCESS_KEY_ID"], known["AWS_SECRET_ACCESS_KEY"], region_name=REGION
+    )
+
+
 class Account:
     """Clients of the emulated account, and what the tests do with them.
 
@@ -43,7 +51,7 @@ class Account:
     """
 
     def __init__(self, running: Sandbox) -> None:
-        self._session = boto3.Session("test", "test", region_name=REGION)
+        self._session = session_of(running)
         self._endpoint = running.endpoint
         self.s3 = self.client("s3")
         self.stacks = self.client("cloudformation")

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from neo_constructs.archive.entry_point import Contract
+from neo_constructs.local.container import LocalContainer
+from neo_constructs.sandbox.emulator import sandbox
 from neo_constructs.sandbox.environment import child_environment, emulator_environment
+from tests.sandbox.account import Account
 
 HOSTILE = {
     "AWS_PROFILE": "production",
@@ -34,15 +41,17 @@ HOSTILE = {
 
 @pytest.fixture
 def child(tmp_path: Path) -> dict[str, str]:
-    return child_environment(HOSTILE, endpoint="http://localhost:1", empty_folder=tmp_path)
+    return child_environment(
+        HOSTILE, endpoint="http://localhost:1", empty_folder=tmp_path, access_key="KEY"
+    )
 
 
 def test_nothing_real_is_left(child: dict[str, str], tmp_path: Path) -> None:
     about_aws = {k: v for k, v in child.items() if k.upper().startswith("AWS_")}
     assert about_aws == {
         "AWS_ENDPOINT_URL": "http://localhost:1",
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_ACCESS_KEY_ID": "KEY",
+        "AWS_SECRET_ACCESS_KEY": "KEY",
         "AWS_REGION": "us-east-1",
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_CONFIG_FILE": str(tmp_path / "config"),
@@ -74,13 +83,121 @@ def test_boto3_finds_only_the_emulator(child: dict[str, str], tmp_path: Path) ->
         text=True,
         check=True,
     )
-    assert json.loads(done.stdout) == ["test", "us-east-1", *["http://localhost:1"] * 5]
+    assert json.loads(done.stdout) == ["KEY", "us-east-1", *["http://localhost:1"] * 5]
 
 
 def test_the_emulator_listens_on_loopback_and_enforces_iam(tmp_path: Path) -> None:
-    environment = emulator_environment(HOSTILE, port=7, folder=tmp_path)
+    environment = emulator_environment(HOSTILE, port=7, folder=tmp_path, access_key="KEY")
     assert environment["BIND_HOST"] == "127.0.0.1"
     assert environment["AUTH"] == "true"
     assert environment["GATEWAY_PORT"] == "7"
-    assert not [k for k in environment if k.upper().startswith("AWS_")]
     assert "localhost" in environment["no_proxy"]
+    about_aws = {k: v for k, v in environment.items() if k.upper().startswith("AWS_")}
+    assert {k for k, v in about_aws.items() if v == "KEY"} == {
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+    }
+    assert set(about_aws.values()) <= {"KEY", "true", *map(str, (tmp_path / "home").iterdir())}
+
+
+@pytest.mark.parametrize("given", ["", "corp.example", "corp.example,localhost", "a, b"])
+def test_hosts_without_a_proxy_are_added_to(given: str, tmp_path: Path) -> None:
+    child = child_environment(
+        {"NO_PROXY": given, "PATH": "/bin"}, endpoint="", empty_folder=tmp_path, access_key="KEY"
+    )
+    assert child["NO_PROXY"] == child["no_proxy"]
+    assert {*filter(None, given.split(",")), "localhost", "127.0.0.1"} == {
+        *child["NO_PROXY"].split(",")
+    }
+
+
+SECRETS = {"GITHUB_TOKEN": "ghp_real", "HF_TOKEN": "hf_real", "MY_PASSWORD": "real"}
+# What a person's script, or their Lambda, sees of a machine with real credentials on it.
+TELL = """
+import boto3, json, os, urllib.request
+
+def look():
+    found = boto3.Session().get_credentials()
+    client = boto3.client("sts", region_name="us-east-1")
+    try:
+        urllib.request.urlopen("https://sts.amazonaws.com", timeout=5)
+        reached = True
+    except OSError:
+        reached = False
+    return {"key": found and found.access_key, "home": os.path.expanduser("~"),
+            "sts": client.meta.endpoint_url, "reached": reached, "env": dict(os.environ)}
+"""
+
+
+@pytest.fixture
+def hostile_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    home = tmp_path / "real-home"
+    (home / ".aws").mkdir(parents=True)
+    (home / ".aws/credentials").write_text(
+        "[default]\naws_access_key_id = AKIAREAL\naws_secret_access_key = real\n"
+    )
+    (home / ".aws/config").write_text(
+        "[default]\nregion = eu-west-1\nignore_configured_endpoint_urls = true\n"
+    )
+    for name, value in {**HOSTILE, **SECRETS, "HOME": str(home)}.items():
+        monkeypatch.setenv(name, value)
+    return home
+
+
+def check_closed(seen: dict[str, Any], home: Path) -> None:
+    """Check that nothing of the user's is seen."""
+    assert not Path(seen["home"]).is_relative_to(home)
+    assert seen["reached"] is False
+    real = {"AKIAREAL", "real", "production", *SECRETS.values()}
+    assert not real & {seen["key"], *seen["env"].values()}
+    assert not set(SECRETS) & set(seen["env"])
+
+
+def test_a_local_container_sees_no_credentials(tmp_path: Path, hostile_home: Path) -> None:
+    model, script = tmp_path / "c/model", tmp_path / "c/inference.py"
+    model.mkdir(parents=True)
+    script.write_text(TELL + "def model_fn(d): return 0\n"
+                      "def transform_fn(m, b, c, a): return json.dumps(look()), 'text/plain'\n")  # fmt: skip
+    container = LocalContainer(model, script, contract=Contract.TOOLKIT, environment={})
+    try:
+        reply = container.invoke(b"{}", content_type="application/json")
+    finally:
+        container.stop()
+    seen = json.loads(reply.body)
+    check_closed(seen, hostile_home)
+    assert seen["key"] is None
+
+
+def test_an_emulated_function_sees_its_role_only(
+    hostile_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The surroundings are hostile to the sandbox itself, too."""
+    with sandbox(bootstrap=False) as running:
+        for name in HOSTILE:  # for this process's own clients
+            if name.upper().startswith("AWS_"):
+                monkeypatch.delenv(name)
+        account = Account(running)
+        trust = {
+            "Effect": "Allow",
+            "Principal": {"Service": "lambda.amazonaws.com"},
+            "Action": "sts:AssumeRole",
+        }
+        role = account.client("iam").create_role(
+            RoleName="function",
+            AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
+        )["Role"]["Arn"]
+        code = TELL + "def handler(event, context):\n    return look()\n"
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w") as out:
+            out.writestr("index.py", code)
+        functions = account.client("lambda")
+        functions.create_function(
+            FunctionName="look", Runtime="python3.12", Role=role, Handler="index.handler",
+            Code={"ZipFile": packed.getvalue()}, Timeout=30,
+        )  # fmt: skip
+        answer = functions.invoke(FunctionName="look", Payload=b"{}")
+        seen = json.loads(answer["Payload"].read())
+        check_closed(seen, hostile_home)
+        assert seen["key"].startswith("ASIA")
+        assert seen["sts"].startswith("http://")
+        assert running.environment["AWS_ACCESS_KEY_ID"] not in seen["env"].values()

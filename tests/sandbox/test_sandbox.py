@@ -21,6 +21,7 @@ from botocore.exceptions import ClientError
 
 from neo_constructs.sandbox.emulator import CDK, Sandbox, SandboxError, sandbox
 from neo_constructs.sandbox.processes import CommandTimeoutError
+from tests.sandbox.account import session_of
 
 NEO = str(Path(sys.executable).parent / "neo")
 
@@ -97,7 +98,7 @@ def running() -> Iterator[Sandbox]:
 
 @pytest.fixture(scope="module")
 def session(running: Sandbox) -> boto3.Session:
-    return boto3.Session("test", "test", region_name="us-east-1")
+    return session_of(running)
 
 
 def client(running: Sandbox, session: boto3.Session, service: str) -> Any:

@@ -15,11 +15,12 @@ import neo_constructs
 from neo_constructs.codes import CODES
 
 # Each floor, and the floors below it that it may stand on (docs/decisions.md).
-CORE = {"findings", "errors"}
+CORE = {"findings", "errors", "typed"}
 FLOORS = {
     "codes": set(),
     "findings": {"codes"},
     "errors": {"findings"},
+    "typed": {"findings", "errors"},
     "catalog": CORE,
     "archive": {*CORE, "catalog"},
     "engine": {*CORE, "catalog", "archive"},
@@ -30,7 +31,17 @@ FLOORS = {
     "sandbox": {*CORE, "catalog", "archive", "local"},
     "cli": {*CORE, "catalog", "archive", "local", "sandbox"},
 }
-WITHOUT_CDK = {"codes", "findings", "errors", "catalog", "archive", "local", "sandbox", "cli"}
+WITHOUT_CDK = {
+    "codes",
+    "findings",
+    "errors",
+    "typed",
+    "catalog",
+    "archive",
+    "local",
+    "sandbox",
+    "cli",
+}
 
 
 def imports(file: Path) -> Iterator[str]:

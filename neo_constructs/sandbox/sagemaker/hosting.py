@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import os
 import re
 import sys
-import tarfile
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from neo_constructs.archive.entry_point import Contract
 from neo_constructs.archive.inspection import inspect
+from neo_constructs.archive.tar_member import expansion_limit, extract
 from neo_constructs.local.container import ContainerError, LocalContainer, Reply
 from neo_constructs.local.model_folder import sample_shapes
 from neo_constructs.sandbox.sagemaker.faults import ApiError, not_found
-from neo_constructs.sandbox.sagemaker.platform import Platform, split_uri
+from neo_constructs.sandbox.sagemaker.platform import AssumedRole, Platform, split_uri
 from neo_constructs.sandbox.sagemaker.telemetry import (
     ENDPOINT_LOGS,
     ENDPOINT_METRICS,
@@ -247,7 +248,7 @@ class Fleet:
         cls,
         variants: list[Record],
         models: Mapping[str, Record],
-        clients: Mapping[str, Callable[[str], Any]],
+        clients: Mapping[str, AssumedRole],
     ) -> Fleet:
         """Start a container for each variant, with what the model's own role may read.
 
@@ -260,9 +261,9 @@ class Fleet:
         try:
             for variant in variants:
                 model = models[variant["ModelName"]]
-                s3 = clients[model["ExecutionRoleArn"]]("s3")
+                role = clients[model["ExecutionRoleArn"]]
                 (container,) = _containers(model)
-                fleet._containers[variant["VariantName"]] = fleet._load(container, s3)
+                fleet._containers[variant["VariantName"]] = fleet._load(container, role)
         except BaseException:
             fleet.stop()
             raise
@@ -282,7 +283,8 @@ class Fleet:
         """Stop every container and remove its files."""
         self._resources.close()
 
-    def _load(self, container: Record, s3: Any) -> LocalContainer | str:
+    def _load(self, container: Record, role: AssumedRole) -> LocalContainer | str:
+        s3 = role("s3")
         base = Path(self._resources.enter_context(tempfile.TemporaryDirectory()))
         model_dir, variables = base / "model", dict(container.get("Environment", {}))
         _fetch(s3, container["ModelDataUrl"], model_dir)
@@ -301,7 +303,7 @@ class Fleet:
                 model_dir,
                 script,
                 contract=contract,
-                environment=variables,
+                environment={**role.environment, **variables},
                 python=os.environ.get("NEO_SANDBOX_PYTHON", sys.executable),
                 # Nothing was compiled here: what Neo would have left is made of the model.
                 options={"stand_in": True, "shapes": sample_shapes(inspect(model_dir).model)},
@@ -335,9 +337,10 @@ def _fetch(s3: Any, uri: str, folder: Path) -> None:
     bucket, key = split_uri(uri)
     with tempfile.TemporaryFile() as copy:
         s3.download_fileobj(bucket, key, copy)
+        limit = expansion_limit(copy.tell())
         copy.seek(0)
-        with tarfile.open(fileobj=copy, mode="r:gz") as tar:
-            tar.extractall(folder, filter="data")
+        with gzip.GzipFile(fileobj=copy) as plain:
+            extract(plain, folder, limit=limit)
 
 
 def _only_script(s3: Any, uri: str, base: Path) -> Path:

@@ -5,8 +5,29 @@ The one that serves is in ministack_hooks; a test can give its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class AssumedRole:
+    """A role that SageMaker has assumed.
+
+    Parameters
+    ----------
+    client
+        Makes a client with the role's own credentials, by the service's name.
+    environment
+        The variables that give a container those credentials, and the endpoint to use them at.
+    """
+
+    client: Callable[[str], Any]
+    environment: Mapping[str, str]
+
+    def __call__(self, service: str) -> Any:
+        """Return a client."""
+        return self.client(service)
 
 
 class Platform(Protocol):
@@ -20,8 +41,8 @@ class Platform(Protocol):
         """Return the region of the current request."""
         ...
 
-    def assume(self, role_arn: str, source_arn: str) -> Callable[[str], Any]:
-        """Return what makes clients with a role's own credentials, by the service's name.
+    def assume(self, role_arn: str, source_arn: str) -> AssumedRole:
+        """Return a role, as SageMaker acts in it.
 
         Parameters
         ----------

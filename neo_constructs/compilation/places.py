@@ -1,0 +1,98 @@
+"""Where buckets and images are, against where the stack is."""
+
+from __future__ import annotations
+
+import json
+
+from aws_cdk import Stack, Token
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+from neo_constructs.findings import Finding, Level
+
+
+def elsewhere(scope: Construct, region: str, account: str) -> tuple[str, str]:
+    """Return region and account of something where they differ from a stack's; empty if not.
+
+    What is known only at deploy is taken as right.
+    """
+    stack = Stack.of(scope)
+
+    def differing(theirs: str, ours: str) -> str:
+        is_known = not (Token.is_unresolved(theirs) or Token.is_unresolved(ours))
+        return theirs if is_known and theirs != ours else ""
+
+    return differing(region, stack.region), differing(account, stack.account)
+
+
+def check_artifact_bucket(scope: Construct, bucket: s3.IBucket) -> list[Finding]:
+    """Say whether SageMaker and the engine can write to a bucket from a stack."""
+    region, account = elsewhere(scope, bucket.env.region, bucket.env.account)
+    stack, found = Stack.of(scope), []
+    if region:
+        found.append(
+            Finding(
+                code="artifact-bucket-region",
+                where="artifact_bucket",
+                message=f"The bucket is in {region!r}, the stack in {stack.region!r}; SageMaker "
+                "reads and writes artifacts in its own region only.",
+                fix="give a bucket of the stack's region.",
+            )
+        )
+    if account:
+        found.append(
+            Finding(
+                code="bucket-account",
+                level=Level.WARNING,
+                where="artifact_bucket",
+                message=f"The bucket is of the account {account!r}, the stack of "
+                f"{stack.account!r}; the bucket's own policy must let it in.",
+                fix="let the bucket's policy allow the engine's role, the compile role and the "
+                "models' roles what this stack's policies allow them, or give a bucket of the "
+                "stack's account.",
+            )
+        )
+    return found
+
+
+def check_source_bucket(
+    scope: Construct, bucket: s3.IBucket, key: str, where: str
+) -> list[Finding]:
+    """Say whether the engine can read an object of another account."""
+    _, account = elsewhere(scope, bucket.env.region, bucket.env.account)
+    if not account:
+        return []
+    stack = Stack.of(scope)
+    name = bucket.bucket_name if not Token.is_unresolved(bucket.bucket_name) else "<bucket>"
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"AWS": f"arn:aws:iam::{stack.account}:root"},
+        "Action": ["s3:GetObject", "s3:GetObjectVersion"],
+        "Resource": f"arn:aws:s3:::{name}/{key}",
+    }
+    return [
+        Finding(
+            code="bucket-account",
+            level=Level.WARNING,
+            where=where,
+            message=f"The bucket is of the account {account!r}, the stack of {stack.account!r}; "
+            "the bucket's own policy must let it in.",
+            fix=f"add this statement to the bucket's policy: {json.dumps(statement)}",
+        )
+    ]
+
+
+def check_image(scope: Construct, region: str) -> list[Finding]:
+    """Say whether SageMaker can pull an image of a region's registry."""
+    other, _ = elsewhere(scope, region, "")
+    if not other:
+        return []
+    return [
+        Finding(
+            code="image-region",
+            where="image",
+            message=f"The image is in {other!r}, the stack in {Stack.of(scope).region!r}; "
+            "SageMaker pulls images of its own region only.",
+            fix="copy the image to a repository of the stack's region.",
+        )
+    ]
