@@ -10,14 +10,14 @@ from __future__ import annotations
 import hmac
 import json
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final, TypeAlias
 from urllib.parse import parse_qs
 
 from neo_constructs.sandbox.environment import KEY_HEADER
 
 Scope: TypeAlias = Mapping[str, Any]
-App: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
+App: TypeAlias = Callable[[Any, Any, Any], Coroutine[Any, Any, None]]
 
 HEALTH: Final = "/_ministack/health"
 ANSWERS: Final = "/_ministack/cfn-response/"  # a random token follows: the URL is the right
@@ -69,8 +69,8 @@ def refusal(scope: Scope, key: str) -> str:
         ""
         if _is_known(_access_key(scope, headers), key)
         else (
-            "The sandbox takes the access key of its own run only: start the client by 'neo sandbox "
-            "run', or from its shell."
+            "The sandbox takes the access key of its own run only: start the client by "
+            "'neo sandbox run', or from its shell."
         )
     )
 

@@ -23,14 +23,14 @@ import boto3
 import ministack.app as ministack
 from botocore.config import Config
 from botocore.parsers import BaseCBORParser, ResponseParserError
-from ministack.core import iam_actions, iam_evaluator, lambda_runtime, router
+from ministack.core import iam_actions, iam_evaluator, lambda_runtime, responses, router
 from ministack.core.responses import AccountRegionScopedDict, get_account_id, get_region
 from ministack.services import iam, lambda_svc, s3, sts
 from ministack.services.cloudformation import provisioners, stacks
 
 from neo_constructs.sandbox.guard import guarded
 from neo_constructs.sandbox.sagemaker import requests
-from neo_constructs.sandbox.sagemaker.faults import ApiError
+from neo_constructs.sandbox.sagemaker.faults import ApiError, not_emulated
 from neo_constructs.sandbox.sagemaker.platform import AssumedRole
 from neo_constructs.sandbox.sagemaker.resources import RESOURCE_TYPES
 from neo_constructs.sandbox.sagemaker.service import SageMaker
@@ -157,7 +157,10 @@ async def handle_request(
         operation = headers.get("x-amz-target", "").rpartition(".")[2]
         if operation not in requests.service_model().operation_names:
             raise ApiError("UnknownOperationException", f"Unknown operation {operation!r}.")
-        parameters = json.loads(body or b"{}")
+        try:
+            parameters = json.loads(body or b"{}")
+        except (ValueError, RecursionError):
+            raise ApiError("SerializationException", "The request is no JSON.") from None
         _check_more(headers, query_params, parameters)
         reply = await asyncio.to_thread(_service.call, operation, parameters)
         return 200, dict(_JSON), json.dumps(reply).encode()
@@ -184,12 +187,15 @@ _restore_state = load_persisted_state
 
 
 def _invoke(path: str, headers: Mapping[str, str], body: bytes) -> Response:
-    name = path.split("/")[2]
+    _, _, name, what = path.split("/", 3)
+    if what != "invocations":
+        raise not_emulated(f"{what} of an endpoint")
     variant, reply = _service.hosting.invoke(
         name,
         body,
         content_type=headers.get("content-type", ""),
         accept=headers.get("accept", "*/*"),
+        variant=headers.get("x-amzn-sagemaker-target-variant", ""),
     )
     if reply.status >= 400:
         fault = {
@@ -251,6 +257,7 @@ def _install() -> None:
     ministack._state_map["sagemaker"] = "sagemaker"
     _install_iam()
     _install_lambda()
+    _install_content_types()
     _install_cloudformation()
 
 
@@ -264,6 +271,17 @@ def _install_lambda() -> None:
 
     lambda_runtime.execution_credentials = execution_credentials
     lambda_svc.execution_credentials = execution_credentials
+
+
+def _install_content_types() -> None:
+    """Leave a container's content type as it is: a reply of SageMaker's own has the right one."""
+    wanted = responses.expected_success_content_type
+
+    def expected(service: str, emitted: str) -> str | None:
+        found: str | None = None if service == "sagemaker" else wanted(service, emitted)
+        return found
+
+    responses.expected_success_content_type = expected
 
 
 def _install_iam() -> None:

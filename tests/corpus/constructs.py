@@ -119,10 +119,10 @@ def in_s3_at(key: str) -> Make:
     return make
 
 
-def _bucket_at(**place: str) -> Make:
+def _bucket_at(*, region: str, account: str | None = None) -> Make:
     def make(scope: cdk.Stack) -> object:
         bucket = s3.Bucket.from_bucket_attributes(
-            scope, "Artifacts", bucket_name="artifacts", **place
+            scope, "Artifacts", bucket_name="artifacts", region=region, account=account
         )
         return job(scope, artifact_bucket=bucket)
 

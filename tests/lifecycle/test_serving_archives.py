@@ -11,7 +11,6 @@ import pytest
 from neo_jobs.cloudformation import Request
 from neo_jobs.job_spec import job_name
 
-from neo_constructs.engine.job_engine import definition
 from tests.lifecycle.events import (
     BUCKET,
     COMPILED,

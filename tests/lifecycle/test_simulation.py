@@ -105,6 +105,7 @@ class Lifecycle(RuleBasedStateMachine):
     )
     def begin(
         self,
+        *,
         keeps_reported: bool,
         stragglers: bool,
         destroys: bool,

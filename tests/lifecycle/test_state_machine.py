@@ -10,7 +10,7 @@ from neo_jobs import fence
 from neo_constructs.engine.job_engine import STEP_SECONDS, definition
 from tests.lifecycle.events import PREFIX, archive_event, event
 from tests.lifecycle.fakes import Json, refused
-from tests.lifecycle.states_language import MAX_PAYLOAD_BYTES, holds
+from tests.lifecycle.states_language import MAX_PAYLOAD_BYTES
 from tests.lifecycle.templates import Wanted, deployed
 from tests.lifecycle.world import World
 

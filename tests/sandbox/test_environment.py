@@ -156,8 +156,11 @@ def check_closed(seen: dict[str, Any], home: Path) -> None:
 def test_a_local_container_sees_no_credentials(tmp_path: Path, hostile_home: Path) -> None:
     model, script = tmp_path / "c/model", tmp_path / "c/inference.py"
     model.mkdir(parents=True)
-    script.write_text(TELL + "def model_fn(d): return 0\n"
-                      "def transform_fn(m, b, c, a): return json.dumps(look()), 'text/plain'\n")  # fmt: skip
+    functions = (
+        "def model_fn(d): return 0",
+        "def transform_fn(m, b, c, a): return json.dumps(look()), 'text/plain'",
+    )
+    script.write_text("\n".join([TELL, *functions]))
     container = LocalContainer(model, script, contract=Contract.TOOLKIT, environment={})
     try:
         reply = container.invoke(b"{}", content_type="application/json")
@@ -174,7 +177,7 @@ def test_an_emulated_function_sees_its_role_only(
     """The surroundings are hostile to the sandbox itself, too."""
     with sandbox(bootstrap=False) as running:
         for name in HOSTILE:  # for this process's own clients
-            if name.upper().startswith("AWS_"):
+            if name.upper().startswith("AWS_") or name.lower().endswith("_proxy"):
                 monkeypatch.delenv(name)
         account = Account(running)
         trust = {

@@ -18,6 +18,7 @@ from neo_constructs.catalog.framework import Framework
 from neo_constructs.catalog.images import image_uri
 from neo_constructs.catalog.target import TargetDevice
 from neo_constructs.errors import ValidationError
+from neo_constructs.sandbox.sagemaker import requests
 from neo_constructs.sandbox.sagemaker.faults import ApiError
 from neo_constructs.sandbox.sagemaker.platform import Platform, split_uri
 from neo_constructs.sandbox.sagemaker.telemetry import (
@@ -130,19 +131,13 @@ class CompilationJobs:
         return {}
 
     def list(self, parameters: Parameters) -> dict[str, Any]:
-        """ListCompilationJobs, with its name filter, status filter and pages; newest first."""
-        found = sorted(self._jobs.values(), key=lambda job: job["CreationTime"], reverse=True)
-        if "NameContains" in parameters:
-            found = [j for j in found if parameters["NameContains"] in j["CompilationJobName"]]
-        if "StatusEquals" in parameters:
-            found = [j for j in found if j["CompilationJobStatus"] == parameters["StatusEquals"]]
-        first = int(parameters.get("NextToken", "0"))
-        last = first + parameters.get("MaxResults", 10)
-        keys = ("CompilationJobName", "CompilationJobArn", "CreationTime", "CompilationJobStatus")
-        page = {
-            "CompilationJobSummaries": [{key: j[key] for key in keys} for j in found[first:last]]
-        }
-        return {**page, **({"NextToken": str(last)} if last < len(found) else {})}
+        """ListCompilationJobs, with its filters, its order and its pages; the oldest first."""
+        found = [job for job in self._jobs.values() if _is_listed(job, parameters)]
+        sort = {"Name": "CompilationJobName", "Status": "CompilationJobStatus"}
+        key = sort.get(parameters.get("SortBy", ""), "CreationTime")
+        found.sort(key=lambda job: job[key], reverse=parameters.get("SortOrder") == "Descending")
+        listed, following = requests.page(found, parameters)
+        return {"CompilationJobSummaries": [_summary(job) for job in listed], **following}
 
     def _job(self, parameters: Parameters) -> Job:
         name = parameters["CompilationJobName"]
@@ -174,12 +169,16 @@ class CompilationJobs:
         """Read the model and write the artifact; return how that ended."""
         data = self._read(job, s3)
         upload = Upload(s3, self._artifact_uri(job))
-        until = time.monotonic() + self._seconds
+        longest = job["StoppingCondition"].get("MaxRuntimeInSeconds", self._seconds)
+        until = time.monotonic() + min(self._seconds, longest)
         while time.monotonic() < until:
             if job["CompilationJobStatus"] == "STOPPING":
                 upload.abort()
                 return {"status": "STOPPED"}
             time.sleep(_TICK_SECONDS)
+        if longest < self._seconds:
+            upload.abort()
+            raise _JobFailed(f"Timeout: the job ran longer than MaxRuntimeInSeconds, {longest}.")
         upload.complete(_with_note(data, _target(job)))
         digest = hashlib.blake2b(data, digest_size=32).hexdigest()
         return {
@@ -297,6 +296,43 @@ def _with_note(data: bytes, target: str) -> bytes:
         info.size = len(note)
         made.addfile(info, io.BytesIO(note.encode()))
     return out.getvalue()
+
+
+_SUMMARY: Final = (
+    "CompilationJobName",
+    "CompilationJobArn",
+    "CreationTime",
+    "CompilationStartTime",
+    "CompilationEndTime",
+    "LastModifiedTime",
+    "CompilationJobStatus",
+)
+
+
+def _summary(job: Job) -> dict[str, Any]:
+    output = job["OutputConfig"]
+    fields: dict[str, Any] = {key: job[key] for key in _SUMMARY if key in job}
+    if "TargetDevice" in output:
+        return {**fields, "CompilationTargetDevice": output["TargetDevice"]}
+    platform = output.get("TargetPlatform", {})
+    return {**fields, **{f"CompilationTargetPlatform{k}": v for k, v in platform.items()}}
+
+
+def _is_listed(job: Job, parameters: Parameters) -> bool:
+    """Whether a job passes the filters of a list."""
+    for name in ("CreationTime", "LastModifiedTime"):
+        after, before = parameters.get(f"{name}After"), parameters.get(f"{name}Before")
+        if (after is not None and job[name] <= _epoch(after)) or (
+            before is not None and job[name] >= _epoch(before)
+        ):
+            return False
+    status = parameters.get("StatusEquals", job["CompilationJobStatus"])
+    is_named = parameters.get("NameContains", "") in job["CompilationJobName"]
+    return is_named and job["CompilationJobStatus"] == status
+
+
+def _epoch(moment: Any) -> float:
+    return float(moment.timestamp() if hasattr(moment, "timestamp") else moment)
 
 
 def _in_thread(work: Callable[[], None]) -> None:

@@ -22,4 +22,15 @@ class ApiError(Exception):
 
 def not_found(kind: str, arn: str) -> ApiError:
     """Return what the service says of a resource that is not there."""
-    return ApiError("ValidationException", f'Could not find {kind} "{arn}".')
+    words = {"endpoint-config": "endpoint configuration"}.get(kind, kind)
+    return ApiError("ValidationException", f'Could not find {words} "{arn}".')
+
+
+def refused(message: str) -> ApiError:
+    """Return what the service says of a request that it does not take."""
+    return ApiError("ValidationException", message)
+
+
+def not_emulated(what: str) -> ApiError:
+    """Return the sandbox's own refusal: better than an answer that is not the service's."""
+    return ApiError("ValidationException", f"The sandbox does not emulate {what}.")

@@ -60,6 +60,10 @@ class Platform(Protocol):
 
 
 def split_uri(uri: str) -> tuple[str, str]:
-    """Return bucket and key of an ``s3://`` URI."""
-    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    """Return bucket and key of an ``s3://`` URI, or of the ``https://`` form the API takes too."""
+    scheme, _, rest = uri.partition("://")
+    host, _, path = rest.partition("/")
+    if scheme == "https" and not host.startswith(("s3.", "s3-")):
+        return host.partition(".s3")[0], path
+    bucket, _, key = (path if scheme == "https" else rest).partition("/")
     return bucket, key

@@ -6,7 +6,7 @@ botocore's own client checks only types and required members.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -15,6 +15,7 @@ import botocore.validate
 
 from neo_constructs.sandbox.sagemaker.faults import ApiError
 
+MAX_TAGS = 50  # API reference, TagList
 # Java's character classes, as far as the model uses them.
 _JAVA_CLASSES = (("\\p{L}", "a-zA-Z\u00c0-\uffef"), ("\\p{Z}", "\\s"), ("\\p{N}", "\\d"))
 
@@ -36,6 +37,8 @@ def validate(operation: str, parameters: Mapping[str, Any]) -> None:
     shape = service_model().operation_model(operation).input_shape
     if shape is None:
         return
+    if not isinstance(parameters, Mapping):
+        raise ApiError("SerializationException", "The request is no JSON object.")
     report = botocore.validate.ParamValidator().validate(parameters, shape)
     problems = (
         [report.generate_report()] if report.has_errors() else list(_violations(shape, parameters))
@@ -82,7 +85,7 @@ def _violations(shape: Any, value: Any, path: str = "") -> Iterator[str]:
 
 def _text_violations(shape: Any, value: str, path: str) -> Iterator[str]:
     allowed, pattern = shape.metadata.get("enum"), shape.metadata.get("pattern")
-    head = f"Value '{value}' at '{path}' failed to satisfy constraint: Member must"
+    head = f"Value '{_shown(value)}' at '{_path(path)}' failed to satisfy constraint: Member must"
     if allowed and value not in allowed:
         yield f"{head} satisfy enum value set: [{', '.join(allowed)}]"
     elif pattern and not _matches(pattern, value):
@@ -94,12 +97,58 @@ def _text_violations(shape: Any, value: str, path: str) -> Iterator[str]:
 def _size_violations(shape: Any, value: Any, path: str) -> Iterator[str]:
     is_number = isinstance(value, int | float)
     size, what = (value, "value") if is_number else (len(value), "length")
-    head = f"Value '{value}' at '{path}' failed to satisfy constraint: Member must have {what}"
+    head = (
+        f"Value '{_shown(value)}' at '{_path(path)}' failed to satisfy constraint: "
+        f"Member must have {what}"
+    )
     low, high = shape.metadata.get("min"), shape.metadata.get("max")
     if low is not None and size < low:
         yield f"{head} greater than or equal to {low}"
     if high is not None and size > high:
         yield f"{head} less than or equal to {high}"
+
+
+def _shown(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= 1_000 else f"{text[:1_000]}..."
+
+
+def _path(path: str) -> str:
+    """Return a path as the service writes it: each part begins in lower case."""
+    return ".".join(part[:1].lower() + part[1:] for part in path.split("."))
+
+
+def page(items: Sequence[Any], parameters: Mapping[str, Any]) -> tuple[list[Any], dict[str, str]]:
+    """Return one page of a list, and the token of the next one.
+
+    Raises
+    ------
+    ApiError
+        If the token is not one that was given out.
+    """
+    token = parameters.get("NextToken", "0")
+    if not str(token).isdecimal():
+        raise ApiError("ValidationException", "Invalid NextToken.")
+    first = int(token)
+    last = first + int(parameters.get("MaxResults", 10))
+    return list(items[first:last]), {"NextToken": str(last)} if last < len(items) else {}
+
+
+def check_tags(tags: Sequence[Mapping[str, str]], known: Sequence[Mapping[str, str]] = ()) -> None:
+    """Refuse tags that the service would refuse.
+
+    Raises
+    ------
+    ApiError
+        ``ValidationException``
+    """
+    keys = [tag["Key"] for tag in tags]
+    if len(set(keys)) < len(keys):
+        raise ApiError("ValidationException", "Duplicate tag keys found.")
+    if any(key.lower().startswith("aws:") for key in keys):
+        raise ApiError("ValidationException", "Tag keys must not start with aws:.")
+    if len({*keys, *(tag["Key"] for tag in known)}) > MAX_TAGS:
+        raise ApiError("ValidationException", f"A resource has at most {MAX_TAGS} tags.")
 
 
 def _matches(pattern: str, value: str) -> bool:

@@ -65,7 +65,12 @@ class ResourceType:
             reply = _translated(
                 call, operation, _parameters(operation, {**properties, self.name_key: name})
             )
-            self._settle(call, name)
+            try:
+                self._settle(call, name)
+            except ValueError:
+                # CloudFormation hears of no id, so that nobody else would delete it.
+                call(f"Delete{self.noun}", {self.name_key: name})
+                raise
             arn = str(next(iter(reply.values())))
             return arn, self._attributes(name, arn)
 
@@ -84,6 +89,7 @@ class ResourceType:
             del properties
             try:
                 name = find_by_arn(physical_id)[self.name_key]
+                self._until_at_rest(call, name)
                 call(f"Delete{self.noun}", {self.name_key: name})
             except ApiError as error:
                 if "Could not find" not in str(error):
@@ -101,15 +107,18 @@ class ResourceType:
 
     def _settle(self, call: Call, name: str) -> None:
         """Wait until an endpoint has come into service."""
-        if not self.updates:
-            return
-        while True:
+        found = self._until_at_rest(call, name)
+        if found.get("FailureReason"):
+            raise ValueError(found["FailureReason"])
+
+    def _until_at_rest(self, call: Call, name: str) -> dict[str, Any]:
+        """Wait while an endpoint changes, and return what there is then."""
+        while self.updates:
             found = call(f"Describe{self.noun}", {self.name_key: name})
             if found["EndpointStatus"] not in {"Creating", "Updating"}:
-                break
+                return found
             time.sleep(_POLL_SECONDS)
-        if found["FailureReason"]:
-            raise ValueError(found["FailureReason"])
+        return {}
 
 
 RESOURCE_TYPES = (

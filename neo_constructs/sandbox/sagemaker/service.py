@@ -60,7 +60,7 @@ class SageMaker:
             "DeleteEndpointConfig": hosting.configurations.delete,
             "CreateEndpoint": hosting.create_endpoint,
             "UpdateEndpoint": hosting.update_endpoint,
-            "DescribeEndpoint": hosting.endpoints.describe,
+            "DescribeEndpoint": hosting.describe_endpoint,
             "DeleteEndpoint": hosting.delete_endpoint,
             "AddTags": self._add_tags,
             "DeleteTags": self._delete_tags,
@@ -79,6 +79,8 @@ class SageMaker:
             message = f"The sandbox does not emulate sagemaker:{operation}."
             raise ApiError("UnknownOperationException", message, 501)
         requests.validate(operation, parameters)
+        if operation.startswith("Create"):
+            requests.check_tags(parameters.get("Tags", []))
         return self._operations[operation](parameters)
 
     def state(self) -> dict[str, Store]:
@@ -92,6 +94,7 @@ class SageMaker:
 
     def _add_tags(self, parameters: Parameters) -> dict[str, Any]:
         record = self.find_by_arn(parameters["ResourceArn"])
+        requests.check_tags(parameters["Tags"], record.get("Tags", []))
         new = {tag["Key"] for tag in parameters["Tags"]}
         kept = [tag for tag in record.get("Tags", []) if tag["Key"] not in new]
         record["Tags"] = [*kept, *parameters["Tags"]]
@@ -104,7 +107,9 @@ class SageMaker:
         return {}
 
     def _list_tags(self, parameters: Parameters) -> dict[str, Any]:
-        return {"Tags": self.find_by_arn(parameters["ResourceArn"]).get("Tags", [])}
+        tags = self.find_by_arn(parameters["ResourceArn"]).get("Tags", [])
+        found, following = requests.page(tags, {"MaxResults": requests.MAX_TAGS, **parameters})
+        return {"Tags": found, **following}
 
     def find_by_arn(self, arn: str) -> dict[str, Any]:
         """Return the record of a resource.
