@@ -83,7 +83,7 @@ class ArtifactArea:
         Those of the stack's own compile role.
     """
 
-    engine_policy: iam.Policy
+    engine_policy: iam.ManagedPolicy
     compile_policy: iam.Policy
 
 
@@ -227,15 +227,20 @@ class JobEngine(Construct):
         """
         name = place_hash(self, places(bucket, key))
         if name not in self._areas:
-            policies = []
-            for kind, role, statements in (
-                ("Bucket", self._role, self._artifact_statements(bucket, key)),
-                ("CompileBucket", self.compile_role, self.artifact_access(bucket, key)),
-            ):
-                policy = iam.Policy(self, f"{kind}{name}", roles=[role], statements=statements)
-                acknowledge_wildcards(policy, statements)
-                policies.append(policy)
-            self._areas[name] = ArtifactArea(*policies)
+            own, compiling = (
+                self._artifact_statements(bucket, key),
+                self.artifact_access(bucket, key),
+            )
+            # A managed policy: the CDK fills the role's inline policies with rights on sources.
+            area = ArtifactArea(
+                iam.ManagedPolicy(self, f"Bucket{name}", roles=[self._role], statements=own),
+                iam.Policy(
+                    self, f"CompileBucket{name}", roles=[self.compile_role], statements=compiling
+                ),
+            )
+            acknowledge_wildcards(area.engine_policy, own)
+            acknowledge_wildcards(area.compile_policy, compiling)
+            self._areas[name] = area
         return self._areas[name]
 
     def artifact_access(

@@ -132,7 +132,7 @@ def _statements(template: Json) -> list[tuple[str, Json]]:
     found = []
     for name, resource in template["Resources"].items():
         properties = resource.get("Properties", {})
-        if resource["Type"] == "AWS::IAM::Policy":
+        if resource["Type"] in {"AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"}:
             for role in properties["Roles"]:
                 found += [(role["Ref"], s) for s in properties["PolicyDocument"]["Statement"]]
         elif resource["Type"] == "AWS::IAM::Role":

@@ -67,6 +67,10 @@ def statements(found: Json, role: str) -> list[Json]:
             roles = [r.get("Ref", "") for r in resource["Properties"].get("Roles", [])]
             if any(name.startswith(role) for name in roles):
                 result += resource["Properties"]["PolicyDocument"]["Statement"]
+    for name, resource in found["Resources"].items():
+        if resource["Type"] == "AWS::IAM::Role" and name.startswith(role):
+            for policy in resource["Properties"].get("Policies", []):
+                result += policy["PolicyDocument"]["Statement"]
     return result
 
 

@@ -46,6 +46,8 @@ def test_what_the_engine_adds_to_a_stack(digits: Json) -> None:
         if name.startswith("NeoJobEngine")
     )
     assert found == [
+        "AWS::Events::Rule",
+        "AWS::IAM::ManagedPolicy",
         "AWS::IAM::Policy",
         "AWS::IAM::Policy",
         "AWS::IAM::Role",
@@ -54,6 +56,7 @@ def test_what_the_engine_adds_to_a_stack(digits: Json) -> None:
         "AWS::Lambda::EventInvokeConfig",
         "AWS::Lambda::Function",
         "AWS::Lambda::Function",
+        "AWS::Lambda::Permission",
         "AWS::Logs::LogGroup",
         "AWS::StepFunctions::StateMachine",
     ]
@@ -174,7 +177,7 @@ def test_the_state_machine_is_what_aws_would_take(digits: Json) -> None:
             todo += [c["Next"] for c in state.get("Choices", []) + state.get("Catch", [])]
     assert reachable == set(states)
     assert all(
-        error.startswith("Lambda.") or error in {"States.ALL", "States.Timeout"}
+        error.startswith("Lambda.") or error in {"States.ALL", "States.Timeout", "Sandbox.Timedout"}
         for state in states.values()
         for rule in state.get("Retry", []) + state.get("Catch", [])
         for error in rule["ErrorEquals"]

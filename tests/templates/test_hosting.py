@@ -111,6 +111,52 @@ def test_invoking_is_granted_on_the_endpoints_own_arn() -> None:
     ]
 
 
+def test_an_archive_of_ones_own_sets_the_scripts_variables() -> None:
+    scope = stack()
+    job = neo.CompilationJob(
+        scope,
+        "Job",
+        model_data=neo.ModelData.from_asset(DIGITS / "digits.onnx"),
+        target=neo.TargetDevice.ML_C5,
+    )
+    archive = neo.ServingArchive(
+        scope,
+        "Archive",
+        model_data_url=job.model_data_url,
+        inference_code=neo.InferenceCode.from_asset(DIGITS / "code"),
+        contract=neo.Contract.DLR,
+    )
+    neo.Model(
+        scope,
+        "Model",
+        model_data_url=archive.model_data_url,
+        artifact_bucket=job.artifact_bucket,
+        image=neo.InferenceImage.for_target(neo.Framework.onnx(), neo.TargetDevice.ML_C5),
+    )
+    found = template(scope)
+    container = the(found, "AWS::SageMaker::Model")["Properties"]["PrimaryContainer"]
+    assert container["Environment"]["SAGEMAKER_PROGRAM"] == "inference.py"
+    directory = container["Environment"]["SAGEMAKER_SUBMIT_DIRECTORY"]
+    assert directory["Fn::GetAtt"][1] == "SubmitDirectory"
+    (read,) = granting(found, "ModelRole", "s3:GetObject")
+    assert "/serving/*" in json.dumps(read["Resource"])
+
+
+def test_an_image_known_only_at_deploy_is_called_so() -> None:
+    scope = stack()
+    uri = cdk.CfnParameter(scope, "Uri").value_as_string
+    neo.Model(
+        scope,
+        "Model",
+        model_data_url="s3://elsewhere/model.tar.gz",
+        artifact_bucket=s3.Bucket.from_bucket_name(scope, "Artifacts", "elsewhere"),
+        image=neo.InferenceImage.from_uri(uri),
+    )
+    Annotations.from_stack(scope).has_warning(
+        "*", Match.string_like_regexp("no right to pull an image known only at deploy")
+    )
+
+
 def test_an_artifact_of_ones_own_is_served() -> None:
     scope = stack()
     bucket = s3.Bucket.from_bucket_name(scope, "Artifacts", "elsewhere")
@@ -130,7 +176,9 @@ def test_an_artifact_of_ones_own_is_served() -> None:
     container = the(found, "AWS::SageMaker::Model")["Properties"]["PrimaryContainer"]
     assert "sagemaker-inference-pytorch:2.0-cpu-py3" in json.dumps(container["Image"])
     (read,) = granting(found, "ModelRole", "s3:GetObject")
-    assert ":s3:::elsewhere/*" in json.dumps(read["Resource"])
+    assert ":s3:::elsewhere/model.tar.gz" in json.dumps(read["Resource"])
+    (listing,) = granting(found, "ModelRole", "s3:ListBucket")
+    assert listing["Condition"] == {"StringLike": {"s3:prefix": "model.tar.gz"}}
     pulls = granting(found, "ModelRole", "ecr:BatchGetImage")
     assert "repository/sagemaker-inference-pytorch" in json.dumps(pulls)
     assert not of_type(found, "AWS::Lambda::Function")

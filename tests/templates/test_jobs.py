@@ -44,12 +44,17 @@ def test_a_job_reads_as_the_api_names_it(digits: Json) -> None:
 def test_a_job_waits_for_the_rights_it_needs(digits: Json) -> None:
     policies = set(of_type(digits, "AWS::IAM::Policy"))
     engine_policy = {p for p in policies if p.startswith("NeoJobEngineRole")}
-    compile_policy = {p for p in policies if p.startswith("NeoJobEngineCompilePolicy")}
-    assert engine_policy
+    engine_policy |= set(of_type(digits, "AWS::IAM::ManagedPolicy"))
+    compile_policy = {p for p in policies if p.startswith("NeoJobEngineCompileBucket")}
+    watchers = set(of_type(digits, "AWS::Lambda::EventInvokeConfig")) | set(
+        of_type(digits, "AWS::Lambda::Permission")
+    )
+    assert len(engine_policy) == 2
     assert compile_policy
-    assert engine_policy | compile_policy <= set(the(digits, JOB)["DependsOn"])
-    assert engine_policy <= set(the(digits, ARCHIVE)["DependsOn"])
-    model_policy = {p for p in policies if p.startswith("DigitsModelRole")}
+    assert engine_policy | compile_policy | watchers <= set(the(digits, JOB)["DependsOn"])
+    assert engine_policy | watchers <= set(the(digits, ARCHIVE)["DependsOn"])
+    model_policy = {p for p in policies if p.startswith("DigitsModelPolicy")}
+    assert model_policy
     assert model_policy <= set(the(digits, "AWS::SageMaker::Model")["DependsOn"])
 
 
@@ -111,8 +116,136 @@ def test_a_role_of_ones_own_gets_what_the_job_needs() -> None:
     assert {"s3:GetObject", "s3:PutObject", "logs:PutLogEvents"} <= granted
     passed = granting(found, "NeoJobEngineRole", "iam:PassRole")
     assert "Own" in json.dumps(passed)
-    own_policy = {p for p in of_type(found, "AWS::IAM::Policy") if p.startswith("Own")}
+    own_policy = {p for p in of_type(found, "AWS::IAM::Policy") if p.startswith("JobPolicy")}
+    assert own_policy
     assert own_policy <= set(the(found, JOB)["DependsOn"])
+
+
+def test_a_role_of_another_stack_gets_the_rights_of_the_jobs_stack() -> None:
+    """By a policy where the job is: the prefix of names is that of the job's stack."""
+    app = cdk.App()
+    trusted = iam.ServicePrincipal("sagemaker.amazonaws.com")
+    parent = cdk.Stack(app, "Parent")
+    nested = cdk.NestedStack(parent, "Nested")
+    scopes = [cdk.Stack(app, "Other"), nested]
+    for scope in scopes:
+        role = iam.Role(parent, f"Own{scope.node.id}", assumed_by=trusted)
+        neo.CompilationJob(
+            scope,
+            "Job",
+            model_data=neo.ModelData.from_asset(DIGITS / "digits.onnx"),
+            target=neo.TargetDevice.ML_C5,
+            role=role,
+        )
+    for scope in scopes:
+        policies = of_type(template(scope), "AWS::IAM::Policy")
+        (policy,) = [p for i, p in policies.items() if "JobPolicy" in i]
+        assert "s3:PutObject" in json.dumps(policy)
+    assert not of_type(template(parent), "AWS::IAM::Policy")
+
+
+def test_another_bucket_is_another_policy() -> None:
+    """CloudFormation deletes the former one's when nothing of the old fleet runs any more."""
+
+    def ids(bucket: str) -> dict[str, set[str]]:
+        scope = stack()
+        job = neo.CompilationJob(
+            scope,
+            "Job",
+            model_data=neo.ModelData.from_asset(DIGITS / "digits.onnx"),
+            target=neo.TargetDevice.ML_C5,
+            artifact_bucket=s3.Bucket.from_bucket_name(scope, bucket, bucket),
+        )
+        neo.Model(
+            scope,
+            "Model",
+            compilation_job=job,
+            inference_code=neo.InferenceCode.from_asset(DIGITS / "code"),
+        )
+        found = template(scope)
+        return {
+            kind: {i for i in of_type(found, kind) if "Default" not in i}
+            for kind in ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy")
+        }
+
+    one, same, two = ids("one"), ids("one"), ids("two")
+    assert one == same
+    for kind, found in one.items():
+        assert found
+        assert not found & two[kind]
+
+
+@pytest.mark.parametrize("aspect", ["retain", "destroy"])
+def test_removal_policies_of_the_whole_stack(aspect: str) -> None:
+    """A retained custom resource would never get its Delete, and nobody would stop its job."""
+    scope = stack()
+    neo.CompilationJob(
+        scope,
+        "Job",
+        model_data=neo.ModelData.from_asset(DIGITS / "digits.onnx"),
+        target=neo.TargetDevice.ML_C5,
+    )
+    getattr(cdk.RemovalPolicies.of(scope), aspect)()
+    if aspect == "destroy":
+        assert the(template(scope), JOB)["DeletionPolicy"] == "Delete"
+        return
+    with pytest.raises(RuntimeError, match=r"RETAIN is given to a custom resource.*removal-policy"):
+        cdk.App.of(scope).synth()
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "says"),
+    [
+        ("k" * 129, "v", "129 characters"),
+        ("k", "v" * 257, "257 characters"),
+        ("aws:x", "v", "only AWS gives"),
+    ],
+)
+def test_tags_that_the_api_refuses(key: str, value: str, says: str) -> None:
+    scope = stack()
+    job = neo.CompilationJob(
+        scope,
+        "Job",
+        model_data=neo.ModelData.from_asset(DIGITS / "digits.onnx"),
+        target=neo.TargetDevice.ML_C5,
+    )
+    job.tags.set_tag(key, value)
+    with pytest.raises(RuntimeError, match=rf"{says}.*\[tags\]"):
+        cdk.App.of(scope).synth()
+
+
+@pytest.mark.parametrize("of_bucket", [True, False])
+def test_every_write_is_under_the_key_that_was_asked_for(of_bucket: bool) -> None:
+    """In the bucket's own case too: without a key, the API takes the account's default one."""
+    scope = stack()
+    key = kms.Key(scope, "Key")
+    job = neo.CompilationJob(
+        scope,
+        "Job",
+        model_data=neo.ModelData.from_asset(DIGITS / "digits.onnx"),
+        target=neo.TargetDevice.ML_C5,
+        artifact_bucket=neo.ArtifactBucket(
+            scope, "Artifacts", encryption_key=key if of_bucket else None
+        ),
+        encryption_key=None if of_bucket else key,
+    )
+    neo.Model(
+        scope,
+        "Model",
+        compilation_job=job,
+        inference_code=neo.InferenceCode.from_asset(DIGITS / "code"),
+    )
+    found = template(scope)
+    properties = the(found, JOB)["Properties"]
+    assert properties["OutputConfig"]["KmsKeyId"] == the(found, ARCHIVE)["Properties"]["KmsKeyId"]
+    assert ("KmsKeyIsBucketDefault" in properties) is of_bucket
+    for resource in found["Resources"].values():
+        document = resource.get("Properties", {}).get("PolicyDocument", {})
+        for statement in document.get("Statement", []):
+            if "kms:" in json.dumps(statement["Action"]):
+                assert "kms:ViaService" in statement["Condition"]["StringEquals"]
+    for role in ("NeoJobEngineRole", "NeoJobEngineCompileRole", "ModelRole"):
+        assert granting(found, role, "kms:Decrypt"), role
 
 
 def test_a_role_that_cannot_be_extended_is_told_what_it_needs() -> None:
@@ -126,8 +259,41 @@ def test_a_role_that_cannot_be_extended_is_told_what_it_needs() -> None:
         role=role,
     )
     Annotations.from_stack(scope).has_warning(
-        "*", Match.string_like_regexp("It must allow: .*s3:PutObject")
+        "*", Match.string_like_regexp("It needs this policy.*s3:PutObject.*/neo-")
     )
+
+
+def test_the_missing_rights_can_be_pasted() -> None:
+    scope = cdk.Stack(
+        cdk.App(), "Stack", env=cdk.Environment(account="210987654321", region="cn-north-1")
+    )
+    role = iam.Role.from_role_arn(scope, "Own", "arn:aws-cn:iam::1:role/neo", mutable=False)
+    neo.CompilationJob(
+        scope,
+        "Job",
+        model_data=neo.ModelData.from_asset(DIGITS / "digits.onnx"),
+        target=neo.TargetDevice.ML_C5,
+        role=role,
+        artifact_bucket=s3.Bucket.from_bucket_name(scope, "Artifacts", "artifacts"),
+    )
+    (entry,) = Annotations.from_stack(scope).find_warning(
+        "*", Match.string_like_regexp("cannot be extended")
+    )
+    text = str(entry.entry.data)
+    document, _ = json.JSONDecoder().raw_decode(text[text.index("{") :])
+    resources = [
+        each
+        for statement in document["Statement"]
+        for each in (
+            statement["Resource"]
+            if isinstance(statement["Resource"], list)
+            else [statement["Resource"]]
+        )
+    ]
+    assert "arn:aws-cn:s3:::artifacts/neo-*-????????-??????????-????????/*" in resources
+    logs = "arn:aws-cn:logs:cn-north-1:210987654321:log-group:/aws/sagemaker/CompilationJobs"
+    assert logs in resources
+    assert not any("{" in each or "Token" in each for each in resources)
 
 
 @pytest.mark.parametrize("own_role", [False, True])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,22 +28,23 @@ from tests.templates.stacks import (
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "security.md"
 ENGINE = [
-    ("NeoJobEngine/CompilePolicy", "IAM5", ":log-group:/aws/sagemaker/CompilationJobs:*"),
-    ("NeoJobEngine/CompilePolicy", "IAM5", "*"),
-    ("NeoJobEngine/CompilePolicy", "IAM5", "/neo-...-*"),
+    ("NeoJobEngine/Bucket", "IAM5", "/neo-...-*"),
+    ("NeoJobEngine/CompileBucket", "IAM5", "/neo-...-????????-??????????-????????/*"),
+    ("NeoJobEngine/CompileBucket", "IAM5", "/neo-...-????????/input/*"),
+    ("NeoJobEngine/CompileRole", "IAM5", "*"),
+    ("NeoJobEngine/CompileRole", "IAM5", ":log-group:/aws/sagemaker/CompilationJobs:*"),
     ("NeoJobEngine/Machine", "SF1", ""),
     ("NeoJobEngine/Machine", "SF2", ""),
+    ("NeoJobEngine/Role", "IAM5", "*"),
     ("NeoJobEngine/Role", "IAM5", ":compilation-job/neo-...-*"),
     ("NeoJobEngine/Role", "IAM5", ":execution:<NeoJobEngineMachineE2FCF793.Name>:*"),
-    ("NeoJobEngine/Role", "IAM5", "*"),
-    ("NeoJobEngine/Role", "IAM5", "/neo-...-*"),
 ]
 REST = [
-    ("Digits/Model/Role", "IAM5", ":log-group:/aws/sagemaker/Endpoints*"),
-    ("Digits/Model/Role", "IAM5", ":log-group:/aws/sagemaker/Endpoints*:*"),
-    ("Digits/Model/Role", "IAM5", ":repository/*"),
-    ("Digits/Model/Role", "IAM5", "*"),
-    ("Digits/Model/Role", "IAM5", "/neo-...-*"),
+    ("Digits/Model/Policy", "IAM5", "*"),
+    ("Digits/Model/Policy", "IAM5", "/neo-...-????????-??????????-????????/*"),
+    ("Digits/Model/Policy", "IAM5", "/neo-...-????????/serving/*"),
+    ("Digits/Model/Policy", "IAM5", ":log-group:/aws/sagemaker/Endpoints/*"),
+    ("Digits/Model/Policy", "IAM5", ":repository/*"),
     ("NeoArtifactBucket", "S1", ""),
 ]
 
@@ -73,6 +75,7 @@ def findings(
 
 def _readable(rule: str, path: str) -> tuple[str, str, str]:
     where = path.removeprefix("Stack/").removesuffix("/Resource").removesuffix("/DefaultPolicy")
+    where = re.sub(r"[0-9A-F]{8}$", "", where)  # policies of a bucket are named by its hash
     name, _, what = rule.removeprefix("AwsSolutions-").removesuffix("]").partition("[Resource::")
     head, has_prefix, tail = what.partition("neo-{")
     if has_prefix:

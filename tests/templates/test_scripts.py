@@ -13,7 +13,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 
 import neo_constructs as neo
-from neo_constructs.archive import remembered
+from neo_constructs.archive import cache, remembered
 from neo_constructs.archive.inspection import Inspection, inspect
 from neo_constructs.archive.packing import pack
 from neo_constructs.compilation import model_data
@@ -218,15 +218,15 @@ def test_an_unchanged_model_is_neither_read_nor_packed_at_the_next_synth(
         done.append("read")
         return inspect(path)
 
-    def packing(members: Mapping[str, Path], archive: Path) -> None:
+    def packing(members: Mapping[str, Path], archive: Path) -> str:
         done.append("packed")
-        pack(members, archive)
+        return pack(members, archive)
 
     first = synthesized()
     done = list[str]()
     once = functools.partial(remembered.inspect_once, look=look)
     monkeypatch.setattr(model_data, "inspect_once", once)
-    monkeypatch.setattr(model_data, "pack", packing)
+    monkeypatch.setattr(cache, "pack", packing)
     assert synthesized() == first
     assert done == []
     model.write_bytes(model.read_bytes() + b"\x72\x00")  # an empty field more: another model
