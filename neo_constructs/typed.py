@@ -12,6 +12,7 @@ import os
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import fields
 from typing import Any, Final, ParamSpec, TypeVar
 
 from neo_constructs.errors import ValidationError
@@ -83,7 +84,8 @@ def check_fields(value: Any) -> None:
         With a finding ``wrong-type`` for each.
     """
     hints: Mapping[str, Any] = _hints(type(value))  # type: ignore[arg-type] # a class is hashable
-    wrong = list(_check({name: getattr(value, name) for name in hints}, hints))
+    given = {field.name: getattr(value, field.name) for field in fields(value)}
+    wrong = list(_check(given, hints))
     if wrong:
         raise ValidationError(wrong, subject=type(value).__name__)
 

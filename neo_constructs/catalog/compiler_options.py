@@ -11,7 +11,7 @@ from neo_constructs.catalog.framework import Framework
 from neo_constructs.catalog.support import level_for
 from neo_constructs.catalog.target import TargetDevice
 from neo_constructs.findings import Finding, Level, listed, suggestion
-from neo_constructs.typed import typed
+from neo_constructs.typed import check_fields, typed
 
 PYTORCH_DTYPES = ("float", "float32", "int64", "long")  # API reference, OutputConfig
 LENGTHS = range(3, 1025)  # botocore, CompilerOptions
@@ -38,6 +38,10 @@ class CompilerOptions:
 
     encoded: str
     kind: str = "raw"
+
+    def __post_init__(self) -> None:
+        """Refuse fields of wrong types."""
+        check_fields(self)
 
     @classmethod
     @typed

@@ -12,7 +12,7 @@ from neo_constructs.catalog.support import level_for
 from neo_constructs.catalog.tables import documented
 from neo_constructs.catalog.target import TargetDevice
 from neo_constructs.findings import Finding, Level
-from neo_constructs.typed import typed
+from neo_constructs.typed import check_fields, typed
 
 Shape: TypeAlias = Sequence[int]
 
@@ -45,6 +45,10 @@ class DataInputConfig:
     is_checked: bool = True
     is_read: bool = False
 
+    def __post_init__(self) -> None:
+        """Refuse fields of wrong types; the value is judged with the framework."""
+        check_fields(self)
+
     @classmethod
     @typed
     def of(cls, text: str) -> DataInputConfig:
@@ -55,6 +59,7 @@ class DataInputConfig:
         return cls(text, is_checked=False)
 
     @classmethod
+    @typed
     def coerce(
         cls, value: DataInputConfig | Mapping[str, Shape] | Sequence[Shape]
     ) -> DataInputConfig:

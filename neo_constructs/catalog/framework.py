@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from neo_constructs.catalog.tables import documented
 from neo_constructs.errors import ValidationError
 from neo_constructs.findings import Finding, listed, suggestion
-from neo_constructs.typed import typed
+from neo_constructs.typed import check_fields, typed
 
 _MAJOR_MINOR = re.compile(r"\d+\.\d+(?=\.|$)")
 
@@ -37,18 +37,8 @@ class Framework:
     is_checked: bool = True
 
     def __post_init__(self) -> None:
-        """Refuse a number: 1.10 would arrive as 1.1."""
-        if self.version is not None and not isinstance(self.version, str):
-            raise ValidationError(
-                [
-                    Finding(
-                        code="wrong-type",
-                        where="framework",
-                        message=f"The version {self.version!r} is a number. Allowed: text.",
-                        fix=f"write it as {str(self.version)!r}.",
-                    )
-                ]
-            )
+        """Refuse a number for a version: 1.10 would arrive as 1.1."""
+        check_fields(self)
 
     @classmethod
     @typed

@@ -9,7 +9,7 @@ from typing import ClassVar
 from neo_constructs.catalog.tables import documented, service_model
 from neo_constructs.errors import ValidationError
 from neo_constructs.findings import Finding, Level, listed, suggestion
-from neo_constructs.typed import typed
+from neo_constructs.typed import check_fields, typed
 
 INSTANCE_TYPE = re.compile(r"ml\.(?P<family>[a-z0-9-]+)\.[a-z0-9]+")
 
@@ -38,6 +38,10 @@ class TargetDevice:
 
     name: str
     is_checked: bool = field(default=True, compare=False)
+
+    def __post_init__(self) -> None:
+        """Refuse fields of wrong types."""
+        check_fields(self)
 
     ML_C4: ClassVar[TargetDevice]
     ML_C5: ClassVar[TargetDevice]

@@ -81,6 +81,7 @@ class ArtifactBucket(s3.Bucket):
             )
 
     @staticmethod
+    @typed
     def of(scope: Construct) -> ArtifactBucket:
         """Return the bucket shared by the stack ``scope`` is in; the first call makes it."""
         stack = Stack.of(scope)

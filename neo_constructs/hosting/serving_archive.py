@@ -124,6 +124,7 @@ class ServingArchive(Resource):
         self.submit_directory: Final = Token.as_string(resource.get_att("SubmitDirectory"))
 
     @staticmethod
+    @typed
     def of_url(url: str | None) -> ServingArchive | None:
         """Return the archive whose ``model_data_url`` this is; None for any other URL."""
         token = Tokenization.reverse_string(url).first_token if url else None
