@@ -145,7 +145,9 @@ def check_tags(tags: Sequence[Mapping[str, str]], known: Sequence[Mapping[str, s
     keys = [tag["Key"] for tag in tags]
     if len(set(keys)) < len(keys):
         raise ApiError("ValidationException", "Duplicate tag keys found.")
-    if any(key.lower().startswith("aws:") for key in keys):
+    # CloudFormation gives tags of its own.
+    users = [key for key in keys if not key.startswith("aws:cloudformation:")]
+    if any(key.lower().startswith("aws:") for key in users):
         raise ApiError("ValidationException", "Tag keys must not start with aws:.")
     if len({*keys, *(tag["Key"] for tag in known)}) > MAX_TAGS:
         raise ApiError("ValidationException", f"A resource has at most {MAX_TAGS} tags.")
