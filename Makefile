@@ -7,7 +7,12 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 export SAGEMAKER_SUPPRESS_V2_WARNING := 1
 
-.PHONY: demo test test-iam lint bench simulate mutants fuzz frameworks record check-python clean constraints catalog golden
+# An environment that an interrupt left half made, or of another interpreter, is made anew.
+ifeq ($(filter clean constraints,$(MAKECMDGOALS)),)
+$(shell sh tools/check_venv.sh $(VENV) $(PYTHON) >&2)
+endif
+
+.PHONY: demo test test-iam lint floors bench simulate mutants fuzz frameworks record check-python clean constraints catalog golden
 
 demo: $(VENV)/.demo
 	@neo sandbox run -- python examples/digits/demo.py
@@ -24,6 +29,17 @@ lint: $(VENV)/.test
 	ruff format --check .
 	mypy
 	python tools/lint_templates.py
+
+# Synthesize with the lowest version of every declared range.
+floors: check-python
+	rm -rf $(VENV).floors && $(PYTHON) -m venv $(VENV).floors
+	$(PYTHON) tools/floors.py > $(VENV).floors/floors.txt
+	$(VENV).floors/bin/python -m pip install -q --disable-pip-version-check \
+	  -c $(VENV).floors/floors.txt -e '.[sandbox,local,fast]'
+	$(VENV).floors/bin/python tools/lint_templates.py --synthesize-only
+	$(VENV).floors/bin/neo run examples/digits/digits.onnx --code examples/digits/code \
+	  --payload examples/digits/image.json --content-type application/json
+	rm -rf $(VENV).floors
 
 bench: $(VENV)/.test
 	python benchmarks/catalog.py

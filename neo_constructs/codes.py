@@ -70,6 +70,7 @@ CODES: Final[Mapping[str, str]] = {
     "archive-no-model": "the archive holds no model of the framework",
     "archive-many-models": "the archive holds more models than the framework's one",
     "archive-suffix": "Neo is known to look for another file name",
+    "link-outside": "a link leads out of the folder that is packed",
     "archive-wrapped": "the archive holds a folder instead of its content",
     "archive-extra-file": "the archive holds a file that keeps the framework from being compiled",
     # the script

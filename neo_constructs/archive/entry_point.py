@@ -10,7 +10,7 @@ from enum import Enum
 from pathlib import Path, PurePosixPath
 
 from neo_constructs.archive import handlers
-from neo_constructs.archive.packing import members_of
+from neo_constructs.archive.packing import check_links, members_of
 from neo_constructs.archive.script_advice import advise, names_of
 from neo_constructs.catalog.framework import Framework
 from neo_constructs.catalog.target import TargetDevice
@@ -68,11 +68,12 @@ def check_code(path: Path, entry_point: str, contract: Contract) -> list[Finding
             return check_script(path / entry_point, contract)
         is_file = path.is_file()
         script = path if is_file else path / entry_point
-        others = [n for n in members_of(path) if n.endswith(".py") and path / n != script]
-        secrets = [n for n in members_of(path) if is_secret(n)] if not is_file else []
+        members = members_of(path)
+        others = [n for n in members if n.endswith(".py") and path / n != script]
+        secrets = [] if is_file else [n for n in members if is_secret(n)]
     except OSError as error:
         return [_finding(path, "script-missing", f"It cannot be read: {error}.", "")]
-    findings = check_script(script, contract)
+    findings = [*check_script(script, contract), *check_links(path, members)]
     if secrets:
         findings.append(
             Finding(

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from neo_constructs.archive import tar_reader
 from neo_constructs.archive.model_file import ModelFile, recognise
-from neo_constructs.archive.packing import fingerprint, members_of
+from neo_constructs.archive.packing import check_links, fingerprint, members_of
 from neo_constructs.catalog.framework import Framework
 from neo_constructs.findings import Finding, Level, listed
 
@@ -162,7 +162,8 @@ def _inspect_files(path: Path) -> Inspection:
     members = members_of(path)
     if not members:
         return _unusable(path, "model-missing", f"The folder {str(path)!r} holds no file.")
-    return inspect_members(path, members, fingerprint(members))
+    found = inspect_members(path, members, fingerprint(members))
+    return replace(found, findings=(*found.findings, *check_links(path, members)))
 
 
 def inspect_members(path: Path, members: Mapping[str, Path], digest: str = "") -> Inspection:

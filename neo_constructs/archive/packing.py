@@ -15,49 +15,61 @@ from pathlib import Path
 from typing import IO, Final
 
 from neo_constructs.archive.codec import compressed
+from neo_constructs.findings import Finding, Level, listed
 
 _BLOCK: Final = 1 << 20
+_NAMED: Final = 5
 _EXCLUDED_NAMES: Final = frozenset({"__pycache__", ".DS_Store", ".git", ".ipynb_checkpoints"})
 
 
 def members_of(path: Path) -> Mapping[str, Path]:
     """Return what a file or a folder puts into an archive: member name to file, sorted.
 
-    Left out: byte code, hidden copies that macOS adds (``._*``), and folders of tools. Links
-    inside the folder are followed.
+    Left out: byte code, hidden copies that macOS adds (``._*``), and folders of tools. Links are
+    followed; ``check_links`` names those that lead out of the folder.
 
     Raises
     ------
     OSError
-        If a folder cannot be read, something is neither a file nor a folder, or a link leads out
-        of the folder: what it leads to would be packed, and deployed, unseen.
+        If a folder cannot be read, or something is neither a file nor a folder.
     """
     if path.is_file():
         return {path.name: path}
     found = {}
-    root = path.resolve()
     for folder, folders, files in os.walk(path, onerror=_raise, followlinks=True):
         folders[:] = sorted(name for name in folders if name not in _EXCLUDED_NAMES)
         for name in folders:
             link = Path(folder) / name
-            _refuse_link_out(link, root)
             if link.is_symlink() and link.resolve() in _above(link):
                 raise OSError(f"the link {link} leads in a circle")
         for name in files:
             if name not in _EXCLUDED_NAMES and not name.startswith("._"):
                 file = Path(folder) / name
-                _refuse_link_out(file, root)
                 if not file.is_file():
                     raise OSError(f"{file} is neither a file nor a folder")
                 found[file.relative_to(path).as_posix()] = file
     return dict(sorted(found.items()))
 
 
-def _refuse_link_out(link: Path, root: Path) -> None:
-    if link.is_symlink() and not link.resolve().is_relative_to(root):
-        raise OSError(
-            f"the link {link} leads out of the folder, to {link.resolve()}; copy that into it"
+def check_links(path: Path, members: Mapping[str, Path]) -> list[Finding]:
+    """Say which members come from outside of a folder: they are packed, and deployed, with it."""
+    if path.is_file():
+        return []
+    root = path.resolve()
+    real = {name: file.resolve() for name, file in members.items()}
+    outside = [f"{name} ({file})" for name, file in real.items() if not file.is_relative_to(root)]
+    if not outside:
+        return []
+    return [
+        Finding(
+            code="link-outside",
+            level=Level.WARNING,
+            where=str(path),
+            message=f"Links lead out of the folder, and what they lead to is packed: "
+            f"{listed(outside[:_NAMED])}.",
+            fix="put the files themselves into the folder, or take the links out.",
         )
+    ]
 
 
 def _above(link: Path) -> set[Path]:

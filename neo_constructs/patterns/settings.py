@@ -16,7 +16,7 @@ from neo_constructs.catalog.framework import Framework
 from neo_constructs.catalog.target import TargetDevice
 from neo_constructs.errors import ValidationError, raise_errors
 from neo_constructs.findings import Finding, listed, parse_json, suggestion
-from neo_constructs.typed import check_fields, typed
+from neo_constructs.typed import typed
 
 CONTEXT_KEY: Final = "neo"
 _ENDPOINT_NAME = re.compile(r"[a-z][a-z0-9-]{0,40}")
@@ -170,10 +170,6 @@ class Settings:
     )
     tags: Mapping[str, str] = _setting(_texts, default_factory=dict)
     permissions_boundary: str | None = _setting(_text, default=None)
-
-    def __post_init__(self) -> None:
-        """Refuse fields of wrong types."""
-        check_fields(self)
 
     @classmethod
     @typed

@@ -78,6 +78,22 @@ def warned(code: str, title: str, make: Make, *says: str) -> Case:
     return built(code, title, make, *says, warnings=(code,))
 
 
+def warned_at_synth(code: str, title: str, make: Make, *says: str) -> Case:
+    """Return a case about what is only known when all constructs are there."""
+
+    def run(_folder: Path) -> list[Finding]:
+        scope = stack(IRELAND)
+        make(scope)
+        found = [text for each in scope.node.find_all() for text in each.node.validate()]
+        return [
+            Finding(code=match[1], where="tags", message=text)
+            for text in found
+            if (match := re.search(r"\[([a-z-]+)\]$", text))
+        ]
+
+    return Case(about=code, title=title, run=run, errors=(code,), says=says)
+
+
 def endpoint(**changes: Any) -> Make:
     return lambda scope: digits_endpoint(scope, **changes)
 
@@ -274,6 +290,12 @@ CASES = [
         endpoint(artifact_removal_policy=cdk.RemovalPolicy.SNAPSHOT), "RETAIN, DESTROY"),
     built("artifact-removal-policy", "destroyed", endpoint(artifact_removal_policy=DESTROY)),
     built("removal-policy", "of the artifact in a bucket of one's own", own_bucket(DESTROY)),
+    built("removal-policy", "what a job does anyway",
+          lambda scope: job(scope).apply_removal_policy(DESTROY)),
+    warned_at_synth("tags", "a key of 129 characters",
+                    lambda scope: job(scope).tags.set_tag("k" * 129, "v"), "129 characters"),
+    built("tags", "a key of 128 characters",
+          lambda scope: job(scope).tags.set_tag("k" * 128, "v" * 256)),
     bad("removal-policy", "of the job itself", lambda scope: job(scope).apply_removal_policy(RETAIN),
         "artifact_removal_policy"),
     built("removal-policy", "of the artifact", own_bucket(RETAIN)),

@@ -13,7 +13,7 @@ from io import BytesIO
 from pathlib import Path
 
 from neo_constructs.archive.check_model import check_model
-from neo_constructs.archive.entry_point import Contract, check_script
+from neo_constructs.archive.entry_point import Contract, check_code, check_script
 from neo_constructs.archive.inspection import check_members, inspect
 from neo_constructs.archive.model_file import recognise
 from neo_constructs.archive.payload import check_payloads
@@ -210,7 +210,50 @@ def script(
 GOOD_SCRIPT = "def neo_preprocess(p, c): ...\ndef neo_postprocess(r): ...\n"
 MXNET_FILES = ("model-symbol.json", "model-0000.params")
 
+
+def with_script(title: str, make: Callable[[Path], object], *codes: str) -> Case:
+    """Return a case about what lies beside a script."""
+
+    def run(folder: Path) -> list[Finding]:
+        code = folder / "code"
+        code.mkdir()
+        (code / "inference.py").write_text("def model_fn(d): return 0\n")
+        make(code)
+        return check_code(code, "inference.py", Contract.TOOLKIT)
+
+    return Case(about=codes[0] if codes else "script-secret", title=title, run=run, warnings=codes)
+
+
+def with_credentials(code: Path) -> None:
+    (code / ".aws").mkdir()
+    (code / ".aws/config").write_text("")
+
+
+def with_link(title: str, target: str, *codes: str) -> Case:
+    """Return a case about a model's folder with a link in it."""
+
+    def run(folder: Path) -> list[Finding]:
+        (folder / "elsewhere").write_text("secret")
+        (folder / "model").mkdir()
+        (folder / "model/model.onnx").write_bytes(ONNX)
+        (folder / "model/notes").write_text("")
+        (folder / "model/link").symlink_to(target)
+        return list(inspect(folder / "model").findings)
+
+    return Case(about="link-outside", title=title, run=run, warnings=codes)
+
+
 CASES = [
+    with_script(".env", lambda code: (code / ".env").write_text("KEY=1"), "script-secret"),
+    with_script("a private key", lambda code: (code / "server.pem").write_text(""),
+                "script-secret"),
+    with_script("credentials in a folder", with_credentials, "script-secret"),
+    with_script("a module called secret", lambda code: (code / "labels.json").write_text("{}")),
+    with_script("a link out of the code", lambda code: (code / "x").symlink_to("/etc/hostname"),
+                "link-outside"),
+    with_link("a file beside the model", "../elsewhere", "link-outside"),
+    with_link("the machine's own", "/etc/hostname", "link-outside"),
+    with_link("a file of the folder", "notes"),
     lacking("a state dict under another name", PYTORCH, "model.bin", says=(".pth", "model.bin")),
     lacking("ONNX declared as PyTorch", PYTORCH, "model.onnx"),
     lacking("Keras declared as TensorFlow", TENSORFLOW, "model.h5", says=(".pb",)),

@@ -33,6 +33,9 @@ LISTED = {
     "(AWS Lambda developer guide, Sending function logs to CloudWatch Logs); the emulator "
     "writes it itself",
     (ENGINE, "logs:PutLogEvents"): "as above",
+    (ENGINE, "lambda:InvokeFunction"): "Lambda hands over dropped events with the function's role "
+    "(AWS Lambda developer guide, Capturing records of Lambda asynchronous invocations); the "
+    "emulator has no destinations",
     (MACHINE, "lambda:InvokeFunction"): "Step Functions calls the function with the machine's "
     "role (Step Functions developer guide, IAM policies for Lambda); the emulator never "
     "assumes it",

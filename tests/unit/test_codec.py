@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from neo_constructs.archive import codec, tar_reader
+from neo_constructs.archive import codec, tar_member, tar_reader
 from neo_constructs.archive.inspection import inspect
 from neo_constructs.archive.packing import fingerprint, members_of, pack
 
@@ -80,8 +80,8 @@ def test_a_bomb_is_not_unpacked(
     archive = tmp_path / "model.tar.gz"
     (tmp_path / "zeros").write_bytes(bytes(64 << 20))
     pack({"model.pth": tmp_path / "zeros"}, archive)
-    for limit in ("_MIN_EXPANSION_BYTES", "_MAX_EXPANSION"):
-        monkeypatch.setattr(tar_reader, limit, 1)
+    for limit in ("MIN_EXPANSION_BYTES", "MAX_EXPANSION"):
+        monkeypatch.setattr(tar_member, limit, 1)
     (finding,) = inspect(archive).findings
     assert finding.code == "archive-beyond-reason"
 

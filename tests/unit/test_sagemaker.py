@@ -82,7 +82,10 @@ def packed(files: dict[str, str]) -> bytes:
     return out.getvalue()
 
 
-GOOD = "def model_fn(d):\n    return 1\n\ndef transform_fn(m, b, c, a):\n    return b, 'application/json'\n"
+GOOD = (
+    "def model_fn(d):\n    return 1\n\n"
+    "def transform_fn(m, b, c, a):\n    return b, 'application/json'\n"
+)
 
 
 @pytest.fixture

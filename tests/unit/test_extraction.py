@@ -1,0 +1,112 @@
+"""Archives of strangers are unpacked into a folder, and nowhere else."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from neo_constructs.archive import tar_member
+from neo_constructs.archive.tar_member import extract
+
+Entry = tuple[str, bytes, str, int]
+
+
+def tar(*entries: Entry) -> io.BytesIO:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.GNU_FORMAT) as made:
+        for name, kind, text, mode in entries:
+            info = tarfile.TarInfo(name)
+            info.type, info.mode = kind, mode
+            content = text.encode() if kind == tarfile.REGTYPE else b""
+            info.size = len(content)
+            info.linkname = "" if content else text
+            made.addfile(info, io.BytesIO(content))
+    out.seek(0)
+    return out
+
+
+def file(name: str, text: str = "x", mode: int = 0o644) -> Entry:
+    return name, tarfile.REGTYPE, text, mode
+
+
+def link(name: str, target: str) -> Entry:
+    return name, tarfile.SYMTYPE, target, 0o777
+
+
+def hard_link(name: str, target: str) -> Entry:
+    return name, tarfile.LNKTYPE, target, 0o644
+
+
+def test_files_folders_and_links_inside(tmp_path: Path) -> None:
+    entries = (
+        ("lib", tarfile.DIRTYPE, "", 0o700),
+        file("lib/a.so", "code", 0o4755),
+        file("./deep/er/b.txt", "text", 0o000),
+        link("lib/b.so", "a.so"),
+        link("top", "lib/../lib/a.so"),
+        hard_link("c.so", "lib/a.so"),
+        file("twice", "first"),
+        file("twice", "last"),
+    )
+    extract(tar(*entries), tmp_path, limit=1_000)
+    for name in ("lib/a.so", "lib/b.so", "top", "c.so"):
+        assert (tmp_path / name).read_text() == "code", name
+    assert (tmp_path / "lib/a.so").stat().st_mode & 0o7777 == 0o755
+    assert (tmp_path / "deep/er/b.txt").stat().st_mode & 0o7777 == 0o644
+    assert (tmp_path / "twice").read_text() == "last"
+
+
+@pytest.mark.parametrize(
+    ("entries", "says"),
+    [
+        ((file("/etc/x"),), "outside"),
+        ((file("../x"),), "outside"),
+        ((file("a/../../x"),), "outside"),
+        ((link("a", "/etc/passwd"),), "out of the folder"),
+        ((link("a", "../x"),), "out of the folder"),
+        ((link("deep/a", "../../x"),), "out of the folder"),
+        ((hard_link("a", "/etc/passwd"),), "out of the folder"),
+        ((hard_link("a", "../x"),), "out of the folder"),
+        ((("null", tarfile.CHRTYPE, "", 0o666),), "a device"),
+        ((("pipe", tarfile.FIFOTYPE, "", 0o666),), "a device"),
+    ],
+)
+def test_what_would_land_outside_is_refused(
+    entries: tuple[Entry, ...], says: str, tmp_path: Path
+) -> None:
+    inside = tmp_path / "in"
+    inside.mkdir()
+    with pytest.raises(tarfile.TarError, match=says):
+        extract(tar(*entries), inside, limit=1_000)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["in"]
+
+
+def test_a_link_is_not_written_through(tmp_path: Path) -> None:
+    """A link that was there before, or that leads out once another link is in its way."""
+    inside, outside = tmp_path / "in", tmp_path / "out"
+    inside.mkdir()
+    outside.mkdir()
+    (inside / "old").symlink_to(outside)
+    with pytest.raises(tarfile.TarError, match="goes through a link"):
+        extract(tar(file("old/x")), inside, limit=1_000)
+    assert list(outside.iterdir()) == []
+
+
+@pytest.mark.parametrize("entries", [(file("a", "x" * 2_000),), tuple([file("a")] * 30)])
+def test_there_is_an_end(
+    entries: tuple[Entry, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tar_member, "MAX_MEMBERS", 20)
+    with pytest.raises(tarfile.TarError, match="more than anyone would unpack"):
+        extract(tar(*entries), tmp_path, limit=1_000)
+
+
+def test_pythons_own_extraction_is_not_used(project: Path) -> None:
+    """Its filter came with 3.11.4 only."""
+    sources = [*(project / "neo_constructs").rglob("*.py"), *(project / "lambda").rglob("*.py")]
+    assert not [
+        f for f in sources if "extractall" in f.read_text() or "unpack_archive" in f.read_text()
+    ]

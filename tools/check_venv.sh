@@ -1,0 +1,10 @@
+#!/bin/sh
+# Remove a virtual environment that is broken, half made, or of another interpreter.
+#   check_venv.sh FOLDER PYTHON
+ask='import sys; print(sys.version, sys.base_prefix)'
+[ -d "$1" ] || exit 0
+if [ "$("$1/bin/python" -c "$ask" 2>/dev/null)" = "$("$2" -c "$ask" 2>/dev/null)" ] \
+  && "$1/bin/python" -m pip --version >/dev/null 2>&1; then
+  exit 0
+fi
+rm -rf "$1"
