@@ -28,7 +28,10 @@ MAX_EVENT_BYTES = 225_000
 _NEEDED_BY_DELETE = ("StateMachineArn", "OutputConfig", "OutputLocation", "ArtifactRemovalPolicy")
 # The query of a URL, and the parameters of a signature wherever they stand, in any spelling that
 # JSON or a person may give them.
-_QUERY = re.compile(r"((?:https?://|[\w.-]+\.amazonaws\.com)[^\s\"'?]*)\?[^\s\"']+", re.IGNORECASE)
+_QUERY = re.compile(
+    r"((?:https?://|amazonaws\.com)[^\s\"'?]{0,2048})\?[^\s\"']+",
+    re.IGNORECASE,
+)
 _SIGNATURE = re.compile(
     r"((?:X-Amz-(?:Signature|Credential|Security-Token)|AWSAccessKeyId|Signature)(?:=|%3D))"
     r"[^\s&\"'\\]+",

@@ -128,6 +128,7 @@ def run(
         try:
             seconds = time.monotonic() - began
             click.echo(f"loaded in {seconds:.1f} s, as {_CONTAINERS[contract]}", err=True)
+            _warn_of_pickles(model, payloads)
             failures = sum(_send(container, p, content_type, accept) for p in payloads)
             if listening:
                 _serve(container, listening)
@@ -191,6 +192,16 @@ def _send(container: LocalContainer, path: Path, content_type: str | None, accep
 def _type_of(name: str) -> str:
     suffix = Path(name).suffix
     return _TYPES.get(suffix) or mimetypes.guess_type(name)[0] or "application/octet-stream"
+
+
+def _warn_of_pickles(model: ModelFile | None, payloads: tuple[Path, ...]) -> None:
+    """Say what the container loads in a way that runs code which is in it."""
+    risky = [str(p) for p in payloads if p.suffix == ".npy"]
+    if model and model.format == "xgboost-pickle":
+        risky.append(model.where)
+    if risky:
+        names = ", ".join(risky)
+        click.echo(f"{names}: loaded as the container does, which runs code in pickles", err=True)
 
 
 def _shown(reply: Reply) -> str:

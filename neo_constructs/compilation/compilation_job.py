@@ -92,6 +92,25 @@ class CompilationJob(Resource):
     artifact_removal_policy
         ``DESTROY`` deletes the job's own artifact with it. Default: ``RETAIN``.
 
+    Attributes
+    ----------
+    compilation_job_name, compilation_job_arn
+        Of the job, known at deploy.
+    model_data_url
+        The compiled artifact, an ``s3://`` URI known at deploy.
+    inference_image
+        The image that the finished job reports, known at deploy.
+    expected_image
+        The catalog's image for framework and target; None where it has none.
+    image_matches_catalog
+        ``true`` or ``false`` as text: whether the two are the same, known at deploy.
+    target, framework
+        What is compiled for what.
+    artifact_bucket, encryption_key, artifact_removal_policy, role
+        As given, or the defaults.
+    tags
+        The tags of the job. A change compiles nothing.
+
     Raises
     ------
     ValidationError

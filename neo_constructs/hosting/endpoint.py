@@ -30,6 +30,11 @@ class Endpoint(Resource):
     endpoint_name
         Default: CloudFormation makes one. A name of your own is stable for clients.
 
+    Attributes
+    ----------
+    endpoint_name, endpoint_arn
+        Known at deploy.
+
     Raises
     ------
     ValidationError

@@ -65,6 +65,13 @@ class EndpointConfig(Resource):
     encryption_key
         Encrypts the instances' storage. Default: SageMaker's own key.
 
+    Attributes
+    ----------
+    endpoint_config_name, endpoint_config_arn
+        Known at deploy.
+    production_variants
+        As given.
+
     Raises
     ------
     ValidationError

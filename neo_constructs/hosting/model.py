@@ -67,6 +67,17 @@ class Model(Resource):
         Default: on, but off where the container must reach out as it starts: for a script in S3,
         or for what a ``requirements.txt`` beside the script names.
 
+    Attributes
+    ----------
+    model_name, model_arn
+        Known at deploy.
+    compilation_job
+        As given.
+    role
+        As given, or the model's own.
+    target
+        What the model was compiled for, if a job of this app compiled it; else None.
+
     Raises
     ------
     ValidationError

@@ -57,6 +57,18 @@ class ServingArchive(Resource):
         Whether the container will be cut off from the network. Then the deploy refuses a
         ``requirements.txt`` in the script's archive, which it could not install. Default: False.
 
+    Attributes
+    ----------
+    model_data_url
+        What the model is made from: the archive, or the compiled artifact where the script has an
+        archive of its own. Known at deploy.
+    submit_directory
+        ``SAGEMAKER_SUBMIT_DIRECTORY`` of the container, known at deploy.
+    entry_point
+        ``SAGEMAKER_PROGRAM`` of the container.
+    artifact_bucket
+        As given, or the stack's.
+
     Raises
     ------
     ValidationError

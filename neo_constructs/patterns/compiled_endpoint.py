@@ -63,6 +63,13 @@ class CompiledEndpoint(Construct):
     artifact_removal_policy
         ``DESTROY`` deletes a compiled artifact with its job. Default: ``RETAIN``.
 
+    Attributes
+    ----------
+    compilation_jobs, models
+        One of each in this release.
+    endpoint_config, endpoint
+        The configuration, and the endpoint that it is served by.
+
     Raises
     ------
     ValidationError

@@ -33,6 +33,11 @@ class CompiledEndpointStack(Stack):
     kwargs
         Everything else that ``aws_cdk.Stack`` takes, such as ``env``.
 
+    Attributes
+    ----------
+    endpoints
+        The endpoints by their names among the settings.
+
     Raises
     ------
     ValidationError

@@ -111,7 +111,7 @@ def test_a_life(account: Account) -> None:
     bucket, prefix = account.physical_id("Life", BUCKET), account.prefix("Life")
     assert account.delete("Life") == "DELETE_COMPLETE"
     assert account.jobs(prefix) == {}
-    kept = ("-ml_c5.tar.gz", "-ml_m5.tar.gz", "/result.json")
+    kept = ("-ml_c5.tar.gz", "-ml_m5.tar.gz", ".json")
     assert all(key.endswith(kept) for key in account.keys(bucket))
 
     assert account.create("Life", one) == "CREATE_COMPLETE", account.said("Life")
@@ -246,6 +246,28 @@ def test_a_script_goes_into_the_served_archive(account: Account, tmp_path: Path)
 
     assert account.delete("Served") == "DELETE_COMPLETE", account.said("Served")
     assert not [key for key in account.keys(bucket) if "/serving/" in key]
+
+
+def test_a_script_that_raises_is_corrected_and_deployed_again(
+    account: Account, tmp_path: Path
+) -> None:
+    """A failed first deploy leaves no endpoint that keeps the next one from being made."""
+    endpoint = "fixed-name"
+    good, build_bad = account.synthesize(served(tmp_path, 1)), served(tmp_path, 2)
+    (tmp_path / "code2/inference.py").write_text(
+        "def model_fn(folder):\n    raise RuntimeError('not yet')\n"
+    )
+    bad = account.synthesize(build_bad)
+    for template in (good, bad):
+        (found,) = [
+            r for r in template["Resources"].values() if r["Type"] == "AWS::SageMaker::Endpoint"
+        ]
+        found["Properties"]["EndpointName"] = endpoint
+    assert account.create("Broken", bad) == "ROLLBACK_COMPLETE"
+    assert "not yet" in account.said("Broken")
+    assert account.delete("Broken") == "DELETE_COMPLETE"
+    assert account.create("Broken", good) == "CREATE_COMPLETE", account.said("Broken")
+    assert account.delete("Broken") == "DELETE_COMPLETE"
 
 
 def job_under_way(account: Account, name: str, settled: dict[str, str]) -> str:

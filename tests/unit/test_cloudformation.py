@@ -20,6 +20,7 @@ from neo_jobs.cloudformation import (
     response_body,
     send,
     stack_prefix,
+    without_secrets,
 )
 
 from tests.lifecycle.events import PREFIX, STACK_ID, event
@@ -110,3 +111,32 @@ def test_one_refusal_of_an_answer_is_not_the_last_word() -> None:
 def test_an_answer_that_cannot_be_delivered_is_an_error(code: int) -> None:
     with pytest.raises(OSError, match=r".*"):
         deliver(*[code] * 5)
+
+
+SECRET = "0123456789abcdef"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"https://b.s3.amazonaws.com/k?X-Amz-Signature={SECRET}&X-Amz-Date=1",
+        f"HTTPS://B.S3.AMAZONAWS.COM/k?x-amz-signature={SECRET}",
+        f"b.s3.amazonaws.com/k?X-Amz-Signature={SECRET}",
+        f"https://b/k?a=1\\u0026X-Amz-Signature={SECRET}\\u0026b=2",
+        f"'a=1&X-Amz-Signature={SECRET}'",
+        f"X-Amz-Security-Token%3D{SECRET}",
+        f"https://b/k?AWSAccessKeyId=1&Signature={SECRET}&Expires=2",
+        json.dumps({"ResponseURL": f"https://b/k?X-Amz-Credential={SECRET}&x=1"}),
+        json.dumps(json.dumps({"url": f"https://b/k?X-Amz-Signature={SECRET}"})),
+    ],
+)
+def test_no_spelling_of_a_signature_is_shown(text: str) -> None:
+    assert SECRET not in without_secrets(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["why? because", "s3://bucket/key?not", "a=1&b=2", "Signature mismatch", "x" * 1_000_000],
+)
+def test_what_is_no_secret_is_kept(text: str) -> None:
+    assert without_secrets(text) == text
