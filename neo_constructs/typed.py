@@ -107,6 +107,8 @@ def _wrong_type(name: str, value: object, hint: Any) -> Finding:
     allowed = list(dict.fromkeys(_names(hint)))
     shown = shortened(repr(value), 80)
     fix = f"write {_example(hint, shown)}."
+    if allowed[0] in {"int", "float"} and hasattr(value, "item"):
+        fix = f"write {allowed[0]}(...) around it: JSON and the CDK take Python's own numbers."
     if "str" in allowed and isinstance(value, int | float) and not isinstance(value, bool):
         fix = f"write it as {shortened(str(value), 80)!r}; Python takes 1.10 for 1.1."
     return Finding(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -19,6 +20,7 @@ from neo_jobs.transfer import Transfer
 Client: TypeAlias = Any
 
 RESOURCE_TYPE = "Custom::NeoCompilationJob"
+_REGISTRY = re.compile(r"\d{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com(\.cn)?")
 
 
 class CompilationJobs:
@@ -226,7 +228,7 @@ class CompilationJobs:
             return core.Observed(job=job)
         if request.type == "Delete":
             return core.Observed(job=job) if job else self._observe_leftovers(request, clock)
-        has_input = self._has_input(request, clock)
+        has_input = self._has_input(request)
         if job is None:
             result, is_damaged = self._result(request, bucket)
             tags = self._tags(result.arn) if result and _may_retag(request) else None
@@ -235,7 +237,7 @@ class CompilationJobs:
             )
         return core.Observed(
             job=job,
-            has_input=has_input,
+            has_input=has_input and not clock.keeps(spec.input_key(request, name)),
             has_artifact=self._exists(job.artifact),
             has_record=self._has(bucket, request, name),
         )
@@ -245,10 +247,9 @@ class CompilationJobs:
         key = spec.record_key(request, name)
         return bool(bucket) and storage.head(self._s3, bucket, key) is not None
 
-    def _has_input(self, request: Request, clock: core.Clock) -> bool:
+    def _has_input(self, request: Request) -> bool:
         key = spec.input_key(request, spec.job_name(request))
-        found = storage.head(self._s3, spec.bucket(request), key)
-        return found is not None and not clock.keeps(key)
+        return storage.head(self._s3, spec.bucket(request), key) is not None
 
     def _observe_leftovers(self, request: Request, clock: core.Clock) -> core.Observed:
         """Look for what a job whose record is gone has left in the bucket."""
@@ -256,7 +257,8 @@ class CompilationJobs:
         if not bucket:
             return core.Observed()
         try:
-            has_input = self._has_input(request, clock)
+            key = spec.input_key(request, name)
+            has_input = not clock.keeps(key) and self._has_input(request)
             leftovers = spec.destroys(request) and any(
                 not clock.keeps(found["Key"])
                 for prefix in _destroyed(request, name)
@@ -349,9 +351,16 @@ def _is_of_job(request: Request, result: core.Result, name: str) -> bool:
 
 
 def _has_known_image(request: Request, result: core.Result) -> bool:
-    """Whether a recorded image comes from the registry that the template expects."""
+    """Whether a recorded image comes from the registry that the template expects.
+
+    A framework or target that the catalog does not know has none; its image is one of ECR's, which
+    the model's role can pull from known accounts only.
+    """
     expected = str(request.properties.get("ExpectedInferenceImage") or "")
-    return not result.image or result.image.partition("/")[0] == expected.partition("/")[0]
+    registry = result.image.partition("/")[0]
+    if not expected:
+        return not registry or bool(_REGISTRY.fullmatch(registry))
+    return registry in {"", expected.partition("/")[0]}
 
 
 def _is_missing(error: ClientError) -> bool:

@@ -171,12 +171,12 @@ def stop_executions(executions: Sequence[Execution], clock: Clock) -> StopExecut
 
 def settle(executions: Sequence[Execution], clock: Clock) -> Wait | None:
     """Return how long the last step of an execution that was stopped may still act."""
-    if clock.has_settled:
+    stopped = [e.ended + STEP_SECONDS for e in executions if e.ended and e.status != "SUCCEEDED"]
+    quiet = max(stopped, default=clock.now)
+    left = math.ceil(quiet - clock.now)
+    if left <= 0 or quiet <= clock.settled:
         return None
-    quiet = [e.ended + STEP_SECONDS for e in executions if e.ended and e.status != "SUCCEEDED"]
-    left = math.ceil(max(quiet, default=clock.now) - clock.now)
-    why = "the last step of an older request may still run"
-    return Wait(left, why, is_settling=True) if left > 0 else None
+    return Wait(left, "the last step of an older request may still run", settles=quiet)
 
 
 # --- what older requests have left ----------------------------------------------------------

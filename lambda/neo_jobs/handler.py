@@ -83,6 +83,9 @@ class Work:
     """Leave it to the worker."""
 
 
+_BEGINNINGS = core.CopyInput | core.CreateJob | core.WriteArchive
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """How far an execution has come: what one step hands to the next.
@@ -95,11 +98,14 @@ class Progress:
         Whether a newer request has come: this one only undoes what it has made.
     kept
         Keys and prefixes that S3 refuses to delete.
+    is_blind
+        Whether this step could not look for newer requests: it begins nothing.
     """
 
     is_fenced: bool = False
     is_superseded: bool = False
     kept: tuple[str, ...] = ()
+    is_blind: bool = False
 
     @classmethod
     def of(cls, state: State) -> Progress:
@@ -185,8 +191,8 @@ class Engine:
                 return self.abort(state)
             case {"requestPayload": dropped}:
                 return self.open(dropped, is_last=True)
-            case {"detail": {"executionArn": arn}}:
-                return self.answer_for(arn)
+            case {"detail": {"executionArn": arn, "status": status}}:
+                return self.answer_for(arn, status)
         return self.open(event)
 
     def open(self, event: Mapping[str, Any], *, is_last: bool = False) -> dict[str, Any]:
@@ -237,7 +243,7 @@ class Engine:
             polls=int(state.get("Polls", 0)),
             missing=int(state.get("Missing", 0)),
             why=str(state.get("Why", "")),
-            has_settled=bool(state.get("Settled")),
+            settled=float(state.get("Settled") or 0),
             kept=progress.kept,
         )
         progress, action = self._act(request, clock, budget, progress)
@@ -257,7 +263,7 @@ class Engine:
             "Polls": clock.polls + 1,
             "Missing": clock.missing + wait.is_missing_artifact,
             "Why": wait.why,
-            "Settled": clock.has_settled or wait.is_settling,
+            "Settled": max(clock.settled, wait.settles),
             "Fenced": progress.is_fenced,
             "Superseded": progress.is_superseded,
             "Kept": list(progress.kept),
@@ -275,16 +281,23 @@ class Engine:
         self._answer(request, self._given_up(request, core.Fail(reason)))
         return {"Version": STATE_VERSION, "Done": True}
 
-    def answer_for(self, execution_arn: str) -> dict[str, Any]:
+    def answer_for(self, execution_arn: str, status: str) -> dict[str, Any]:
         """Answer for an execution that has ended without an answer.
 
         One that someone stopped, or that met a limit of Step Functions. What a newer request has
         stopped is not waited for any more.
+
+        Raises
+        ------
+        RuntimeError
+            If the description of the execution is behind: Lambda delivers the event again.
         """
         found = self._states.describe_execution(executionArn=execution_arn)
+        if found["status"] == "RUNNING":
+            raise RuntimeError(f"{execution_arn} is {status}, and described as RUNNING")
         request = _served(found["input"])
         is_ours = found.get("cause") == fence.STOP_CAUSE
-        if request and found["status"] not in {"RUNNING", "SUCCEEDED"} and not is_ours:
+        if request and found["status"] != "SUCCEEDED" and not is_ours:
             why = found.get("cause") or found.get("error") or "no cause is given"
             reason = f"The job engine's execution ended as {found['status']}: {why}"
             self._answer(request, self._given_up(request, core.Fail(reason)))
@@ -303,6 +316,8 @@ class Engine:
             if before is not None:
                 return progress, before
             action = resource.next_action(request, clock)
+            if progress.is_blind and isinstance(action, _BEGINNINGS):
+                action = core.Wait(core.FAULT_SECONDS, "executions cannot be listed")
             resource.perform(request, action)
         except NeedsWorker:
             return progress, Work()
@@ -319,7 +334,15 @@ class Engine:
 
         The action is what there is to do about them; None if the request may act for itself.
         """
-        executions = self._other_executions(request)
+        if progress.is_fenced and clock.is_late:
+            return progress, None  # what runs must be stopped, whoever else there is
+        try:
+            executions = self._other_executions(request)
+        except ClientError as error:
+            if not (progress.is_fenced and core.is_passing(_code(error))):
+                raise
+            return replace(progress, is_blind=True), None
+        progress = replace(progress, is_blind=False)
         if progress.is_superseded or fence.is_superseded(request, executions, clock.started):
             action = self._withdraw(request, resource, clock)
             return replace(progress, is_superseded=True), action

@@ -172,8 +172,9 @@ class Clock:
         How many of them found the job completed without its artifact.
     why
         What the last step waited for.
-    has_settled
-        Whether the last steps of older executions have been waited for.
+    settled
+        Until when the last steps of older executions have been waited for, in seconds since the
+        epoch: by the machine, whatever this clock says.
     kept
         Keys and prefixes that S3 refuses to delete.
     """
@@ -184,7 +185,7 @@ class Clock:
     polls: int = 0
     missing: int = 0
     why: str = ""
-    has_settled: bool = False
+    settled: float = 0
     kept: tuple[str, ...] = ()
 
     def keeps(self, key: str) -> bool:
@@ -283,7 +284,7 @@ class Wait:
     seconds: int
     why: str
     is_missing_artifact: bool = False
-    is_settling: bool = False
+    settles: float = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ MAX_MODEL_MEMBERS = 100_000
 # Extension headers (long names, PAX records) are read into memory whole.
 MAX_HEADER_BYTES = 1 << 16
 MAX_HEADERS = 8  # in a row, for one member
+MAX_NAME = 4_096  # characters: Linux unpacks no longer path
 _EXTENSIONS = frozenset(
     {tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE}
     | {tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK}
@@ -103,6 +104,7 @@ def _add_script(
             go_on()
             if count == MAX_SCRIPT_MEMBERS:
                 raise Refused(f"The script's archive holds more than {count:,} members.")
+            _require_short(member.name)
             name = posixpath.normpath(member.name)
             if _OTHER & {*name.split("/")} or posixpath.basename(name).startswith("._"):
                 continue
@@ -139,21 +141,33 @@ def _check(script: Script, names: list[str]) -> None:
 
 def _add_model(archive: tarfile.TarFile, open_model: Open, go_on: Callable[[], None]) -> None:
     with _members(open_model, "The compiled artifact") as (source, members):
+        links: set[str] = set()
         for count, member in enumerate(members):
             go_on()
             if count == MAX_MODEL_MEMBERS:
                 raise Refused(f"The compiled artifact has more than {count:,} members.")
             # Whoever unpacks it takes a leading slash away.
             name = posixpath.normpath(member.name.lstrip("/"))
+            _require_short(member.name)
+            _require_short(member.linkname)
             if _is_outside(name):
                 raise Refused(f"The compiled artifact has {member.name!r}, outside of the archive.")
-            if not (member.isreg() or member.isdir() or _links_inside(member, name)):
+            if _goes_through(name, links):
+                raise Refused(f"The compiled artifact has {member.name!r}, which lies in a link.")
+            if not (member.isreg() or member.isdir() or _links_inside(member, name, links)):
                 raise Refused(
                     f"The compiled artifact has {member.name!r}, a device or a link that leads "
                     "outside of the archive."
                 )
+            if not (member.isreg() or member.isdir()):
+                links.add(name)
             if name.split("/")[0] != CODE:
                 _add(archive, _Content(source, member, go_on), member, name)
+
+
+def _require_short(name: str) -> None:
+    if len(name) > MAX_NAME:
+        raise Refused(f"The archive has a name of {len(name):,} characters: {name[:80]!r}...")
 
 
 def _is_outside(name: str) -> bool:
@@ -161,13 +175,24 @@ def _is_outside(name: str) -> bool:
     return name.startswith(("/", "../")) or name == ".."
 
 
-def _links_inside(member: tarfile.TarInfo, name: str) -> bool:
+def _goes_through(name: str, links: set[str]) -> bool:
+    """Whether a name lies in one of the links before it, which may lead anywhere."""
+    parts = name.split("/")
+    return any("/".join(parts[:end]) in links for end in range(1, len(parts)))
+
+
+def _links_inside(member: tarfile.TarInfo, name: str, links: set[str]) -> bool:
     """Whether a member is a link to something in the archive; it cannot lead to a script."""
     if not (member.issym() or member.islnk()) or member.linkname.startswith("/"):
         return False
+    parts = [part for part in member.linkname.split("/") if part not in {"", "."}]
+    if ".." in parts[parts.count("..") :]:
+        return False  # up out of a folder that may be a link itself, which leads elsewhere
     folder = posixpath.dirname(name) if member.issym() else ""
     target = posixpath.normpath(posixpath.join(folder, member.linkname))
-    return not _is_outside(target) and target.split("/")[0] != CODE
+    if _is_outside(target) or _goes_through(target, links):
+        return False
+    return target.split("/")[0] not in {CODE, "."}
 
 
 class _Content:
@@ -236,6 +261,17 @@ class _Member(tarfile.TarInfo):
             raise tarfile.ReadError(f"a header is damaged: {error}") from error
         finally:
             vars(tarfile_)["headers"] = depth
+
+    def _proc_sparse(self, tarfile_: tarfile.TarFile) -> tarfile.TarInfo:
+        """Refuse a sparse file whose map goes on in blocks without end."""
+        if self._sparse_structs[1]:  # type: ignore[attr-defined] # of tarfile's own
+            raise tarfile.ReadError("a sparse file has a map that is longer than its header")
+        made: tarfile.TarInfo = super()._proc_sparse(tarfile_)  # type: ignore[misc]
+        return made
+
+    def _proc_gnusparse_10(self, *_: object) -> None:
+        """Refuse a sparse file whose map is read from its content, however long that is."""
+        raise tarfile.ReadError("a sparse file has its map in its content")
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from typing import Final
 from neo_constructs.archive.packing import pack
 
 _NAME: Final = "neo_constructs"
+_OTHERS_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
 
 
 @functools.cache
@@ -30,8 +31,10 @@ def _base(chosen: str) -> Path:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         found = folder.lstat()
         is_mine = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
+        if is_mine and found.st_mode & _OTHERS_WRITE:
+            shutil.rmtree(folder)  # others may have put something there
+            folder.mkdir(mode=0o700)
         if is_mine:
-            folder.chmod(0o700)
             return folder
     except OSError:  # a home that cannot be written to, as in some build systems
         pass

@@ -53,6 +53,17 @@ class Member(tarfile.TarInfo):
         finally:
             vars(tarfile_)["headers"] = depth
 
+    def _proc_sparse(self, tarfile_: tarfile.TarFile) -> tarfile.TarInfo:
+        """Refuse a sparse file whose map goes on in blocks without end."""
+        if self._sparse_structs[1]:  # type: ignore[attr-defined] # of tarfile's own
+            raise tarfile.ReadError("a sparse file has a map that is longer than its header")
+        made: tarfile.TarInfo = super()._proc_sparse(tarfile_)  # type: ignore[misc]
+        return made
+
+    def _proc_gnusparse_10(self, *_: object) -> None:
+        """Refuse a sparse file whose map is read from its content, however long that is."""
+        raise tarfile.ReadError("a sparse file has its map in its content")
+
 
 def open_tar(stream: IO[bytes] | Any, **options: Any) -> tarfile.TarFile:
     """Return an uncompressed tar that is read from front to end."""
@@ -112,13 +123,14 @@ def extract(
 
 def _unpack(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:
     path = folder / member.name
+    # Names and link targets say little once there are links: what counts is where they lead.
+    _require_inside(path if member.isdir() else path.parent, folder, member.name)
     if member.isdir():
         path.mkdir(parents=True, exist_ok=True)
         return
     if path.is_symlink() or path.is_file():
         path.unlink()  # of two members of a name the last one counts
     path.parent.mkdir(parents=True, exist_ok=True)
-    _refuse_links(path.parent, folder, member.name)
     if member.isfile():
         content = tar.extractfile(member)
         assert content  # noqa: S101 - a file has some
@@ -126,19 +138,17 @@ def _unpack(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None
             shutil.copyfileobj(content, out)
         path.chmod(0o755 if member.mode & 0o100 else 0o644)
         return
-    base = posixpath.dirname(member.name) if member.issym() else ""
-    target = posixpath.join(base, member.linkname)
-    if not (member.issym() or member.islnk()) or is_outside(target):
+    if not (member.issym() or member.islnk()) or member.linkname.startswith("/"):
         raise tarfile.ReadError(f"{member.name!r} is a device, or a link out of the folder")
+    target = (path.parent if member.issym() else folder) / member.linkname
+    _require_inside(target, folder, member.name)
     if member.issym():
         path.symlink_to(member.linkname)
     else:
-        source = folder / target
-        _refuse_links(source, folder, member.name)
-        path.hardlink_to(source)
+        path.hardlink_to(target)
 
 
-def _refuse_links(path: Path, folder: Path, name: str) -> None:
-    """Refuse to write or to link through a link of the archive's own."""
+def _require_inside(path: Path, folder: Path, name: str) -> None:
+    """Refuse what leads out of the folder by a link of the archive's own."""
     if not path.resolve().is_relative_to(folder.resolve()):
-        raise tarfile.ReadError(f"{name!r} goes through a link out of the folder")
+        raise tarfile.ReadError(f"{name!r} is, or goes through, a link out of the folder")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import mimetypes
+import os
+import secrets
 import shutil
 import socket
 import sys
@@ -57,7 +59,12 @@ INTERRUPTED = 130
 )
 @click.option("--content-type", help="Default: what the payload's name says.")
 @click.option("--accept", default="*/*", show_default=True)
-@click.option("--serve", is_flag=True, help="Answer /ping and /invocations until interrupted.")
+@click.option(
+    "--serve",
+    is_flag=True,
+    help="Answer /ping and /invocations until interrupted. An invocation has the header "
+    "x-neo-run-key with the value of NEO_RUN_KEY; without that variable, a random key is printed.",
+)
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535))
 @click.option(
@@ -240,12 +247,17 @@ def _listen(host: str, port: int) -> socket.socket:
 
 def _serve(container: LocalContainer, listening: socket.socket) -> None:
     try:
+        from neo_constructs.local.server import KEY_HEADER
         from neo_constructs.local.server import serve as answer
     except ModuleNotFoundError as error:
         fail(f"{error}: pip install 'neo-constructs[local]'")
     host, port = listening.getsockname()[:2]
+    given = os.environ.get("NEO_RUN_KEY")
+    key = given or secrets.token_hex(16)
     say(f"serving on http://{host}:{port} (/ping, /invocations)", err=True)
-    answer(container, listening)
+    shown = "of NEO_RUN_KEY" if given else key
+    say(f"an invocation needs the header {KEY_HEADER}: {shown}", err=True)
+    answer(container, listening, key)
 
 
 def _advise(script: Path, contract: Contract) -> None:

@@ -47,7 +47,8 @@ def extend_role(
     places
         The ARNs of the buckets and keys that the rights are about.
     """
-    policy = iam.Policy(scope, f"Policy{place_hash(scope, places)}", statements=list(statements))
+    policy = _policy_of(scope, role, places)
+    policy.add_statements(*statements)
     role.attach_inline_policy(policy)
     acknowledge_wildcards(policy, statements)
     (resource,) = [child for child in policy.node.children if isinstance(child, iam.CfnPolicy)]
@@ -73,6 +74,22 @@ def place_hash(scope: Construct, arns: Sequence[str]) -> str:
     """Return a short name for some places; the same for the same ARNs, tokens or not."""
     resolved = json.dumps(Stack.of(scope).resolve(list(arns)), sort_keys=True)
     return hashlib.sha256(resolved.encode()).hexdigest()[:8].upper()
+
+
+def _policy_of(scope: Construct, role: iam.IRole, arns: Sequence[str]) -> iam.Policy:
+    """Return the policy that a role's rights on some places go into.
+
+    A construct's own role has it beside it. One that is given may be shared by many: they share
+    a policy in their stack, in which the CDK writes the same statement once, because IAM counts all
+    inline policies of a role together.
+    """
+    name = f"Policy{place_hash(scope, arns)}"
+    if role.node.scope is scope:
+        return iam.Policy(scope, name)
+    stack = Stack.of(scope)
+    shared = f"Neo{name}{place_hash(scope, [role.node.path])}"
+    found = stack.node.try_find_child(shared)
+    return found if isinstance(found, iam.Policy) else iam.Policy(stack, shared)
 
 
 def places(bucket: s3.IBucket, key: kms.IKey | None = None) -> list[str]:

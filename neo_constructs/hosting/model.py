@@ -108,13 +108,17 @@ class Model(Resource):
             [
                 *_check(compilation_job, model_data_url, inference_code, image),
                 *_check_place(self, compilation_job, model_data_url, artifact_bucket, role),
-                *_check_network(compilation_job, inference_code, enable_network_isolation),
+                *_check_network(
+                    compilation_job, model_data_url, inference_code, enable_network_isolation
+                ),
                 *(check_artifact_bucket(self, artifact_bucket) if artifact_bucket else ()),
             ],
             subject=self.node.path,
         )
         self.compilation_job: Final = compilation_job
-        bucket = artifact_bucket or (compilation_job.artifact_bucket if compilation_job else None)
+        given = ServingArchive.of_url(model_data_url)
+        of = compilation_job or given
+        bucket = artifact_bucket or (of.artifact_bucket if of else None)
         url = compilation_job.model_data_url if compilation_job else model_data_url
         variables = dict(_VARIABLES)
         reaches_out = ""
@@ -138,7 +142,8 @@ class Model(Resource):
             variables["SAGEMAKER_PROGRAM"] = inference_code.entry_point
             variables["SAGEMAKER_SUBMIT_DIRECTORY"] = archive.submit_directory
 
-        elif given := ServingArchive.of_url(url):
+        elif given:
+            reaches_out = _reaches_out(given.contract, given.inference_code)
             variables["SAGEMAKER_PROGRAM"] = given.entry_point
             variables["SAGEMAKER_SUBMIT_DIRECTORY"] = given.submit_directory
 
@@ -151,7 +156,7 @@ class Model(Resource):
             assumed_by=service_principal("*"),
             description="What the serving container may do",
         )
-        key = compilation_job.encryption_key if compilation_job else None
+        key = of.encryption_key if of else None
         dependencies = extend_role(
             self,
             self.role,
@@ -160,6 +165,7 @@ class Model(Resource):
                 # API reference of CreateModel, ExecutionRoleArn.
                 *logging_statements("/aws/sagemaker/Endpoints/*"),
                 *self._reading(bucket, url, key),
+                *(_reading_of(self, given.compiled_url) if given else ()),
             ],
             places=places(bucket, key) if bucket else [],
         )
@@ -258,11 +264,35 @@ def _reaches_out(contract: Contract, code: InferenceCode) -> str:
     return ""
 
 
+def _reading_of(scope: Construct, url: str) -> list[iam.PolicyStatement]:
+    """Return the right to read an artifact that no job of the stack has compiled.
+
+    The containers with an archive of its own for the script load it from where it is.
+    """
+    name, key = split_url(url)
+    if Token.is_unresolved(url) or not key:
+        return []
+    arn = f"arn:{Stack.of(scope).partition}:s3:::{name}"
+    return [
+        iam.PolicyStatement(actions=["s3:GetObject"], resources=[f"{arn}/{key}"]),
+        iam.PolicyStatement(
+            actions=["s3:ListBucket"],
+            resources=[arn],
+            conditions={"StringLike": {"s3:prefix": key}},
+        ),
+    ]
+
+
 def _check_network(
-    job: CompilationJob | None, code: InferenceCode | None, isolation: bool | None
+    job: CompilationJob | None,
+    url: str | None,
+    code: InferenceCode | None,
+    isolation: bool | None,
 ) -> list[Finding]:
     """Say whether a container that must reach out as it starts is cut off."""
     contract = contract_for(job.framework, job.target) if job else None
+    if given := ServingArchive.of_url(url):
+        contract, code = given.contract, given.inference_code
     why = _reaches_out(contract, code) if contract and code else ""
     if not (why and isolation):
         return []

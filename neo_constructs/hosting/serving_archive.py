@@ -66,8 +66,12 @@ class ServingArchive(Resource):
         ``SAGEMAKER_SUBMIT_DIRECTORY`` of the container, known at deploy.
     entry_point
         ``SAGEMAKER_PROGRAM`` of the container.
-    artifact_bucket
-        As given, or the stack's.
+    artifact_bucket, encryption_key
+        As given, or the stack's, and the bucket's.
+    contract, inference_code
+        As given.
+    compiled_url
+        The compiled artifact, as given by ``model_data_url``.
 
     Raises
     ------
@@ -132,6 +136,10 @@ class ServingArchive(Resource):
             },
         )
         self.entry_point: Final[str] = inference_code.entry_point
+        self.encryption_key: Final = key
+        self.contract: Final = contract
+        self.inference_code: Final = inference_code
+        self.compiled_url: Final = model_data_url
         self.model_data_url: Final = Token.as_string(resource.get_att("ModelDataUrl"))
         self.submit_directory: Final = Token.as_string(resource.get_att("SubmitDirectory"))
 

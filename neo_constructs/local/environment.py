@@ -15,7 +15,8 @@ def closed_environment(parent: Mapping[str, str], folder: Path) -> dict[str, str
     """Return an environment with no secret of the user's, and no way to a real AWS.
 
     The home is an empty folder, so no configuration is found there; there are no credentials and
-    no instance metadata; a request to anything but loopback is sent to a proxy that is not there.
+    no instance metadata; clients that honour proxy variables are sent to one that is not there.
+    It is no jail: a process may open a socket itself, and read files by their paths.
 
     Parameters
     ----------

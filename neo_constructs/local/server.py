@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import re
 import socket
 from collections.abc import Mapping
@@ -22,8 +23,21 @@ GRACE_SECONDS = 2  # for a request that is under way when the server ends
 _HOST = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d+)?")
 
 
-def refusal(headers: Mapping[str, str]) -> str:
-    """Return why a request is refused: a page in a browser must not run the user's script."""
+KEY_HEADER = "x-neo-run-key"
+
+
+def refusal(headers: Mapping[str, str], key: str = "") -> str:
+    """Return why a request is refused: only its user may run a script, and load pickles.
+
+    Parameters
+    ----------
+    headers
+        The request's.
+    key
+        What they must have. Default: nothing, as for a ping.
+    """
+    if key and not hmac.compare_digest(headers.get(KEY_HEADER, "").encode(), key.encode()):
+        return f"Send the header {KEY_HEADER} with the key that 'neo run' has printed."
     if "origin" in headers or "sec-fetch-site" in headers:
         return "This takes no requests of web pages."
     if not _HOST.fullmatch(headers.get("host", "")):
@@ -31,7 +45,7 @@ def refusal(headers: Mapping[str, str]) -> str:
     return ""
 
 
-def serve(container: LocalContainer, listening: socket.socket) -> None:
+def serve(container: LocalContainer, listening: socket.socket, key: str) -> None:
     """Serve until the process is interrupted. One request at a time reaches the worker."""
 
     async def ping(request: Request) -> Response:
@@ -40,7 +54,7 @@ def serve(container: LocalContainer, listening: socket.socket) -> None:
         return Response(status_code=200 if container.is_alive else 500)
 
     async def invocations(request: Request) -> Response:
-        if why := refusal(request.headers):
+        if why := refusal(request.headers, key):
             return PlainTextResponse(why, 403)
         body = await request.body()
         if len(body) > MAX_PAYLOAD_BYTES:

@@ -11,6 +11,7 @@ import hmac
 import json
 import re
 from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 from urllib.parse import parse_qs
 
@@ -21,24 +22,35 @@ App: TypeAlias = Callable[[Any, Any, Any], Coroutine[Any, Any, None]]
 
 HEALTH: Final = "/_ministack/health"
 ANSWERS: Final = "/_ministack/cfn-response/"  # a random token follows: the URL is the right
+_ADMIN: Final = "/_ministack/"
 _HOST: Final = re.compile(r"(localhost|127\.0\.0\.1|\[::1\]|[\w.-]+\.localhost)(:\d+)?")
-_CREDENTIAL: Final = re.compile(r"Credential=([^/,\s]+)/")
-_SESSION: Final = re.compile(r"(ASIA|AKIA)[A-Z0-9]{12,}")
 
 
-def guarded(app: App, key: str) -> App:
-    """Return an ASGI application that lets only requests of this run through.
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What the emulator takes for whom.
 
     Parameters
     ----------
-    app
-        The emulator's.
     key
         The access key of this run.
+    key_of
+        Returns the access key that the emulator reads from headers and query: the same function,
+        so that a request cannot be one thing here and another there.
+    is_issued
+        Whether it has given out an access key, whose signature it then checks itself.
     """
 
+    key: str
+    key_of: Callable[[Mapping[str, str], Mapping[str, list[str]]], str]
+    is_issued: Callable[[str], bool]
+
+
+def guarded(app: App, known: Credentials) -> App:
+    """Return an ASGI application that lets only requests of this run through."""
+
     async def guard(scope: Any, receive: Any, send: Any) -> None:
-        why = refusal(scope, key) if scope["type"] == "http" else ""
+        why = refusal(scope, known) if scope["type"] == "http" else ""
         if scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
         elif why:
@@ -52,40 +64,35 @@ def guarded(app: App, key: str) -> App:
     return guard
 
 
-def refusal(scope: Scope, key: str) -> str:
-    """Return why a request is refused; empty for one of this run's."""
-    headers = {k.decode("latin-1").lower(): v.decode("latin-1") for k, v in scope["headers"]}
+def _foreign(headers: Mapping[str, str]) -> str:
     if "origin" in headers or "sec-fetch-site" in headers:
         return "The sandbox takes no requests of web pages."
     if not _HOST.fullmatch(headers.get("host", "")):
         return "The sandbox takes requests for localhost only."
+    return ""
+
+
+def refusal(scope: Scope, known: Credentials) -> str:
+    """Return why a request is refused; empty for one of this run's."""
+    headers: dict[str, str] = {}
+    for name, value in scope["headers"]:
+        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+        headers[key] = f"{headers[key]}, {text}" if key in headers else text
+    if why := _foreign(headers):
+        return why
     path = str(scope["path"])
     if path == HEALTH:
-        is_ours = hmac.compare_digest(headers.get(KEY_HEADER, ""), key)
+        is_ours = hmac.compare_digest(headers.get(KEY_HEADER, "").encode(), known.key.encode())
         return "" if is_ours else "This is another sandbox."
     if path.startswith(ANSWERS):
         return ""
+    query = parse_qs(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
+    access_key = known.key_of(headers, query)
+    if hmac.compare_digest(access_key.encode(), known.key.encode()):
+        return ""
+    if not path.startswith(_ADMIN) and access_key and known.is_issued(access_key):
+        return ""
     return (
-        ""
-        if _is_known(_access_key(scope, headers), key)
-        else (
-            "The sandbox takes the access key of its own run only: start the client by "
-            "'neo sandbox run', or from its shell."
-        )
+        "The sandbox takes the access key of its own run only: start the client by "
+        "'neo sandbox run', or from its shell."
     )
-
-
-def _is_known(access_key: str, key: str) -> bool:
-    """Whether a key is this run's, or one whose signature the emulator checks itself."""
-    return hmac.compare_digest(access_key.encode(), key.encode()) or bool(
-        _SESSION.fullmatch(access_key)
-    )
-
-
-def _access_key(scope: Scope, headers: Mapping[str, str]) -> str:
-    found = _CREDENTIAL.search(headers.get("authorization", ""))
-    if found:
-        return found[1]
-    query = parse_qs(scope.get("query_string", b"").decode("latin-1"))
-    given = query.get("X-Amz-Credential") or query.get("AWSAccessKeyId") or [""]
-    return str(given[0]).partition("/")[0]

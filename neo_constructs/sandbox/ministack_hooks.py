@@ -28,7 +28,8 @@ from ministack.core.responses import AccountRegionScopedDict, get_account_id, ge
 from ministack.services import iam, lambda_svc, s3, sts
 from ministack.services.cloudformation import provisioners, stacks
 
-from neo_constructs.sandbox.guard import guarded
+from neo_constructs.sandbox.environment import ACCOUNT
+from neo_constructs.sandbox.guard import Credentials, guarded
 from neo_constructs.sandbox.sagemaker import requests
 from neo_constructs.sandbox.sagemaker.faults import ApiError, not_emulated
 from neo_constructs.sandbox.sagemaker.platform import AssumedRole
@@ -135,8 +136,16 @@ def serve() -> None:
         sys.exit(f"This needs ministack {PINNED}; {ministack._version()} is installed.")
     _install()
     # main() looks the application up by its name, and gets it with a guard before it.
-    ministack.app = guarded(ministack.app, os.environ["AWS_ACCESS_KEY_ID"])
+    known = Credentials(os.environ["AWS_ACCESS_KEY_ID"], router.extract_access_key_id, _has_issued)
+    ministack.app = guarded(ministack.app, known)
     ministack.main()
+
+
+def _has_issued(access_key: str) -> bool:
+    """Whether a key is of a session or of an IAM user: the emulator checks their signatures."""
+    is_root = iam_evaluator.is_root_access_key(access_key)
+    is_users = iam._access_keys.get_scoped(ACCOUNT, None, access_key) is not None
+    return not is_root and (access_key in sts._sessions or is_users)
 
 
 # --- a service of ministack's is a module with these names ---------------------------------

@@ -377,7 +377,18 @@ def test_the_last_step_is_waited_for_once() -> None:
     aborted = fence.Execution("arn", "ABORTED", began=900, ended=1_000)
     clock = Clock(now=1_000, deadline=4_000)
     assert fence.settle([aborted], clock) == Wait(
-        160, "the last step of an older request may still run", is_settling=True
+        160, "the last step of an older request may still run", settles=1_160
     )
-    assert fence.settle([aborted], replace(clock, has_settled=True)) is None
+    assert fence.settle([aborted], replace(clock, settled=1_160)) is None
     assert fence.settle([aborted], replace(clock, now=1_160)) is None
+
+
+def test_the_last_step_of_each_is_waited_for() -> None:
+    """One that is found stopped after the first was waited for may still act, too."""
+    first = fence.Execution("first", "ABORTED", began=900, ended=1_000)
+    second = fence.Execution("second", "ABORTED", began=950, ended=1_100)
+    clock = Clock(now=1_165, deadline=4_000, settled=1_160)
+    assert fence.settle([first], clock) is None
+    assert fence.settle([first, second], clock) == Wait(
+        95, "the last step of an older request may still run", settles=1_260
+    )

@@ -238,8 +238,20 @@ def test_an_execution_that_a_newer_request_has_stopped_needs_no_answer(world: Wo
 def test_an_execution_started_by_hand_is_not_answered_for(world: World) -> None:
     arn = execution_arn("by-hand")
     world.states.all["by-hand"] = {"status": "FAILED", "input": {"by": "hand"}}
-    assert world.engine.handle({"detail": {"executionArn": arn}}) == {}
+    assert world.engine.handle({"detail": {"executionArn": arn, "status": "FAILED"}}) == {}
     assert world.answers == []
+
+
+def test_a_description_that_is_behind_is_asked_for_again(world: World) -> None:
+    """Else nobody would answer: the status is sent once."""
+    world.serve(event(), until=lambda: bool(world.sagemaker.running()))
+    (name,) = world.running
+    ended = {"detail": {"executionArn": execution_arn(name), "status": "TIMED_OUT"}}
+    with pytest.raises(RuntimeError, match="is TIMED_OUT, and described as RUNNING"):
+        world.engine.handle(ended)
+    world.states.all[name]["status"] = "TIMED_OUT"
+    world.engine.handle(ended)
+    assert [answer["Status"] for answer in world.answers] == ["FAILED"]
 
 
 def test_a_response_bucket_that_is_out_of_reach_for_minutes_costs_nothing(world: World) -> None:

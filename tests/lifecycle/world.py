@@ -277,7 +277,7 @@ class World:
         if execution["status"] != "SUCCEEDED" and name not in self.answered_for:
             self.answered_for.append(name)
             event = {
-                "detail": {"executionArn": execution_arn(name)},
+                "detail": {"executionArn": execution_arn(name), "status": execution["status"]},
                 "request": execution["input"].get("Event") or {"RequestId": "by hand"},
             }
             self.mail.append(Mail(self.clock() + 1, event, 0))

@@ -116,7 +116,7 @@ def test_a_role_of_ones_own_gets_what_the_job_needs() -> None:
     assert {"s3:GetObject", "s3:PutObject", "logs:PutLogEvents"} <= granted
     passed = granting(found, "NeoJobEngineRole", "iam:PassRole")
     assert "Own" in json.dumps(passed)
-    own_policy = {p for p in of_type(found, "AWS::IAM::Policy") if p.startswith("JobPolicy")}
+    own_policy = {p for p in of_type(found, "AWS::IAM::Policy") if p.startswith("NeoPolicy")}
     assert own_policy
     assert own_policy <= set(the(found, JOB)["DependsOn"])
 
@@ -139,9 +139,33 @@ def test_a_role_of_another_stack_gets_the_rights_of_the_jobs_stack() -> None:
         )
     for scope in scopes:
         policies = of_type(template(scope), "AWS::IAM::Policy")
-        (policy,) = [p for i, p in policies.items() if "JobPolicy" in i]
+        (policy,) = [p for i, p in policies.items() if "NeoPolicy" in i]
         assert "s3:PutObject" in json.dumps(policy)
     assert not of_type(template(parent), "AWS::IAM::Policy")
+
+
+def test_jobs_that_share_a_role_share_a_policy() -> None:
+    """IAM counts the inline policies of a role together: 10,240 characters."""
+    scope = stack()
+    role = iam.Role(scope, "Own", assumed_by=iam.ServicePrincipal("sagemaker.amazonaws.com"))
+    for number in range(12):
+        neo.CompilationJob(
+            scope,
+            f"Job{number}",
+            model_data=neo.ModelData.from_asset(DIGITS / "digits.onnx"),
+            target=neo.TargetDevice.ML_C5,
+            role=role,
+        )
+    found = template(scope)
+    policies = {
+        i: p
+        for i, p in of_type(found, "AWS::IAM::Policy").items()
+        if {"Ref": next(r for r in of_type(found, "AWS::IAM::Role") if r.startswith("Own"))}
+        in p["Properties"]["Roles"]
+    }
+    assert len(json.dumps(list(policies.values()))) < 10_240
+    for job in of_type(found, JOB).values():
+        assert {*policies} & {*job["DependsOn"]}
 
 
 def test_another_bucket_is_another_policy() -> None:

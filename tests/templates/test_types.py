@@ -107,7 +107,9 @@ def hints_of(call: Callable[..., Any]) -> dict[str, Any]:
 
 def callables(owner: type) -> Iterator[tuple[str, Callable[..., Any]]]:
     """Yield name and function of what a user calls of a public class."""
-    if is_dataclass(owner) and owner.__name__ not in READ:
+    if owner.__name__ in READ:
+        pass
+    elif is_dataclass(owner):
         yield owner.__name__, owner
     elif "__init__" in vars(owner):
         yield "__init__", vars(owner)["__init__"]

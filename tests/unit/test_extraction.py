@@ -90,9 +90,37 @@ def test_a_link_is_not_written_through(tmp_path: Path) -> None:
     inside.mkdir()
     outside.mkdir()
     (inside / "old").symlink_to(outside)
-    with pytest.raises(tarfile.TarError, match="goes through a link"):
+    with pytest.raises(tarfile.TarError, match="goes through, a link"):
         extract(tar(file("old/x")), inside, limit=1_000)
     assert list(outside.iterdir()) == []
+
+
+def test_nothing_outside_is_made_or_removed(tmp_path: Path) -> None:
+    """Neither a folder, nor a file that a member would replace."""
+    inside, outside = tmp_path / "in", tmp_path / "out"
+    inside.mkdir()
+    outside.mkdir()
+    (outside / "kept").write_text("kept")
+    (inside / "old").symlink_to(outside)
+    for entry in (
+        file("old/kept"),
+        file("old/made/x"),
+        ("old/made", tarfile.DIRTYPE, "", 0o755),
+        link("old/l", "x"),
+    ):
+        with pytest.raises(tarfile.TarError, match="goes through, a link"):
+            extract(tar(entry), inside, limit=1_000)
+    assert [path.name for path in outside.iterdir()] == ["kept"]
+    assert (outside / "kept").read_text() == "kept"
+
+
+def test_links_that_lead_out_only_together_are_not_used(tmp_path: Path) -> None:
+    inside = tmp_path / "in"
+    inside.mkdir()
+    chain = (link("up", "p/q/../.."), link("p/q", ".."), file("up/x"))
+    with pytest.raises(tarfile.TarError, match="goes through, a link"):
+        extract(tar(*chain), inside, limit=1_000)
+    assert [path.name for path in tmp_path.iterdir()] == ["in"]
 
 
 @pytest.mark.parametrize("entries", [(file("a", "x" * 2_000),), tuple([file("a")] * 30)])

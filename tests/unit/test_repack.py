@@ -188,6 +188,57 @@ def test_a_member_outside_of_the_artifact_is_refused(name: str) -> None:
         packed(tar(member(name, b"1")))
 
 
+@pytest.mark.parametrize(
+    ("last", "says"),
+    [
+        (("lib/a.so", tarfile.REGTYPE, ""), "which lies in a link"),
+        (("lib/more/a.so", tarfile.REGTYPE, ""), "which lies in a link"),
+        (("lib/code", tarfile.SYMTYPE, "x"), "which lies in a link"),
+        (("b", tarfile.SYMTYPE, "lib/x"), "a link that leads outside"),
+        (("b", tarfile.LNKTYPE, "lib/x"), "a link that leads outside"),
+    ],
+)
+def test_nothing_of_the_artifact_goes_through_a_link(
+    last: tuple[str, bytes, str], says: str
+) -> None:
+    """A link may lead to a folder that is a link itself by the time it is unpacked."""
+    name, kind, link = last
+    links = member("lib", kind=tarfile.SYMTYPE, link="a")
+    with pytest.raises(Refused, match=says):
+        packed(tar(links, member(name, kind=kind, link=link)))
+
+
+def test_links_to_links_are_kept() -> None:
+    """As shared libraries have them."""
+    made = packed(
+        tar(
+            member("lib.so.1.2", b"1"),
+            member("lib.so.1", kind=tarfile.SYMTYPE, link="lib.so.1.2"),
+            member("lib.so", kind=tarfile.SYMTYPE, link="lib.so.1"),
+        )
+    )
+    with tarfile.open(fileobj=io.BytesIO(made)) as archive:
+        assert archive.getmember("lib.so").linkname == "lib.so.1"
+
+
+LONG = "n" * 5_000
+
+
+@pytest.mark.parametrize(
+    ("model", "script"),
+    [
+        (member(LONG), None),
+        (member(LONG, kind=tarfile.DIRTYPE), None),
+        (member("a", kind=tarfile.SYMTYPE, link=LONG), None),
+        (member("a"), member(LONG)),
+    ],
+)
+def test_a_name_longer_than_a_path_is_refused(model: Member, script: Member | None) -> None:
+    with pytest.raises(Refused, match=r"a name of 5,000 characters: 'n{80}'") as caught:
+        packed(tar(model), gzip.compress(tar(script)) if script else SCRIPT)
+    assert len(str(caught.value)) < 200
+
+
 @pytest.mark.parametrize("kind", [tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE])
 def test_a_device_in_the_artifact_is_refused(kind: bytes) -> None:
     with pytest.raises(Refused, match="a device or a link"):
@@ -202,6 +253,11 @@ def test_a_device_in_the_artifact_is_refused(kind: bytes) -> None:
         (tarfile.SYMTYPE, "a.so", "code/inference.py"),
         (tarfile.LNKTYPE, "lib/a.so", "../x"),
         (tarfile.LNKTYPE, "a.so", "/etc/passwd"),
+        (tarfile.SYMTYPE, "lib", "."),
+        (tarfile.SYMTYPE, "a/lib", ".."),
+        (tarfile.SYMTYPE, "lib", "a/b/../.."),
+        (tarfile.SYMTYPE, "lib", "a/../b"),
+        (tarfile.SYMTYPE, "a/lib", ".././code"),
     ],
 )
 def test_a_link_out_of_the_artifact_is_refused(kind: bytes, name: str, link: str) -> None:

@@ -173,6 +173,8 @@ def test_an_archive_that_cannot_be_unpacked(tmp_path: Path) -> None:
 
 # --- the two paths on HTTP --------------------------------------------------------------------
 
+RUN_KEY = "of-this-run"
+
 
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
@@ -181,7 +183,8 @@ def port() -> Iterator[int]:
         free = probe.getsockname()[1]
     arguments = [str(a) for a in (*ONNX, "--serve", "--port", str(free))]
     command = "from neo_constructs.cli.main import neo; neo()"
-    served = subprocess.Popen([sys.executable, "-c", command, *arguments])
+    environment = {**os.environ, "NEO_RUN_KEY": RUN_KEY}
+    served = subprocess.Popen([sys.executable, "-c", command, *arguments], env=environment)
     try:
         _wait_for(free)
         yield free
@@ -200,9 +203,12 @@ def _wait_for(port: int) -> None:
     raise AssertionError("nothing answers")
 
 
-def ask(port: int, method: str, path: str, body: bytes = b"") -> tuple[int, str, bytes]:
+def ask(
+    port: int, method: str, path: str, body: bytes = b"", key: str = RUN_KEY
+) -> tuple[int, str, bytes]:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-    connection.request(method, path, body, {"Content-Type": "application/json"})
+    headers = {"Content-Type": "application/json", "x-neo-run-key": key}
+    connection.request(method, path, body, headers)
     reply = connection.getresponse()
     return reply.status, reply.headers.get("Content-Type", ""), reply.read()
 
@@ -212,6 +218,12 @@ def test_a_ping_and_an_invocation(port: int) -> None:
     status, content_type, body = ask(port, "POST", "/invocations", IMAGE)
     assert (status, content_type) == (200, "application/json")
     assert json.loads(body)["digit"] == 0
+
+
+@pytest.mark.parametrize("key", ["", "guessed", RUN_KEY[:-1], RUN_KEY.upper()])
+def test_an_invocation_needs_the_key_and_a_ping_does_not(port: int, key: str) -> None:
+    assert ask(port, "POST", "/invocations", IMAGE, key)[0] == 403
+    assert ask(port, "GET", "/ping", key=key)[0] == 200
 
 
 def test_what_the_container_refuses_is_passed_on(port: int) -> None:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import hashlib
 import io
 import json
 import tarfile
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from typing import Any, Final, TypeAlias
 
 from botocore.exceptions import ClientError
 
+from neo_constructs.archive.tar_member import open_tar
 from neo_constructs.catalog.framework import Framework
 from neo_constructs.catalog.images import image_uri
 from neo_constructs.catalog.target import TargetDevice
@@ -198,9 +201,9 @@ class CompilationJobs:
         except Exception as error:
             raise _JobFailed(f"{head} Unable to read {uri}: {error}") from error
         try:
-            with tarfile.open(fileobj=io.BytesIO(data), mode="r:gz") as tar:
+            with gzip.GzipFile(fileobj=io.BytesIO(data)) as plain, open_tar(plain) as tar:
                 names = [member.name for member in tar if member.isfile()]
-        except (tarfile.TarError, EOFError, OSError) as error:
+        except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
             raise _JobFailed(
                 f"{head} Unable to untar input model. Please confirm the model is a tar.gz file."
             ) from error
@@ -287,7 +290,8 @@ def _with_note(data: bytes, target: str) -> bytes:
     note = json.dumps({"emulated": True, "target": target, "note": "nothing was compiled"})
     out = io.BytesIO()
     with (
-        tarfile.open(fileobj=io.BytesIO(data), mode="r:gz") as source,
+        gzip.GzipFile(fileobj=io.BytesIO(data)) as plain,
+        open_tar(plain) as source,
         tarfile.open(fileobj=out, mode="w:gz", compresslevel=1) as made,
     ):
         for member in source:
