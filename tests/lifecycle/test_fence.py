@@ -6,6 +6,7 @@ import itertools
 from dataclasses import replace
 
 import pytest
+from botocore.exceptions import ClientError
 from neo_jobs import fence
 from neo_jobs.cloudformation import Request
 from neo_jobs.reconcile import Clock, Wait
@@ -341,6 +342,42 @@ def test_an_older_execution_that_succeeded_is_not_waited_for() -> None:
     assert fence.settle([ended], clock) is None
     for status in ("ABORTED", "FAILED", "TIMED_OUT"):
         assert fence.settle([replace(ended, status=status)], clock), status
+
+
+@pytest.mark.parametrize("code", ["InternalError", "SlowDown"])
+def test_a_former_bucket_that_stumbles_is_looked_at_again(code: str) -> None:
+    def act() -> bool:
+        raise refused("ListMultipartUploads", code)
+
+    with pytest.raises(ClientError, match=code):
+        fence.while_allowed(act)
+
+
+def test_nothing_is_begun_while_executions_cannot_be_listed(world: World) -> None:
+    """A newer request could have come; but what runs is seen to its end."""
+    create = event()
+    world.serve(create, until=lambda: bool(world.calls.of("CopyObject")))
+    throttled = [refused("ListExecutions", "ThrottlingException")] * 20
+    world.calls.faults["ListExecutions"] = throttled
+    world.serve(create, until=lambda: not world.calls.faults["ListExecutions"])
+    assert not world.calls.of("CreateCompilationJob")
+    world.serve(create, until=lambda: bool(world.sagemaker.running()))
+    world.calls.faults["ListExecutions"] = [
+        refused("ListExecutions", "ThrottlingException") for _ in range(10_000)
+    ]
+    assert world.serve(create)["Status"] == "SUCCESS"
+
+
+@pytest.mark.parametrize("code", ["AccessDeniedException", "ThrottlingException"])
+def test_a_late_request_stops_its_job_though_executions_cannot_be_listed(
+    world: World, code: str
+) -> None:
+    world.sagemaker.seconds = 1_000_000
+    create = event()
+    world.serve(create, until=lambda: bool(world.sagemaker.running()))
+    world.calls.faults["ListExecutions"] = [refused("ListExecutions", code) for _ in range(10_000)]
+    assert world.serve(create)["Status"] == "FAILED"
+    assert [job["status"] for job in world.sagemaker.jobs.values()] == ["STOPPING"]
 
 
 def test_uploads_in_its_own_bucket_that_may_not_be_seen_fail_a_request(world: World) -> None:

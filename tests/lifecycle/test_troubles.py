@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -426,6 +427,25 @@ def test_a_record_that_was_replaced_is_not_believed(
     assert "evil" not in str(again["Data"])
     assert again["Data"]["InferenceImage"] == first["Data"]["InferenceImage"]
     assert compiles(world) == (1 if is_described else 2)
+
+
+@pytest.mark.parametrize(
+    ("registry", "compiled"),
+    [("785573368785.dkr.ecr.eu-west-1.amazonaws.com", 1), ("evil.example", 2)],
+)
+def test_without_an_expected_image_a_record_names_one_of_ecr(
+    world: World, registry: str, compiled: int
+) -> None:
+    """The catalog may not know the framework yet: Neo says the image, and the record keeps it."""
+    name = world.serve(event(ExpectedInferenceImage=""))["PhysicalResourceId"]
+    record = json.loads(world.s3.objects[BUCKET, record_key(name)][0])
+    image = record["InferenceImage"]
+    record["InferenceImage"] = image.replace(image.partition("/")[0], registry)
+    world.s3.put(f"s3://{BUCKET}/{record_key(name)}", json.dumps(record).encode())
+    world.sagemaker.jobs.clear()
+    again = world.serve(event("Update", physical_id=name, ExpectedInferenceImage="", Tags=[]))
+    assert "evil" not in str(again["Data"])
+    assert compiles(world) == compiled
 
 
 def test_everything_is_written_under_the_key_that_was_asked_for(world: World) -> None:

@@ -124,6 +124,40 @@ def test_what_is_damaged_is_refused(plain: bytes, says: str) -> None:
         packed(plain)
 
 
+def sparse(*, goes_on: bool) -> Member:
+    """Return a member of GNU's old type for files with holes, as GNU tar writes it."""
+    info, _ = member("weights.bin", b"12345", tarfile.GNUTYPE_SPARSE)
+
+    class Sparse(tarfile.TarInfo):
+        def tobuf(self, *_: object) -> bytes:
+            head = bytearray(info.tobuf(tarfile.GNU_FORMAT))
+            head[386:410] = b"%011o\0%011o\0" % (2, 5)
+            head[482] = goes_on
+            head[483:495] = b"%011o\0" % 9
+            head[148:156] = b" " * 8
+            head[148:156] = b"%06o\0 " % sum(head)
+            return bytes(head)
+
+    return Sparse(), b"12345"
+
+
+def test_a_map_of_holes_ends_with_its_header() -> None:
+    made = unpacked(packed(tar(sparse(goes_on=False))))
+    assert made["weights.bin"] == b"\0\x0012345\0\0"
+    with pytest.raises(Refused, match="a map that is longer than its header"):
+        packed(tar(sparse(goes_on=True)))
+
+
+def test_a_map_of_holes_in_the_content_is_refused() -> None:
+    plain = io.BytesIO()
+    with tarfile.open(fileobj=plain, mode="w") as made:
+        info = tarfile.TarInfo("weights.bin")
+        info.pax_headers = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0"}
+        made.addfile(info)
+    with pytest.raises(Refused, match="has its map in its content"):
+        packed(plain.getvalue())
+
+
 def test_a_sparse_header_that_says_nothing_is_refused() -> None:
     plain = io.BytesIO()
     with tarfile.open(fileobj=plain, mode="w") as made:
