@@ -118,7 +118,9 @@ class Model(Resource):
         self.compilation_job: Final = compilation_job
         given = ServingArchive.of_url(model_data_url)
         of = compilation_job or given
-        bucket = artifact_bucket or (of.artifact_bucket if of else None)
+        # An archive lies where it says, whichever bucket is given beside it.
+        own = of.artifact_bucket if of else None
+        bucket = own if given else artifact_bucket or own
         url = compilation_job.model_data_url if compilation_job else model_data_url
         variables = dict(_VARIABLES)
         reaches_out = ""
@@ -379,19 +381,21 @@ def _check_place(
     role: iam.IRole | None,
 ) -> list[Finding]:
     """Say what would keep the container from reading its artifact."""
-    if job and Stack.of(job).node.addr != Stack.of(scope).node.addr:
+    given = ServingArchive.of_url(url)
+    writer, where = (job, "compilation_job") if job else (given, "model_data_url")
+    if writer and Stack.of(writer).node.addr != Stack.of(scope).node.addr:
         return [
             Finding(
                 code="model-other-stack",
-                where="compilation_job",
+                where=where,
                 message=(
-                    f"The job is in the stack {Stack.of(job).stack_name!r}; what it writes is "
-                    "readable in its own stack only."
+                    f"{writer.node.path} is in the stack {Stack.of(writer).stack_name!r}; what it "
+                    "writes is readable in its own stack only."
                 ),
-                fix="put the model into the job's stack.",
+                fix=f"put the model into the stack of {writer.node.path}.",
             )
         ]
-    if url is None or role:
+    if url is None or role or given:
         return []
     if bucket is None:
         return [

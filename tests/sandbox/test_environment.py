@@ -7,6 +7,8 @@ import json
 import os
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -127,6 +129,38 @@ def look():
     return {"key": found and found.access_key, "home": os.path.expanduser("~"),
             "sts": client.meta.endpoint_url, "reached": reached, "env": dict(os.environ)}
 """
+
+
+def test_whoever_has_no_key_of_the_run_is_refused() -> None:
+    """However a key is written: what the guard reads is what the emulator reads."""
+    key = "AKIA0123456789ABCDEF"
+    scope = "20260101/us-east-1/s3/aws4_request"
+    signed = f"AWS4-HMAC-SHA256 Credential={{}}/{scope}, SignedHeaders=host, Signature=0"
+    forged = [
+        {},
+        {"Authorization": signed.format("test")},
+        {"Authorization": signed.format(key)},
+        {"Authorization": signed.format("ASIA0123456789ABCDEF")},
+        {"Authorization": f"Bearer Credential={key}/{scope}"},
+        {"Authorization": f"AWS test:Credential={key}/{scope}"},
+        {"Authorization": f"AWS {key}:signature"},
+        {"Authorization": f"Credential={key}/{scope}"},
+    ]
+    with sandbox(bootstrap=False) as running:
+        endpoint = running.environment["AWS_ENDPOINT_URL"]
+        own = {"Authorization": signed.format(running.environment["AWS_ACCESS_KEY_ID"])}
+        requests = [("/", headers) for headers in forged]
+        requests += [(f"/?X-Amz-Credential={key}/{scope}", {}), (f"/?AWSAccessKeyId={key}", {})]
+        requests += [("/_ministack/reset", headers) for headers in forged]
+        requests += [("/", {**own, "Origin": "https://evil.example"})]
+        requests += [("/", {**own, "Host": "evil.example"})]
+        for path, headers in requests:
+            request = urllib.request.Request(endpoint + path, headers=headers)  # noqa: S310
+            with pytest.raises(urllib.error.HTTPError) as caught:
+                urllib.request.urlopen(request, timeout=10)  # noqa: S310
+            text = caught.value.read().decode()
+            assert caught.value.code == 403, (path, headers)
+            assert "The sandbox takes" in text, (path, headers, text)
 
 
 @pytest.fixture

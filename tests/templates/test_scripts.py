@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -189,6 +190,72 @@ def test_a_serving_archive_of_an_artifact_from_elsewhere(
     found = template(scope)
     reads = str(granting(found, "NeoJobEngineRole", "s3:GetObject"))
     assert ":s3:::compiled/model-ml_c5.tar.gz" in reads
+
+
+def test_a_model_of_such_an_archive_may_read_it_and_what_it_is_made_of() -> None:
+    """Under the archive's key; the containers of ONNX load the artifact from where it is."""
+    scope = stack()
+    key = kms.Key(scope, "Key")
+    archive = neo.ServingArchive(
+        scope,
+        "Archive",
+        model_data_url="s3://compiled/model-ml_c5.tar.gz",
+        inference_code=neo.InferenceCode.from_asset(DIGITS / "code"),
+        contract=neo.Contract.DLR,
+        encryption_key=key,
+    )
+    neo.Model(
+        scope,
+        "Model",
+        model_data_url=archive.model_data_url,
+        image=neo.InferenceImage.for_target(neo.Framework.onnx(), neo.TargetDevice.ML_C5),
+    )
+    found = template(scope)
+    reads = json.dumps(granting(found, "ModelRole", "s3:GetObject"))
+    assert ":s3:::compiled/model-ml_c5.tar.gz" in reads
+    assert "/serving/*" in reads
+    (decrypts,) = granting(found, "ModelRole", "kms:Decrypt")
+    assert "Key" in json.dumps(decrypts["Resource"])
+
+
+def test_a_model_stands_in_the_stack_of_such_an_archive() -> None:
+    app = cdk.App()
+    archive = neo.ServingArchive(
+        cdk.Stack(app, "One"),
+        "Archive",
+        model_data_url="s3://compiled/model-ml_c5.tar.gz",
+        inference_code=neo.InferenceCode.from_asset(DIGITS / "code"),
+        contract=neo.Contract.DLR,
+    )
+    with pytest.raises(neo.ValidationError, match="put the model into the stack of One/Archive"):
+        neo.Model(
+            cdk.Stack(app, "Two"),
+            "Model",
+            model_data_url=archive.model_data_url,
+            image=neo.InferenceImage.for_target(neo.Framework.onnx(), neo.TargetDevice.ML_C5),
+        )
+
+
+def test_an_archive_with_packages_to_install_needs_the_network(tmp_path: Path) -> None:
+    (tmp_path / "inference.py").write_text("def model_fn(folder):\n    return 0\n")
+    (tmp_path / "requirements.txt").write_text("numpy\n")
+    scope = stack()
+    archive = neo.ServingArchive(
+        scope,
+        "Archive",
+        model_data_url="s3://compiled/model-ml_c5.tar.gz",
+        inference_code=neo.InferenceCode.from_asset(tmp_path),
+    )
+    with pytest.raises(neo.ValidationError, match="script-needs-network"):
+        neo.Model(
+            scope,
+            "Model",
+            model_data_url=archive.model_data_url,
+            image=neo.InferenceImage.for_target(
+                neo.Framework.pytorch("2.0"), neo.TargetDevice.ML_C5
+            ),
+            enable_network_isolation=True,
+        )
 
 
 def test_an_unchanged_script_is_the_same_asset(tmp_path: Path) -> None:

@@ -74,6 +74,18 @@ def test_the_folder_is_its_owners_alone(code: Path, tmp_path: Path) -> None:
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
+@pytest.mark.parametrize("mode", [0o770, 0o707])
+def test_a_folder_that_others_could_write_to_is_emptied(
+    code: Path, tmp_path: Path, mode: int
+) -> None:
+    folder = tmp_path / "cache/neo_constructs"
+    (folder / "packed").mkdir(parents=True)
+    (folder / "packed/planted").write_text("planted")
+    folder.chmod(mode)
+    assert packed(code).is_relative_to(folder)
+    assert not (folder / "packed/planted").exists()
+
+
 @pytest.mark.parametrize("what", ["someone else's", "a link", "a file"])
 def test_a_folder_that_cannot_be_trusted_is_not_used(
     code: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
