@@ -49,6 +49,15 @@ def wait_until(condition: Any, seconds: float = 30) -> bool:
 # --- the command ----------------------------------------------------------------------------
 
 
+@pytest.fixture
+def heeds_interrupts() -> Iterator[None]:
+    """Let children have SIGINT: where a shell has started these tests with '&', it is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeds_interrupts")
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="processes are looked for in /proc")
 @pytest.mark.parametrize(
     ("number", "sleeps"),
