@@ -334,8 +334,6 @@ class Engine:
 
         The action is what there is to do about them; None if the request may act for itself.
         """
-        if progress.is_fenced and clock.is_late:
-            return progress, None  # what runs must be stopped, whoever else there is
         try:
             executions = self._other_executions(request)
         except ClientError as error:
