@@ -98,14 +98,14 @@ class Progress:
         Whether a newer request has come: this one only undoes what it has made.
     kept
         Keys and prefixes that S3 refuses to delete.
-    is_blind
-        Whether this step could not look for newer requests: it begins nothing.
+    lists_failed
+        Whether executions could not be listed in this step: it begins nothing.
     """
 
     is_fenced: bool = False
     is_superseded: bool = False
     kept: tuple[str, ...] = ()
-    is_blind: bool = False
+    lists_failed: bool = False
 
     @classmethod
     def of(cls, state: State) -> Progress:
@@ -316,7 +316,7 @@ class Engine:
             if before is not None:
                 return progress, before
             action = resource.next_action(request, clock)
-            if progress.is_blind and isinstance(action, _BEGINNINGS):
+            if progress.lists_failed and isinstance(action, _BEGINNINGS):
                 action = core.Wait(core.FAULT_SECONDS, "executions cannot be listed")
             resource.perform(request, action)
         except NeedsWorker:
@@ -339,8 +339,7 @@ class Engine:
         except ClientError as error:
             if not (progress.is_fenced and core.is_passing(_code(error))):
                 raise
-            return replace(progress, is_blind=True), None
-        progress = replace(progress, is_blind=False)
+            return replace(progress, lists_failed=True), None
         if progress.is_superseded or fence.is_superseded(request, executions, clock.started):
             action = self._withdraw(request, resource, clock)
             return replace(progress, is_superseded=True), action

@@ -455,7 +455,7 @@ MUTATIONS = (
              '    if _is_outside(target) or _goes',
              '    if _goes'),
     Mutation('nothing is begun while executions cannot be listed', HANDLER,
-             '            if progress.is_blind and isinstance(action, _BEGINNINGS):',
+             '            if progress.lists_failed and isinstance(action, _BEGINNINGS):',
              '            if False:'),
     Mutation('what runs is watched while executions cannot be listed', HANDLER,
              '            if not (progress.is_fenced and core.is_passing(_code(error))):\n',
