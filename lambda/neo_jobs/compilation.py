@@ -347,7 +347,8 @@ def _destroyed(request: Request, name: str) -> tuple[str, str]:
 def _is_of_job(request: Request, result: core.Result, name: str) -> bool:
     """Whether a record is about its job: others may be able to write to the bucket."""
     place = f"s3://{spec.bucket(request)}/{spec.output_folder(name)}"
-    return result.job_name == name and result.artifact.startswith(place)
+    is_its = result.job_name == name and result.artifact.startswith(place)
+    return is_its and ".." not in result.artifact.split("/")
 
 
 def _has_known_image(request: Request, result: core.Result) -> bool:

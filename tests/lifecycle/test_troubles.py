@@ -410,6 +410,7 @@ def test_a_damaged_record_is_made_anew_from_the_job(world: World, damage: bytes)
         ("785573368785.dkr", "666666666666.dkr"),
         ("model-ml_c5.tar.gz", "../evil.tar.gz"),
         ("s3://artifacts/", "s3://evil/"),
+        ("s3://artifacts/", "s3://artifacts/evil/"),
     ],
 )
 def test_a_record_that_was_replaced_is_not_believed(
@@ -419,7 +420,9 @@ def test_a_record_that_was_replaced_is_not_believed(
     first = created(world)
     name = first["PhysicalResourceId"]
     whole, _ = world.s3.objects[BUCKET, record_key(name)]
-    world.s3.put(f"s3://{BUCKET}/{record_key(name)}", whole.replace(old.encode(), new.encode()))
+    replaced = whole.replace(old.encode(), new.encode())
+    world.s3.put(f"s3://{BUCKET}/{record_key(name)}", replaced)
+    world.s3.put(json.loads(replaced)["S3ModelArtifacts"], b"whoever's")
     if not is_described:
         world.sagemaker.jobs.clear()
     again = world.serve(event("Update", physical_id=name, Tags=[]))
