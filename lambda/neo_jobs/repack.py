@@ -238,29 +238,32 @@ class _Member(tarfile.TarInfo):
     """
 
     @classmethod
-    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> _Member:
-        """Read one header's block."""
-        found = super().frombuf(buf, encoding, errors)
-        is_large = found.type in _EXTENSIONS and found.size > MAX_HEADER_BYTES
-        if is_large or found.size < 0:
-            raise tarfile.ReadError(f"a header announces {found.size:,} bytes")
-        return found
-
-    @classmethod
     def fromtarfile(cls, tarfile_: tarfile.TarFile) -> _Member:
-        """Read the next header, and those of its extensions: they are read from here, too."""
-        depth = vars(tarfile_).get("headers", 0)
-        if depth > MAX_HEADERS:
-            raise tarfile.ReadError(f"a member has more than {MAX_HEADERS} headers")
-        vars(tarfile_)["headers"] = depth + 1
+        """Read the next member; a damaged header is an error, and not the end."""
         try:
             return super().fromtarfile(tarfile_)
         except tarfile.HeaderError as error:
             if type(error).__name__ == "EOFHeaderError":  # the zeros at the end
                 raise
             raise tarfile.ReadError(f"a header is damaged: {error}") from error
+
+    def _proc_member(self, tarfile_: tarfile.TarFile) -> tarfile.TarInfo:
+        """Read what a header is about: of an extension, that is the next header, by this again.
+
+        tarfile names this method as the one to override, and newer Pythons read the header after
+        an extension by no other method of a subclass.
+        """
+        if self.size < 0 or (self.type in _EXTENSIONS and self.size > MAX_HEADER_BYTES):
+            raise tarfile.ReadError(f"a header announces {self.size:,} bytes")
+        depth = vars(tarfile_).get("headers", 0)
+        if depth > MAX_HEADERS:
+            raise tarfile.ReadError(f"a member has more than {MAX_HEADERS} headers")
+        vars(tarfile_)["headers"] = depth + 1
+        try:
+            made: tarfile.TarInfo = super()._proc_member(tarfile_)  # type: ignore[misc]
         finally:
             vars(tarfile_)["headers"] = depth
+        return made
 
     def _proc_sparse(self, tarfile_: tarfile.TarFile) -> tarfile.TarInfo:
         """Refuse a sparse file whose map goes on in blocks without end."""

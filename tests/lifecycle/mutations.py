@@ -446,7 +446,7 @@ MUTATIONS = (
              '        _check(script, names)\n        if open_model:\n            _add_model(archive, open_model, go_on)\n',
              '        if open_model:\n            _add_model(archive, open_model, go_on)\n        _check(script, names)\n'),
     Mutation('a header of any size is not read', REPACK,
-             'if is_large or found.size < 0:',
+             'if self.size < 0 or (self.type in _EXTENSIONS and self.size > MAX_HEADER_BYTES):',
              'if False:'),
     Mutation('headers without end are not read', REPACK,
              'if depth > MAX_HEADERS:',
