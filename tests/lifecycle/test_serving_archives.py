@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from neo_jobs.cloudformation import Request
 from neo_jobs.job_spec import job_name
+from neo_jobs.serving_archive import own_folder
 
 from tests.lifecycle.events import (
     BUCKET,
@@ -245,6 +246,19 @@ def test_an_upload_that_cannot_be_aborted_is_aborted_by_the_next_try() -> None:
     world.calls.faults["AbortMultipartUpload"] = [refused("AbortMultipartUpload", "SlowDown")]
     served(world)
     assert world.s3.uploads == {}
+
+
+def test_a_request_that_is_given_up_aborts_its_own_uploads_only() -> None:
+    """A newer one of the same resource may be writing at that moment."""
+    world = World()
+    own, newer = archive_event(), archive_event("Update", physical_id=f"{PREFIX}/serving/x")
+    for name, each in (("own", own), ("newer", newer)):
+        key = f"{own_folder(Request.parse(each))}/model.tar.gz"
+        world.s3.uploads[name] = {"Bucket": BUCKET, "Key": key, "parts": {}}
+    error = {"Error": "States.Timeout", "Cause": "it took too long"}
+    world.engine.handle({"Task": "Abort", "State": {"Event": own, "Error": error}})
+    assert [answer["Status"] for answer in world.answers] == ["FAILED"]
+    assert [*world.s3.uploads] == ["newer"]
 
 
 def test_a_worker_that_outlives_its_request_completes_nothing() -> None:
