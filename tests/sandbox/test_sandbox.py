@@ -75,9 +75,12 @@ def test_no_process_outlives_an_interrupted_command(
         stderr=subprocess.STDOUT,
         env={**os.environ, "NEO_TEST_MARKER": str(marker), "http_proxy": "http://127.0.0.1:9"},
     )
-    assert wait_until(marker.exists, 120)
-    process.send_signal(number)
-    said, _ = process.communicate(timeout=30)
+    try:
+        assert wait_until(marker.exists, 240), "the CDK's CLI may have to be fetched first"
+        process.send_signal(number)
+        said, _ = process.communicate(timeout=30)
+    finally:
+        process.kill()
     assert process.returncode == (-number if number == signal.SIGKILL else 130)
     assert b"Traceback" not in said
     assert wait_until(lambda: not alive(str(marker)), sleeps if sleeps < 10 else 2)
