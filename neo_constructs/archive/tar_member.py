@@ -51,7 +51,7 @@ class Member(tarfile.TarInfo):
             raise tarfile.ReadError(f"a member has more than {MAX_HEADERS} headers")
         vars(tarfile_)["headers"] = depth + 1
         try:
-            made: tarfile.TarInfo = super()._proc_member(tarfile_)  # type: ignore[misc]
+            made: tarfile.TarInfo = super()._proc_member(tarfile_)  # type: ignore[misc] # not in the stubs
         finally:
             vars(tarfile_)["headers"] = depth
         return made
@@ -60,7 +60,7 @@ class Member(tarfile.TarInfo):
         """Refuse a sparse file whose map goes on in blocks without end."""
         if self._sparse_structs[1]:  # type: ignore[attr-defined] # of tarfile's own
             raise tarfile.ReadError("a sparse file has a map that is longer than its header")
-        made: tarfile.TarInfo = super()._proc_sparse(tarfile_)  # type: ignore[misc]
+        made: tarfile.TarInfo = super()._proc_sparse(tarfile_)  # type: ignore[misc] # not in the stubs
         return made
 
     def _proc_gnusparse_10(self, *_: object) -> None:

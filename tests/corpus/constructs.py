@@ -157,7 +157,7 @@ def _source_at(account: str) -> Make:
 
 
 def _config_elsewhere(scope: cdk.Stack) -> object:
-    other = cdk.Stack(scope.node.root, "Other", env=IRELAND)  # type: ignore[arg-type]
+    other = cdk.Stack(scope.node.root, "Other", env=IRELAND)  # type: ignore[arg-type] # the root is an App
     made = neo.Model(
         scope,
         "Model",
