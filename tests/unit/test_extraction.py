@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import io
 import tarfile
 from pathlib import Path
 
 import pytest
+from neo_jobs import repack
 
 from neo_constructs.archive import tar_member
 from neo_constructs.archive.tar_member import extract
@@ -138,3 +140,10 @@ def test_pythons_own_extraction_is_not_used(project: Path) -> None:
     assert not [
         f for f in sources if "extractall" in f.read_text() or "unpack_archive" in f.read_text()
     ]
+
+
+@pytest.mark.parametrize("method", ["_proc_member", "_proc_sparse", "_proc_gnusparse_10"])
+def test_the_function_limits_headers_as_the_library_does(method: str) -> None:
+    """The function imports nothing of the library, so it has its own copy of these."""
+    library, function = getattr(tar_member.Member, method), getattr(repack._Member, method)
+    assert inspect.getsource(library) == inspect.getsource(function)
