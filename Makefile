@@ -12,7 +12,7 @@ ifeq ($(filter clean constraints,$(MAKECMDGOALS)),)
 $(shell sh tools/check_venv.sh $(VENV) $(PYTHON) >&2)
 endif
 
-.PHONY: demo test test-iam lint floors bench simulate mutants fuzz frameworks record check-python clean constraints catalog golden
+.PHONY: demo test test-iam lint floors bench simulate mutants fuzz frameworks containers record check-python clean constraints catalog golden
 
 demo: $(VENV)/.demo
 	@neo sandbox run -- python examples/digits/demo.py
@@ -44,6 +44,7 @@ floors: check-python
 bench: $(VENV)/.test
 	python benchmarks/catalog.py
 	python benchmarks/archives.py
+	python benchmarks/serving.py
 
 # A long run of the lifecycle simulation: more than 100,000 steps.
 simulate: $(VENV)/.test
@@ -71,6 +72,16 @@ frameworks: $(VENV)/.test
 	NEO_PYTHON_TORCH=$(VENV)/torch/bin/python NEO_PYTHON_TENSORFLOW=$(VENV)/tensorflow/bin/python \
 	NEO_PYTHON_XGBOOST=$(VENV)/xgboost/bin/python NEO_PYTHON_MXNET=$(VENV)/mxnet/bin/python \
 	python -m pytest tests/frameworks
+
+# Hold `neo run` against the real servers and toolkits, and these against what they answered before.
+# Two containers are published as source only: NEO_CHECKOUT_DLR names a checkout of neo-ai/neo-ai-dlr,
+# NEO_CHECKOUT_TENSORFLOW one of aws/sagemaker-tensorflow-serving-container.
+CONTAINERS := $(VENV)/containers
+containers: $(VENV)/.test
+	@sh tools/container_environments.sh $(CONTAINERS) $(PYTHON)
+	python -m tests.containers.record $(CONTAINERS)
+	NEO_PYTHON_TORCH=$(CONTAINERS)/torch/bin/python NEO_PYTHON_XGBOOST=$(CONTAINERS)/xgboost/bin/python \
+	NEO_PYTHON_MXNET=$(CONTAINERS)/mxnet/bin/python python -m pytest tests/containers
 
 # Keep this version's events and states: later versions must serve them. Once per release.
 record: $(VENV)/.test

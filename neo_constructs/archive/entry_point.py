@@ -21,7 +21,10 @@ class Contract(Enum):
     """How a container finds the script, and which functions it calls."""
 
     TOOLKIT = "toolkit"
-    """``code/`` in the served archive; ``model_fn`` and its companions (PyTorch, MXNet)."""
+    """``code/`` in the served archive; ``model_fn`` and its companions (PyTorch)."""
+
+    MXNET = "mxnet"
+    """The same functions, called by MXNet's rules for Modules and Blocks."""
 
     TENSORFLOW = "tensorflow"
     """``code/inference.py`` in the served archive; ``input_handler`` and ``output_handler``."""
@@ -48,6 +51,8 @@ def contract_for(framework: Framework, target: TargetDevice) -> Contract:
         return Contract.NONE
     if framework.name == "TENSORFLOW":
         return Contract.TENSORFLOW if target.processor != "neuronx" else Contract.TOOLKIT
+    if framework.name == "MXNET":
+        return Contract.MXNET
     return Contract.DLR if framework.name in {"ONNX", "KERAS"} else Contract.TOOLKIT
 
 
@@ -149,7 +154,7 @@ def _problems(source: bytes, script: Path, contract: Contract) -> Iterator[handl
         )
         return
     defined = names_of(tree)
-    if contract is Contract.TOOLKIT:
+    if contract in {Contract.TOOLKIT, Contract.MXNET}:
         yield from handlers.check_toolkit(tree, defined)
     elif contract is Contract.TENSORFLOW:
         yield from handlers.check_tensorflow(tree, defined)

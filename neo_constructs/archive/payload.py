@@ -23,6 +23,16 @@ MAX_UNPACKED_BYTES: Final = 1024**3
 _NAMED: Final = 5
 
 
+def too_large(size: int, what: str) -> str:
+    """Return what is said of a request or a reply that the service does not pass on, or nothing.
+
+    Source: API reference, InvokeEndpoint: a body has at most 6,291,456 bytes in either direction.
+    """
+    if size <= MAX_PAYLOAD_BYTES:
+        return ""
+    return f"The {what} has {size:,} bytes; InvokeEndpoint passes {MAX_PAYLOAD_BYTES:,} at most."
+
+
 def is_payload_archive(path: Path) -> bool:
     """Whether a file is named as an archive of payloads."""
     return path.name.endswith(".tar.gz")

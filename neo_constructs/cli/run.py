@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mimetypes
 import os
+import re
 import secrets
 import shutil
 import socket
@@ -12,6 +13,7 @@ import tarfile
 import tempfile
 import time
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -19,7 +21,7 @@ import click
 from neo_constructs.archive.entry_point import Contract, check_script, contract_for
 from neo_constructs.archive.inspection import inspect
 from neo_constructs.archive.model_file import ModelFile
-from neo_constructs.archive.payload import read_payloads
+from neo_constructs.archive.payload import read_payloads, too_large
 from neo_constructs.catalog.framework import Framework
 from neo_constructs.catalog.target import TargetDevice
 from neo_constructs.cli.arguments import any_version, end_as_interrupted, fail, parse_all, say
@@ -36,11 +38,18 @@ _TYPES = {
     ".npy": "application/x-npy",
 }
 _CONTAINERS = {
-    Contract.TOOLKIT: "the containers with SageMaker's handler toolkit do",
+    Contract.TOOLKIT: "PyTorch's container does",
+    Contract.MXNET: "MXNet's container does",
     Contract.TENSORFLOW: "TensorFlow's container does",
     Contract.DLR: "the containers of ONNX and Keras models do",
     Contract.NONE: "XGBoost's container does",
 }
+_OF_THE_TOOLKIT = frozenset({Contract.TOOLKIT, Contract.MXNET})
+# Their server starts with a model that it could not load, too.
+_OF_MULTI_MODEL_SERVER = frozenset({Contract.DLR, Contract.NONE, Contract.MXNET})
+CUSTOM_ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110, token
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
 _UNREADABLE = (OSError, EOFError, ValueError, TypeError, tarfile.TarError, zlib.error)
 INTERRUPTED = 130
 
@@ -58,7 +67,16 @@ INTERRUPTED = 130
     help="A request's body, or a .tar.gz of several; may be given more than once.",
 )
 @click.option("--content-type", help="Default: what the payload's name says.")
-@click.option("--accept", default="*/*", show_default=True)
+@click.option("--accept", help="Default: the header is not sent.")
+@click.option(
+    "--header",
+    "headers",
+    multiple=True,
+    metavar="NAME:VALUE",
+    callback=lambda _context, _option, given: _parse_headers(given),
+    help="A header more of every request; may be given more than once.",
+)
+@click.option("--custom-attributes", help="The header X-Amzn-SageMaker-Custom-Attributes.")
 @click.option(
     "--serve",
     is_flag=True,
@@ -87,7 +105,9 @@ def run(
     code: Path | None,
     payloads: tuple[Path, ...],
     content_type: str | None,
-    accept: str,
+    accept: str | None,
+    headers: dict[str, str],
+    custom_attributes: str | None,
     serve: bool,
     host: str,
     port: int,
@@ -128,7 +148,7 @@ def run(
             )
         except ContainerError as error:
             say(f"Error: {error}", err=True)
-            _hint(str(error), script_is_given=code is not None)
+            _hint(str(error), contract, script_is_given=code is not None)
             sys.exit(1)
         except KeyboardInterrupt:
             sys.exit(INTERRUPTED)
@@ -136,7 +156,9 @@ def run(
             seconds = time.monotonic() - began
             click.echo(f"loaded in {seconds:.1f} s, as {_CONTAINERS[contract]}", err=True)
             _warn_of_pickles(model, payloads)
-            failures = sum(_send(container, p, content_type, accept) for p in payloads)
+            given = {"Accept": accept, CUSTOM_ATTRIBUTES: custom_attributes, **headers}
+            sent = {name: value for name, value in given.items() if value is not None}
+            failures = sum(_send(container, p, content_type, sent) for p in payloads)
             if listening:
                 _serve(container, listening)
         except ContainerError as error:
@@ -173,27 +195,46 @@ def _variables(contract: Contract, script: Path) -> dict[str, str]:
         "SAGEMAKER_REGION": "us-east-1",
         "SAGEMAKER_PROGRAM": script.name,
         "SAGEMAKER_SUBMIT_DIRECTORY": str(script.parent),
-        **({"MMS_DEFAULT_RESPONSE_TIMEOUT": "500"} if contract is Contract.TOOLKIT else {}),
+        **({"MMS_DEFAULT_RESPONSE_TIMEOUT": "500"} if contract in _OF_THE_TOOLKIT else {}),
     }
 
 
-def _send(container: LocalContainer, path: Path, content_type: str | None, accept: str) -> int:
+def _send(
+    container: LocalContainer, path: Path, content_type: str | None, headers: Mapping[str, str]
+) -> int:
     """Send every payload of a file, print the replies, and return how many were errors."""
     sent = failures = 0
     try:
         for name, body in read_payloads(path):
             sent += 1
-            reply = container.invoke(
-                body, content_type=content_type or _type_of(name), accept=accept
-            )
-            failures += reply.status >= FAILED
-            say(f"{name}: {reply.status} {reply.content_type}")
-            say(_shown(reply))
+            if why := too_large(len(body), "request"):
+                failures += 1
+                say(f"{name}: not sent. {why}")
+                continue
+            named = {"Content-Type": content_type or _type_of(name), **headers}
+            reply = container.invoke(body, named)
+            why = too_large(len(reply.body), "reply")
+            failures += reply.status >= FAILED or bool(why)
+            say(f"{name}: {reply.status} {reply.content_type or '(no content type)'}")
+            for header, value in reply.headers.items():
+                say(f"  {header}: {value}")
+            say(why or _shown(reply))
     except _UNREADABLE as error:
         fail(f"{path} cannot be read: {error}.")
     if not sent:
         fail(f"{path} holds no payload.")
     return failures
+
+
+def _parse_headers(given: tuple[str, ...]) -> dict[str, str]:
+    """Return the headers that --header gives."""
+    found = {}
+    for each in given:
+        name, colon, value = each.partition(":")
+        if not (colon and _HEADER_NAME.fullmatch(name) and _HEADER_VALUE.fullmatch(value)):
+            raise click.BadParameter(f"{each!r} is not a header: write NAME:VALUE.")
+        found[name] = value.strip()
+    return found
 
 
 def _type_of(name: str) -> str:
@@ -235,7 +276,8 @@ def _require_all(path: Path, code: Path | None, payloads: tuple[Path, ...], pyth
 
 def _listen(host: str, port: int) -> socket.socket:
     """Return a socket that listens; exit with 2 if it cannot."""
-    listening = socket.socket()
+    # Named as TCP, its connections send a reply's last bytes at once (asyncio sets TCP_NODELAY).
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((host, port))
@@ -269,8 +311,10 @@ def _advise(script: Path, contract: Contract) -> None:
         say(f"{finding.level.capitalize()}: {text}", err=True)
 
 
-def _hint(error: str, *, script_is_given: bool) -> None:
+def _hint(error: str, contract: Contract, *, script_is_given: bool) -> None:
     """Say what is missing here that a Neo container has, or was not given."""
+    if contract in _OF_MULTI_MODEL_SERVER:
+        say("The container itself would start, and answer every request with an error.", err=True)
     if any(text in error for text in ("torch.neo", "attribute 'neo'", "neomxnet", "compiled")):
         say("Only Neo's containers have that: --stand-in makes it here.", err=True)
     if "No module named 'inference'" in error and not script_is_given:

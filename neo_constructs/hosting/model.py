@@ -254,7 +254,8 @@ _VARIABLES: Final = {
 
 
 # Same page: for the containers of SageMaker's multi-model server. In seconds.
-_TIMEOUTS: Final = {Contract.TOOLKIT: {"MMS_DEFAULT_RESPONSE_TIMEOUT": "500"}}
+_TIMEOUT: Final = {"MMS_DEFAULT_RESPONSE_TIMEOUT": "500"}
+_TIMEOUTS: Final = {Contract.TOOLKIT: _TIMEOUT, Contract.MXNET: _TIMEOUT}
 
 
 def _reaches_out(contract: Contract, code: InferenceCode) -> str:

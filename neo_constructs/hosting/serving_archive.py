@@ -22,6 +22,7 @@ RESOURCE_TYPE: Final = "Custom::NeoServingArchive"
 # Where each kind of container looks: in the archive that is served, or in one of its own.
 _LAYOUTS: Final = {
     Contract.TOOLKIT: "code",
+    Contract.MXNET: "code",
     Contract.TENSORFLOW: "code",
     Contract.DLR: "submit-directory",
 }

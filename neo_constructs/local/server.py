@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import re
 import socket
 from collections.abc import Mapping
+from typing import Final
 
 import uvicorn
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from neo_constructs.archive.payload import MAX_PAYLOAD_BYTES
+from neo_constructs.archive.payload import too_large
 from neo_constructs.local.container import ContainerError, LocalContainer
 
-GRACE_SECONDS = 2  # for a request that is under way when the server ends
-
-
-_HOST = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d+)?")
-
-
-KEY_HEADER = "x-neo-run-key"
+GRACE_SECONDS: Final = 2  # for a request that is under way when the server ends
+KEY_HEADER: Final = "x-neo-run-key"
+_HOST: Final = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d+)?")
+# HTTP in lower case, to what a script asks its context for.
+_SPELLED: Final = {
+    "x-amzn-sagemaker-custom-attributes": "X-Amzn-SageMaker-Custom-Attributes",
+}
 
 
 def refusal(headers: Mapping[str, str], key: str = "") -> str:
@@ -45,8 +46,18 @@ def refusal(headers: Mapping[str, str], key: str = "") -> str:
     return ""
 
 
+def spelled(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return headers by the names that clients write, without those of this server's own."""
+    return {
+        _SPELLED.get(name, name.title()): value
+        for name, value in headers.items()
+        if name != KEY_HEADER
+    }
+
+
 def serve(container: LocalContainer, listening: socket.socket, key: str) -> None:
     """Serve until the process is interrupted. One request at a time reaches the worker."""
+    turn = asyncio.Lock()
 
     async def ping(request: Request) -> Response:
         if why := refusal(request.headers):
@@ -56,24 +67,28 @@ def serve(container: LocalContainer, listening: socket.socket, key: str) -> None
     async def invocations(request: Request) -> Response:
         if why := refusal(request.headers, key):
             return PlainTextResponse(why, 403)
-        body = await request.body()
-        if len(body) > MAX_PAYLOAD_BYTES:
-            return PlainTextResponse(f"The body is larger than {MAX_PAYLOAD_BYTES} bytes", 413)
         try:
-            reply = await run_in_threadpool(
-                container.invoke,
-                body,
-                content_type=request.headers.get("content-type", ""),
-                accept=request.headers.get("accept", "*/*"),
-            )
+            body = await request.body()
+        except ClientDisconnect:
+            return Response(status_code=400)  # nobody is there to read it
+        if why := too_large(len(body), "request"):
+            return PlainTextResponse(why, 413)
+        try:
+            async with turn:
+                reply = await container.answer(body, spelled(request.headers))
         except ContainerError as error:
             return PlainTextResponse(str(error), 500)
+        if why := too_large(len(reply.body), "reply"):
+            return PlainTextResponse(why, 500)
         # The type is the container's: no charset is added to it.
-        headers = {"content-type": reply.content_type}
-        return Response(reply.body, reply.status, headers=headers)
+        named = {"content-type": reply.content_type} if reply.content_type else {}
+        return Response(reply.body, reply.status, headers={**reply.headers, **named})
 
     routes = [Route("/ping", ping), Route("/invocations", invocations, methods=["POST"])]
     config = uvicorn.Config(
-        Starlette(routes=routes), log_level="warning", timeout_graceful_shutdown=GRACE_SECONDS
+        Starlette(routes=routes),
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
     )
     uvicorn.Server(config).run(sockets=[listening])

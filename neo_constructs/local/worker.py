@@ -1,20 +1,23 @@
 """One serving container's worker: loads the model and the script, and answers requests.
 
 It runs in an interpreter of its own (module names, working directory and environment are a
-process's), which may be the user's: it imports nothing of this library, and of the files beside it
-only the one that stands for the container. Requests and replies are a line of JSON and the body
-after it.
+process's), which may be the user's: it imports nothing of this library but the container's files
+beside it. Requests and replies are a line of JSON and the body after it.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
-import runpy
 import sys
 import traceback
+import types
 from pathlib import Path
 from typing import Any, BinaryIO
+
+# A package name that no script means, for the files in containers/.
+_PACKAGE = "_neo_constructs_containers"
 
 
 def main() -> None:
@@ -31,10 +34,13 @@ def main() -> None:
     others = [entry for entry in sys.path if Path(entry or ".") != Path(__file__).parent]
     sys.path[:] = [folder, *([f"{folder}/lib"] if contract == "tensorflow" else []), *others]
     os.environ["PYTHONPATH"] = folder
+    package = types.ModuleType(_PACKAGE)
+    package.__path__ = [str(Path(__file__).parent / "containers")]
+    sys.modules[_PACKAGE] = package
     try:
         if given.get("stand_in"):
-            _container("stand_in")["prepare"](Path(model_dir), given.get("shapes"))
-        handle = _container(contract)["load"](Path(model_dir), Path(script), given)
+            _container("stand_in").prepare(Path(model_dir), given.get("shapes"))
+        handle = _container(contract).load(Path(model_dir), Path(script), given)
     except BaseException as error:
         traceback.print_exc()
         _write(replies, {"error": f"{type(error).__name__}: {_text(error)}"}, b"")
@@ -43,23 +49,28 @@ def main() -> None:
     while header := requests.readline():
         request = json.loads(header)
         body = requests.read(request["length"])
-        status, content_type, reply = _answer(handle, body, request)
-        _write(replies, {"status": status, "content_type": content_type}, reply)
+        if not _answer(replies, handle, body, request["headers"]):
+            return
 
 
-def _answer(handle: Any, body: bytes, request: dict[str, Any]) -> tuple[int, str, bytes]:
-    """Return a reply that can be sent, whatever the script has made."""
+def _answer(replies: BinaryIO, handle: Any, body: bytes, headers: dict[str, str]) -> bool:
+    """Write a reply that can be sent, whatever the script has made; return whether to go on."""
+    server = _container("model_server")
+    is_last = False
     try:
-        status, content_type, reply = handle(body, request["content_type"], request["accept"])
-        if isinstance(content_type, bytes):
-            content_type = content_type.decode()
-        str(content_type).encode("latin-1")  # as a header of HTTP
-        encoded = reply if isinstance(reply, bytes) else str(reply).encode()
-        return int(status), str(content_type), encoded
+        status, given, reply = handle(body, headers)
+        named = {str(name): str(value) for name, value in given.items()}
+        for name, value in named.items():
+            f"{name}: {value}".encode("latin-1")  # as HTTP has it
+    except (server.WorkerDied, SystemExit, KeyboardInterrupt) as error:
+        sys.stderr.write(f"here the container's worker dies, and is started anew: {error!r}\n")
+        (status, named, reply), is_last = server.worker_died(), True
     except Exception as error:
         traceback.print_exc()
         text = f"The reply cannot be sent: {type(error).__name__}: {_text(error)}"
-        return 500, "text/plain", text.encode(errors="replace")
+        status, named, reply = 500, {"content-type": "text/plain"}, text.encode(errors="replace")
+    _write(replies, {"status": int(status), "headers": named, "last": is_last}, reply)
+    return not is_last
 
 
 def _text(error: BaseException) -> str:
@@ -69,9 +80,9 @@ def _text(error: BaseException) -> str:
         return "(it does not say)"
 
 
-def _container(name: str) -> dict[str, Any]:
-    """Run a container's file, without a module of a name that a script may mean."""
-    return runpy.run_path(str(Path(__file__).parent / "containers" / f"{name}.py"))
+def _container(name: str) -> Any:
+    """Import a container's file."""
+    return importlib.import_module(f"{_PACKAGE}.{name}")
 
 
 def _write(stream: BinaryIO, header: dict[str, Any], body: bytes) -> None:

@@ -195,6 +195,15 @@ def load_persisted_state(data: Mapping[str, Any] | None) -> None:
 _restore_state = load_persisted_state
 
 
+# The headers of InvokeEndpoint that reach a container.
+ATTRIBUTES: Final = "X-Amzn-SageMaker-Custom-Attributes"
+_SENT: Final = {
+    "content-type": "Content-Type",
+    "accept": "Accept",
+    ATTRIBUTES.lower(): ATTRIBUTES,
+}
+
+
 def _invoke(path: str, headers: Mapping[str, str], body: bytes) -> Response:
     _, _, name, what = path.split("/", 3)
     if what != "invocations":
@@ -202,8 +211,7 @@ def _invoke(path: str, headers: Mapping[str, str], body: bytes) -> Response:
     variant, reply = _service.hosting.invoke(
         name,
         body,
-        content_type=headers.get("content-type", ""),
-        accept=headers.get("accept", "*/*"),
+        headers={_SENT[name]: headers[name] for name in _SENT if headers.get(name)},
         variant=headers.get("x-amzn-sagemaker-target-variant", ""),
     )
     if reply.status >= 400:
@@ -216,6 +224,8 @@ def _invoke(path: str, headers: Mapping[str, str], body: bytes) -> Response:
         error_headers = {"Content-Type": "application/json", "x-amzn-ErrorType": "ModelError"}
         return 424, error_headers, json.dumps(fault).encode()
     sent = {"Content-Type": reply.content_type, "x-Amzn-Invoked-Production-Variant": variant}
+    if attributes := reply.headers.get(ATTRIBUTES.lower()):
+        sent[ATTRIBUTES] = attributes
     return 200, sent, reply.body
 
 

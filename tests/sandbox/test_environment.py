@@ -197,7 +197,7 @@ def test_a_local_container_sees_no_credentials(tmp_path: Path, hostile_home: Pat
     script.write_text("\n".join([TELL, *functions]))
     container = LocalContainer(model, script, contract=Contract.TOOLKIT, environment={})
     try:
-        reply = container.invoke(b"{}", content_type="application/json")
+        reply = container.invoke(b"{}", {"Content-Type": "application/json"})
     finally:
         container.stop()
     seen = json.loads(reply.body)

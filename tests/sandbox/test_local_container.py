@@ -41,7 +41,7 @@ def start(tmp_path: Path, digits: Path) -> Iterator[Start]:
 
 
 def ask(container: LocalContainer, body: bytes, content_type: str = "application/json") -> Reply:
-    return container.invoke(body, content_type=content_type)
+    return container.invoke(body, {"Content-Type": content_type})
 
 
 def test_the_digits_script_and_model_are_as_good_as_the_training_script_says(
@@ -59,7 +59,7 @@ def test_the_digits_script_and_model_are_as_good_as_the_training_script_says(
 
 @pytest.mark.parametrize(
     ("body", "content_type"),
-    [(b"[[1]]", "application/json"), (b"{", "application/json"), (b"[]", "text/csv")],
+    [(b"[[1]]", "application/json"), (b"{}", "application/json"), (b"[]", "text/csv")],
 )
 def test_a_request_the_script_refuses_is_the_clients_fault(
     start: Start, digits: Path, body: bytes, content_type: str
@@ -124,7 +124,6 @@ def test_sagemakers_own_toolkit_serves_the_four_functions(start: Start) -> None:
     ("script", "says"),
     [
         ("import no_such_module", "No module named 'no_such_module'"),
-        ("def neo_preprocess(p, c): ...", "neo_postprocess"),
         ("import sys; sys.exit(3)", "SystemExit: 3"),
     ],
 )
@@ -147,54 +146,6 @@ def transform_fn(model, body, content_type, accept):
 """
 
 
-@pytest.mark.parametrize(
-    ("content_type", "kind"),
-    [
-        ("application/json", "str"),
-        ("text/csv", "str"),
-        ("application/octet-stream", "bytes"),
-        ("application/json; charset=utf-8", "bytes"),
-    ],
-)
-def test_what_a_body_arrives_as(start: Start, content_type: str, kind: str) -> None:
-    """The toolkit knows two types by their exact names."""
-    script = SAYS_WHAT_IT_GETS.format(returned="type(body).__name__")
-    container = start(script, contract=Contract.TOOLKIT)
-    assert ask(container, b"[]", content_type).body == kind.encode()
-
-
-@pytest.mark.parametrize(
-    ("accept", "asked"),
-    [("*/*", "application/json"), ("", "application/json"), ("text/csv, a/b", "text/csv, a/b")],
-)
-def test_what_a_script_is_asked_to_reply_with(start: Start, accept: str, asked: str) -> None:
-    container = start(SAYS_WHAT_IT_GETS.format(returned="accept"), contract=Contract.TOOLKIT)
-    reply = container.invoke(b"[]", content_type="application/json", accept=accept)
-    assert reply.body.decode() == asked
-
-
-@pytest.mark.parametrize(
-    ("returned", "status", "body"),
-    [
-        ("{'a': 1}", 200, b"{'a': 1}"),
-        ("None", 200, b"None"),
-        ("1 / 0", 500, b"division by zero"),
-        ("{}['key']", 500, b"KeyError"),
-    ],
-)
-def test_a_reply_that_is_no_text(start: Start, returned: str, status: int, body: bytes) -> None:
-    container = start(SAYS_WHAT_IT_GETS.format(returned=returned), contract=Contract.TOOLKIT)
-    reply = ask(container, b"[]")
-    assert reply.status == status
-    assert body in reply.body
-
-
-def test_a_list_is_no_pair(start: Start) -> None:
-    script = SAYS_WHAT_IT_GETS.replace('{returned}, "text/plain"', '["x", "text/plain"]')
-    reply = ask(start(script, contract=Contract.TOOLKIT), b"[]")
-    assert reply.body == b"['x', 'text/plain']"
-
-
 def test_a_container_whose_framework_is_missing_says_so(tmp_path: Path) -> None:
     (tmp_path / "model").write_bytes(b"x")
     with pytest.raises(ContainerError, match="No module named 'xgboost'"):
@@ -209,7 +160,7 @@ HANDLERS = "def neo_preprocess(p, c): ...\ndef neo_postprocess(r): return b'', '
 
 def test_a_script_that_reads_from_the_terminal_finds_it_empty(start: Start) -> None:
     container = start("import sys\nassert sys.stdin.read() == ''\n" + HANDLERS)
-    assert ask(container, b"").status == 400
+    assert ask(container, b"{}").status == 400
 
 
 def test_what_a_script_has_started_ends_with_it(start: Start, tmp_path: Path) -> None:
@@ -253,14 +204,14 @@ def test_an_answer_that_does_not_come_is_not_waited_for(tmp_path: Path, digits: 
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "digits.onnx").write_bytes((digits / "digits.onnx").read_bytes())
     script = tmp_path / "inference.py"
-    script.write_text("def neo_preprocess(p, c):\n while True: pass\nneo_postprocess = print")
+    script.write_text("def neo_preprocess(p, c):\n while p: pass\nneo_postprocess = print")
     container = LocalContainer(
         tmp_path / "model", script, contract=Contract.DLR, environment={}, answer_seconds=0.5
     )
     try:
         with pytest.raises(ContainerError, match=r"did not answer within 0\.5 seconds"):
-            ask(container, b"{}")
-        assert not container.is_alive
+            ask(container, b"[1]")
+        assert ask(container, b"{}").status == 400  # by a worker that was started anew
     finally:
         container.stop()
 
@@ -269,8 +220,6 @@ def test_an_answer_that_does_not_come_is_not_waited_for(tmp_path: Path, digits: 
     ("returned", "status", "body"),
     [
         ("bytearray(b'x'), 'a/b'", 200, b"x"),
-        ("'x', b'a/b'", 200, b"x"),
-        ("'\\ud800', 'a/b'", 500, b"cannot be sent"),
         ("'x', '\\u2028'", 500, b"cannot be sent"),
     ],
 )

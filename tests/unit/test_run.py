@@ -12,6 +12,7 @@ import sys
 import tarfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from neo_constructs.archive.entry_point import Contract
 from neo_constructs.cli.main import neo
 from neo_constructs.local.container import ContainerError
 from neo_constructs.local.model_folder import lay_out
+from neo_constructs.local.server import spelled
 from tests.lifecycle.events import archive
 
 DIGITS = Path(__file__).parents[2] / "examples" / "digits"
@@ -37,7 +39,7 @@ def input_handler(data, context):
 
 def output_handler(response, context):
     assert response.status_code == 200
-    return json.dumps([response.json(), context.method]), context.accept_header
+    return json.dumps([response.json(), context.accept_header]), context.accept_header
 """
 
 
@@ -49,14 +51,14 @@ def run(*arguments: str | Path) -> Result:
 
 def test_every_payload_is_sent_and_every_reply_shown(tmp_path: Path) -> None:
     payloads = tmp_path / "payload.tar.gz"
-    payloads.write_bytes(archive({"one.json": IMAGE, "two.json": IMAGE, "bad.json": b"{"}))
+    payloads.write_bytes(archive({"one.json": IMAGE, "two.json": IMAGE, "bad.json": b"[1]"}))
     (tmp_path / "three.json").write_bytes(IMAGE)
     result = run(*ONNX, "--payload", payloads, "--payload", tmp_path / "three.json")
     assert result.exit_code == 1
     assert [line for line in result.stdout.splitlines() if ".json: " in line] == [
         "one.json: 200 application/json",
         "two.json: 200 application/json",
-        "bad.json: 400 text/plain",
+        "bad.json: 400 (no content type)",
         "three.json: 200 application/json",
     ]
     assert '{"digit": 0' in result.stdout
@@ -118,7 +120,7 @@ def test_tensorflows_handlers_with_a_recorded_response(tmp_path: Path) -> None:
         "--payload", tmp_path / "rows.json",
     )  # fmt: skip
     assert result.exit_code == 0, result.output
-    assert '[{"predictions": [[0.5]]}, "predict"]' in result.stdout
+    assert '[{"predictions": [[0.5]]}, "application/json"]' in result.stdout
 
 
 @pytest.mark.parametrize(
@@ -177,14 +179,23 @@ RUN_KEY = "of-this-run"
 
 
 @pytest.fixture(scope="module")
-def port() -> Iterator[int]:
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the server writes what it has to say."""
+    return tmp_path_factory.mktemp("serve") / "log"
+
+
+@pytest.fixture(scope="module")
+def port(log: Path) -> Iterator[int]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         free = probe.getsockname()[1]
     arguments = [str(a) for a in (*ONNX, "--serve", "--port", str(free))]
     command = "from neo_constructs.cli.main import neo; neo()"
     environment = {**os.environ, "NEO_RUN_KEY": RUN_KEY}
-    served = subprocess.Popen([sys.executable, "-c", command, *arguments], env=environment)
+    with log.open("wb") as out:
+        served = subprocess.Popen(
+            [sys.executable, "-c", command, *arguments], env=environment, stderr=out
+        )
     try:
         _wait_for(free)
         yield free
@@ -227,9 +238,89 @@ def test_an_invocation_needs_the_key_and_a_ping_does_not(port: int, key: str) ->
 
 
 def test_what_the_container_refuses_is_passed_on(port: int) -> None:
-    assert ask(port, "POST", "/invocations", b"{")[0] == 400
+    assert ask(port, "POST", "/invocations", b"[1]")[0] == 400
+    assert ask(port, "POST", "/invocations", b"{")[0] == 500  # the container's worker dies of it
+    assert ask(port, "POST", "/invocations", IMAGE)[0] == 200  # and is started anew
     assert ask(port, "POST", "/invocations", b"x" * (6 * 1024**2 + 1))[0] == 413
     assert ask(port, "GET", "/invocations")[0] == 405
+
+
+def test_a_client_that_leaves_is_no_fault(port: int, log: Path) -> None:
+    head = (
+        f"POST /invocations HTTP/1.1\r\nHost: localhost\r\nx-neo-run-key: {RUN_KEY}\r\n"
+        "Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n["
+    )
+    for sent in (head, head.replace("1000", "3") + "1]"):
+        with socket.create_connection(("127.0.0.1", port)) as leaving:
+            leaving.sendall(sent.encode())
+    assert ask(port, "POST", "/invocations", IMAGE)[0] == 200
+    assert "Exception" not in log.read_text()
+
+
+def test_many_clients_at_once(port: int) -> None:
+    with ThreadPoolExecutor(20) as pool:
+        found = list(pool.map(lambda _: ask(port, "POST", "/invocations", IMAGE), range(100)))
+    assert {status for status, _, _ in found} == {200}
+
+
+def test_a_servers_headers_have_the_names_that_scripts_ask_for() -> None:
+    given = {"content-type": "a/b", "x-amzn-sagemaker-custom-attributes": "c", "x-neo-run-key": "k"}
+    assert spelled(given) == {"Content-Type": "a/b", "X-Amzn-SageMaker-Custom-Attributes": "c"}
+
+
+# --- what is sent with --payload ---------------------------------------------------------------
+
+
+def handler(tmp_path: Path, reply: str, *arguments: str | Path) -> Result:
+    """Run a TensorFlow script that replies so."""
+    (tmp_path / "inference.py").write_text(f"def handler(data, context):\n    return {reply}\n")
+    (tmp_path / "response.json").write_text("{}")
+    if not (tmp_path / "body.json").exists():
+        (tmp_path / "body.json").write_text("[1]")
+    return run(
+        "run", MODELS / "saved_model", "--framework", "tensorflow:2.9",
+        "--code", tmp_path / "inference.py", "--response", tmp_path / "response.json",
+        "--payload", tmp_path / "body.json", *arguments,
+    )  # fmt: skip
+
+
+def test_headers_reach_the_script(tmp_path: Path) -> None:
+    result = handler(
+        tmp_path, "' '.join([context.custom_attributes, context.accept_header]), 'a/b'",
+        "--custom-attributes", "trace=1", "--header", "Accept: text/csv",
+    )  # fmt: skip
+    assert "trace=1 text/csv" in result.stdout
+
+
+def test_what_a_script_sets_is_shown(tmp_path: Path) -> None:
+    code = (
+        "def transform_fn(m, b, c, a, context):\n    context.set_response_header(0, 'X-B', '2')\n"
+    )
+    (tmp_path / "inference.py").write_text(f"model_fn = len\n{code}    return 'done'\n")
+    (tmp_path / "body.json").write_text("[1]")
+    result = run(
+        "run", MODELS / "traced.pth", "--code", tmp_path / "inference.py",
+        "--payload", tmp_path / "body.json",
+    )  # fmt: skip
+    assert "body.json: 200 application/json\n  x-b: 2\ndone" in result.stdout
+
+
+@pytest.mark.parametrize("given", ["no colon", ": x", "a b: c", "a: b\nc: d"])
+def test_what_is_no_header_is_said(given: str, tmp_path: Path) -> None:
+    result = handler(tmp_path, "'x', 'a/b'", "--header", given)
+    assert result.exit_code == 2
+    assert "is not a header: write NAME:VALUE" in result.output
+
+
+def test_the_services_limits_hold_in_both_directions(tmp_path: Path) -> None:
+    (tmp_path / "body.json").write_bytes(b"x" * (6 * 1024**2 + 1))
+    result = handler(tmp_path, "'x', 'a/b'")
+    assert result.exit_code == 1
+    assert "body.json: not sent. The request has 6,291,457 bytes" in result.stdout
+    (tmp_path / "body.json").write_bytes(b"x")
+    result = handler(tmp_path, "'x' * (6 * 1024**2 + 1), 'a/b'")
+    assert result.exit_code == 1
+    assert "The reply has 6,291,457 bytes; InvokeEndpoint passes 6,291,456" in result.stdout
 
 
 # --- what must not happen ---------------------------------------------------------------------

@@ -232,7 +232,7 @@ def test_an_endpoint_says_what_it_runs(service: SageMaker) -> None:
 def test_a_container_that_dies_is_started_again(service: SageMaker) -> None:
     endpoint(service, url="s3://b/dies.tar.gz")
     for _ in range(2):
-        _, reply = service.hosting.invoke("e", b"1", content_type="text/plain", accept="*/*")
+        _, reply = service.hosting.invoke("e", b"1", headers={"Content-Type": "text/plain"})
         assert reply.status == 500
         (container,) = service.hosting._fleets[
             next(iter(service.hosting._fleets))
@@ -246,14 +246,14 @@ def test_requests_that_no_endpoint_answers(service: SageMaker) -> None:
 
     def invoke(name: str, body: bytes = b"1", **more: str) -> str:
         with pytest.raises(ApiError) as caught:
-            service.hosting.invoke(name, body, content_type="", accept="", **more)
+            service.hosting.invoke(name, body, headers={}, **more)
         return str(caught.value)
 
     assert invoke("nope") == f"Endpoint nope of account {ACCOUNT} not found."
     assert "Variant 'Nope' was not found" in invoke("e", variant="Nope")
     assert "has exceeded 6291456" in invoke("e", b"1" * (6 * 1024**2 + 1))
     variant_, reply = service.hosting.invoke(
-        "E", b'{"a": 1}', content_type="application/json", accept="*/*", variant="v"
+        "E", b'{"a": 1}', headers={"Content-Type": "application/json"}, variant="v"
     )
     assert (variant_, reply.status, reply.content_type) == ("v", 200, "application/json")
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import pickle
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-Reply = tuple[int, str, bytes]
+from .dlr import service
+from .model_server import Context, Reply, serving
+
 LIBSVM = ("text/libsvm", "text/x-libsvm")
 
 
@@ -24,48 +26,45 @@ def load(model_dir: Path, _script: Path, _options: dict[str, Any]) -> Callable[.
 
     width, predict = _model(model_dir)
 
-    def rows(payload: str, content_type: str) -> Any:
+    def answer(payload: Any, content_type: str | None) -> tuple[str, str]:
+        rows = _rows(payload, content_type, np)
+        if rows.shape[1] > width:  # neo-ai-dlr, src/dlr_treelite.cc; fewer are padded
+            raise ValueError(f"{rows.shape[1]} columns for a model with {width} features")
+        found = np.asarray(predict(rows)).reshape(len(rows), -1)
+        # One value for each row is one line of the reply, as the template writes it.
+        found = found.reshape((1, -1)) if found.shape[1] == 1 else found
+        with io.StringIO() as text:
+            np.savetxt(text, found, delimiter=",", newline="\n")
+            return text.getvalue(), "text/csv"
+
+    return serving(service(answer), Context(str(model_dir)), decodes=True)
+
+
+def _rows(payload: Any, content_type: str | None, np: Any) -> Any:
+    """Return a request's table."""
+    if content_type in LIBSVM:
+        return _sparse(payload.rstrip().split("\n"), np)
+    if content_type == "text/csv":
         lines = payload.rstrip().split("\n")
-        if content_type in LIBSVM:
-            return _sparse(lines, width, np)
-        if content_type == "text/csv":
-            delimiter = csv.Sniffer().sniff(lines[0]).delimiter
-            return np.array([line.split(delimiter) for line in lines]).astype(float)
-        raise ValueError(
-            "ClientError: Invalid content type. Accepted content types are "
-            f'"text/libsvm" and "text/csv". Received {content_type}'
-        )
-
-    def handle(payload: bytes, content_type: str, _accept: str) -> Reply:
-        if not content_type:  # the template raises, and answers 500
-            return 500, "text/plain", b"Internal Server Error occured"
-        try:
-            found = np.asarray(predict(rows(payload.decode(), content_type)))
-            # One value for each row is one line of the reply, as the template writes it.
-            found = found.reshape((1, -1)) if found.ndim == 1 or found.shape[1] == 1 else found
-            with io.StringIO() as text:
-                np.savetxt(text, found, delimiter=",", newline="\n")
-                return 200, "text/csv", text.getvalue().encode()
-        except Exception as error:
-            traceback.print_exc()
-            if str(error).startswith("ClientError:"):
-                return 400, "text/plain", str(error).encode()
-            return 500, "text/plain", b"Internal Server Error occured"  # as the template spells it
-
-    return handle
+        delimiter = csv.Sniffer().sniff(lines[0]).delimiter
+        return np.array([line.split(delimiter) for line in lines]).astype(float)
+    raise ValueError(
+        'ClientError: Invalid content type. Accepted content types are "text/libsvm" and '
+        f'"text/csv". Received {content_type}'
+    )
 
 
-def _sparse(lines: list[str], width: int, np: Any) -> Any:
+def _sparse(lines: list[str], np: Any) -> Any:
     """Return rows of libsvm as an array; what is not named is missing."""
     entries = [
-        (row, int(column), float(value))
+        (row, int(parts[0]), float(parts[1]))
         for row, line in enumerate(lines)
-        for column, _, value in (e.partition(":") for e in line.split(" ") if ":" in e)
+        for parts in (entry.split(":") for entry in line.split(" ") if ":" in entry)
     ]
-    last = max((column for _, column, _ in entries), default=0)
-    if last >= width:
-        raise ValueError(f"column {last} of a model with {width} features")
-    found = np.full((1 + max((row for row, _, _ in entries), default=0), width), np.nan)
+    if not entries:
+        raise ValueError("no entry with a colon")
+    height, width = (1 + max(entry[axis] for entry in entries) for axis in (0, 1))
+    found = np.full((height, width), np.nan, np.float32)
     for row, column, value in entries:
         found[row, column] = value
     return found
@@ -84,8 +83,10 @@ def _model(model_dir: Path) -> tuple[int, Callable[[Any], Any]]:
         booster = booster.get_booster() if hasattr(booster, "get_booster") else booster
     else:
         booster = xgboost.Booster(model_file=str(file))
+    # XGBoost 1.3.3, which Neo documents, has no num_features().
+    parameters = json.loads(booster.save_config())["learner"]["learner_model_param"]
 
     def predict(rows: Any) -> Any:
         return booster.predict(xgboost.DMatrix(rows), validate_features=False)
 
-    return booster.num_features(), predict
+    return int(parameters["num_feature"]), predict

@@ -12,49 +12,86 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-Reply = tuple[int, str, bytes]
+from .model_server import Context, Reply, serving
+
 Run = Callable[[dict[str, Any]], list[Any]]
 
 
 def load(model_dir: Path, script: Path, _options: dict[str, Any]) -> Callable[..., Reply]:
     """Load the model and the script."""
-    import numpy as np
-
     inputs, run = _model(model_dir)
     if script.suffix != ".py" or "." in script.stem:
         raise ImportError(f"{script.name!r} is no name that Python can import; call it x.py")
     module = importlib.import_module(script.stem)  # its folder is on the import path
-    preprocess, postprocess = module.neo_preprocess, module.neo_postprocess
 
-    def feed(payload: bytes, content_type: str) -> dict[str, Any]:
-        data = preprocess(payload, content_type)
-        if isinstance(data, dict):
-            if set(data) != set(inputs):
-                raise ValueError(f"neo_preprocess gave {sorted(data)}; the model takes {inputs}")
-            return data
-        if len(inputs) != 1 or not isinstance(data, np.ndarray):
-            raise ValueError(f"neo_preprocess must give an array, or a dict with the keys {inputs}")
-        return {inputs[0]: data}
+    def answer(data: Any, content_type: str | None) -> tuple[Any, Any]:
+        outputs = run(_feed(module, data, content_type, inputs))
+        body, reply_type = module.neo_postprocess(outputs[0] if len(outputs) == 1 else outputs)
+        return body, reply_type
 
-    def handle(payload: bytes, content_type: str, _accept: str) -> Reply:
-        if not content_type:  # the template raises, and answers 500
-            return 500, "text/plain", b"Internal Server Error occured"
+    return serving(service(answer), Context(str(model_dir)), decodes=True)
+
+
+def service(
+    answer: Callable[[Any, str | None], tuple[Any, Any]],
+) -> Callable[[list[dict[str, Any]], Context], list[Any]]:
+    """Return the service of DLR's templates around what answers one request."""
+
+    def handle(batch: list[dict[str, Any]], context: Context) -> list[Any]:
+        names = ("Content-type", "Content-Type")
+        given = next((v for n in names if (v := context.get_request_header(0, n))), None)
         try:
-            data = feed(payload, content_type)
+            if given is None:
+                raise ValueError("Content type could not be deduced")
+            payloads = [v for n in ("data", "body") if (v := batch[0].get(n)) is not None]
+            if not payloads:
+                raise ValueError("Nonexistent payload")
+            body, reply_type = answer(payloads[0], given)
         except Exception as error:
             traceback.print_exc()
-            text = f"ClientError: User-defined pre-processing function failed:\n{error}"
-            return 400, "text/plain", text.encode()
-        try:
-            outputs = run(data)
-            body, reply_type = postprocess(outputs[0] if len(outputs) == 1 else outputs)
-        except Exception:
-            traceback.print_exc()
-            return 500, "text/plain", b"Internal Server Error occured"  # as the template spells it
-        is_raw = isinstance(body, (bytes, bytearray))
-        return 200, reply_type, bytes(body) if is_raw else str(body).encode()
+            if str(error).startswith("ClientError:"):
+                context.set_all_response_status(400, "ClientError")
+                return [str(error)]
+            context.set_all_response_status(500, "InternalServerError")
+            return ["Internal Server Error occured"]  # as the templates spell it
+        context.set_response_content_type(0, reply_type)
+        return [body]
 
     return handle
+
+
+def _feed(module: Any, data: Any, content_type: str | None, inputs: list[str]) -> dict[str, Any]:
+    """Return the model's inputs by their names, as the script makes them of a request."""
+    import numpy as np
+
+    try:
+        made = module.neo_preprocess(data, content_type)
+    except Exception as error:
+        raise ValueError(
+            f"ClientError: User-defined pre-processing function failed:\n{error}"
+        ) from error
+    if isinstance(made, (np.ndarray, np.generic)):
+        if len(inputs) != 1:
+            raise ValueError(
+                "ClientError: User-defined pre-processing function returns a single input, but "
+                "the model has multiple inputs."
+            )
+        return {inputs[0]: made}
+    if not isinstance(made, dict):
+        raise ValueError(
+            "ClientError: User-defined pre-processing function must return either dict type or "
+            "np.ndarray"
+        )
+    given, expected = set(made), set(inputs)
+    if given != expected:
+        missing = ", ".join(str(name) for name in expected - given)
+        unknown = ", ".join(str(name) for name in given - expected)
+        raise ValueError(
+            f"ClientError: Input name(s) mismatch: {given} {expected}"
+            + (f"\nExpected {missing} in input data" if missing else "")
+            + (f"\nThe model does not accept the following inputs: {unknown}" if unknown else "")
+        )
+    return made
 
 
 def _model(model_dir: Path) -> tuple[list[str], Run]:
@@ -85,6 +122,6 @@ def _keras(file: Path) -> tuple[list[str], Run]:
         given = [data[name] for name in names]
         given = [np.transpose(x, (0, 2, 3, 1)) if np.ndim(x) == 4 else x for x in given]
         found = model(given[0] if len(given) == 1 else given, training=False)
-        return [np.asarray(x) for x in (found if isinstance(found, list | tuple) else [found])]
+        return [np.asarray(x) for x in (found if isinstance(found, (list, tuple)) else [found])]
 
     return names, run

@@ -1,27 +1,32 @@
 """TensorFlow's container: the handlers around a model server's REST API.
 
-Follows aws/sagemaker-tensorflow-serving-container. The server is one that the user names, or a
-stand-in on loopback: TensorFlow itself where it is installed, or one recorded response.
+Follows aws/sagemaker-tensorflow-serving-container: python_service.py for a script, and
+tensorflowServing.js without one. The server is one that the user names, or a stand-in on loopback:
+TensorFlow itself where it is installed, or one recorded response.
 """
 
 from __future__ import annotations
 
 import contextlib
 import http.server
-import importlib
+import importlib.util
 import io
 import json
+import re
 import sys
 import threading
 import traceback
 import urllib.error
 import urllib.request
 from collections import namedtuple
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-Reply = tuple[int, str, bytes]
+from .model_server import CONTENT_TYPE, Headers, Reply
+
+JSON = "application/json"
+ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
 Predict = Callable[[bytes], tuple[int, bytes]]
 
 Context = namedtuple(
@@ -29,59 +34,194 @@ Context = namedtuple(
     "model_name, model_version, method, rest_uri, grpc_port, channel, "
     "custom_attributes, request_content_type, accept_header, content_length",
 )
-Handler = Callable[[io.BytesIO, Context], tuple[Any, str]]
+Handler = Callable[["Body", Context], Any]
+_MODELS = "/v1/models/"
 
 
 def load(model_dir: Path, script: Path, options: dict[str, Any]) -> Callable[..., Reply]:
     """Load the script, and find or start a model server."""
-    name, uri = "model", options.get("upstream")
+    uri = options.get("upstream")
     if not uri:
         recorded = options.get("response")
         predict = _recorded(Path(recorded)) if recorded else _predicting(model_dir)
-        uri = f"http://127.0.0.1:{_serve(predict)}/v1/models/{name}:predict"
+        uri = f"http://127.0.0.1:{_serve(predict)}{_MODELS}model:predict"
+
+    def address(headers: Headers) -> str:
+        return _address(uri, _attributes(headers))
+
+    if not script.is_file():
+        return lambda body, headers: _without_script(body, headers, address(headers))
     respond = _handler(script)
 
-    def handle(payload: bytes, content_type: str, accept: str) -> Reply:
+    def handle(body: bytes, headers: Headers) -> Reply:
+        attributes = _attributes(headers)
         context = Context(
-            name, None, "predict", uri, None, None, None,
-            content_type or "application/json",
-            "application/json" if accept in {"", "*/*"} else accept,
-            len(payload),
-        )  # fmt: skip
+            attributes.get("tfs-model-name"),
+            attributes.get("tfs-model-version"),
+            attributes.get("tfs-method"),
+            address(headers),
+            None,
+            None,
+            _header(headers, ATTRIBUTES) or None,
+            _header(headers, CONTENT_TYPE) or JSON,
+            _header(headers, "accept") or JSON,
+            len(body),
+        )
         try:
-            body, reply_type = respond(io.BytesIO(payload), context)
+            reply, reply_type = respond(Body(body), context)
         except Exception as error:
             traceback.print_exc()
-            return 500, "application/json", json.dumps({"error": str(error)}).encode()
-        is_raw = isinstance(body, (bytes, bytearray))
-        return 200, reply_type, bytes(body) if is_raw else str(body).encode()
+            return 500, {CONTENT_TYPE: JSON}, json.dumps({"error": str(error)}).encode()
+        return _sent(reply, reply_type)
 
     return handle
 
 
-def _default(data: io.BytesIO, context: Context) -> tuple[Any, str]:
-    """Hand a request to the model server as it is."""
-    return _post(context.rest_uri, data.read()).content, "application/json"
+def _sent(reply: Any, reply_type: Any) -> Reply:
+    """Return a handler's reply as Falcon sends it."""
+    kind = {CONTENT_TYPE: JSON if reply_type is None else reply_type}
+    if isinstance(reply, str):
+        return 200, kind, reply.encode()
+    if reply is None or isinstance(reply, bytes):
+        return 200, kind, reply or b""
+    sys.stderr.write(f"a body is text or bytes, not {type(reply).__name__}\n")
+    return 500, {CONTENT_TYPE: "text/html"}, _INTERNAL_ERROR
+
+
+# Gunicorn's page for what the service did not catch.
+_INTERNAL_ERROR = (
+    b"<html>\n  <head>\n    <title>Internal Server Error</title>\n  </head>\n  <body>\n"
+    b"    <h1><p>Internal Server Error</p></h1>\n    \n  </body>\n</html>\n"
+)
+
+
+class Body:
+    """A request's body as the container's server gives it: it can be read, and only forwards."""
+
+    def __init__(self, content: bytes) -> None:
+        content_of = io.BytesIO(content)
+        self.read, self.readline = content_of.read, content_of.readline
+        self.readlines = content_of.readlines
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self.readline, b"")
+
+
+def _header(headers: Headers, name: str) -> str:
+    return next((v for n, v in headers.items() if n.lower() == name.lower()), "")
+
+
+def _attributes(headers: Headers) -> dict[str, str]:
+    """Return what the custom attributes say to the container."""
+    found = re.findall(r"(tfs-[a-z\-]+=[^,]+)", _header(headers, ATTRIBUTES))
+    return dict(each.split("=")[:2] for each in found)
+
+
+def _address(uri: str, attributes: dict[str, str]) -> str:
+    """Return a model server's URI with another model, version or method, where these are asked."""
+    if not attributes:
+        return uri
+    base, _, rest = uri.partition(_MODELS)
+    model, _, method = rest.partition(":")
+    model = attributes.get("tfs-model-name", model.partition("/")[0])
+    version = attributes.get("tfs-model-version")
+    method = attributes.get("tfs-method", method or "predict")
+    return f"{base}{_MODELS}{model}{f'/versions/{version}' if version else ''}:{method}"
 
 
 def _handler(script: Path) -> Handler:
-    """Return what the container would call."""
-    if not script.is_file():
-        return _default
-    module: Any = importlib.import_module(script.stem)  # its folder is on the import path
-    if hasattr(module, "handler"):
-        given: Handler = module.handler
-        return given
-    if not (hasattr(module, "input_handler") and hasattr(module, "output_handler")):
+    """Return what the container would call.
+
+    It runs the script's file without making a module of it that others can import.
+    """
+    spec = importlib.util.spec_from_file_location("inference", script)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{script.name} is no Python script")
+    module: Any = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    has_both = hasattr(module, "input_handler") and hasattr(module, "output_handler")
+    if not hasattr(module, "handler") and not has_both:
         # The container's own words, at its start.
         raise NotImplementedError("Handlers are not implemented correctly in user script.")
+    if one := getattr(module, "handler", None):
+        given: Handler = one
+        return given
+    # A handler that is None is taken, too: then there are no other two.
+    is_none = hasattr(module, "handler")
+    before = None if is_none else module.input_handler
+    after = None if is_none else module.output_handler
 
-    def handler(data: io.BytesIO, context: Context) -> tuple[Any, str]:
-        response = _post(context.rest_uri, module.input_handler(data, context))
-        body, reply_type = module.output_handler(response, context)
-        return body, reply_type
+    def handler(data: Body, context: Context) -> Any:
+        return after(_post(context.rest_uri, before(data, context)), context)  # type: ignore[misc]
 
     return handler
+
+
+# --- without a script -----------------------------------------------------------------------
+
+
+def _without_script(body: bytes, headers: Headers, uri: str) -> Reply:
+    """Answer as the container's JavaScript does."""
+    kind, text = _header(headers, CONTENT_TYPE), body.decode(errors="replace")
+    if kind in {JSON, "application/jsonlines", "application/jsons"}:
+        asked = _instances(text)
+    elif kind == "text/csv":
+        asked = _table(text)
+    else:
+        fault = f'{{"error": "Unsupported Media Type: {kind or "Unknown"}"}}'
+        return 415, {CONTENT_TYPE: JSON}, fault.encode()
+    found = _post(uri, asked.encode())
+    reply: str = found.content.decode(errors="replace")
+    reply_type = JSON
+    if found.status_code == 400:
+        reply = reply.replace("\\'instances\\'", "'instances'")
+    accept = _header(headers, "accept")
+    wanted = accept.strip().replace(" ", "", 1).split(",")
+    if {"application/jsonlines", JSON} & set(wanted):
+        reply, reply_type = reply.replace("\n", ""), wanted[0]
+    return found.status_code, {CONTENT_TYPE: reply_type}, reply.encode()
+
+
+def _instances(text: str) -> str:
+    """Return a body of JSON as the model server takes it."""
+    if re.search(r'"(instances|inputs|examples)"\s*:', text):
+        return text
+    if re.search(r"[}\]]\s*[\[{]", text):  # values with nothing but space between them
+        lines = re.split(r"\r?\n", text.strip())
+        rows = "".join(
+            ("," if number else "") + line.strip()
+            for number, line in enumerate(lines)
+            if line.strip()
+        )
+        return f'{{"instances":{rows}}}' if len(lines) == 1 else f'{{"instances":[{rows}]}}'
+    rows = text if re.match(r"\s*\[\s*\[", text) else f"[{text}]"
+    return f'{{"instances":{rows}}}'
+
+
+def _table(text: str) -> str:
+    """Return a body of CSV as the model server takes it; quotes as the container sets them."""
+    is_text = not re.match(r'\s*("|[\d.Ee+\-]+.*)', text)
+    lines = re.split(r"\r?\n", text.strip())
+    rows = ""
+    for number, each in enumerate(lines):
+        line = each.strip()
+        if not line:
+            continue
+        many = "," in line
+        if is_text:  # only the first of each is replaced
+            line = '"' + line.replace('"', '\\"', 1).replace(",", '","', 1) + '"'
+        rows += (f"[{line}]" if many else line) + ("," if number != len(lines) - 1 else "")
+    return f'{{"instances":[{rows}]}}'
+
+
+# --- the model server -----------------------------------------------------------------------
+
+
+class _Headers(dict[str, str]):
+    """Headers that are found whatever the case of their names is, as in requests."""
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return _header(self, name) or default
 
 
 class _Response:
@@ -91,7 +231,7 @@ class _Response:
         self.status_code, self.content = status, content
         self.text = content.decode(errors="replace")
         self.ok = status < 400
-        self.headers = {"Content-Type": "application/json"}
+        self.headers = _Headers({"Content-Type": JSON})
 
     def json(self) -> Any:
         return json.loads(self.content)

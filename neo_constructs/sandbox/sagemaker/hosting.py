@@ -39,9 +39,11 @@ _CONTRACTS = {
     "sagemaker-neo-onnx": Contract.DLR,
     "sagemaker-neo-keras": Contract.DLR,
     "sagemaker-inference-tensorflow": Contract.TENSORFLOW,
+    "sagemaker-inference-mxnet": Contract.MXNET,
     "xgboost-neo": Contract.NONE,
     "image-classification-neo": None,
 }
+_NEED_A_SCRIPT = frozenset({Contract.TOOLKIT, Contract.MXNET})
 _FRAMEWORK_MISSING = re.compile(r"No module named '(torch|mxnet|tensorflow|xgboost|onnxruntime)'")
 _HOW_TO_ADD_IT = "Name an interpreter that has it: NEO_SANDBOX_PYTHON=/path/to/python."
 _CHANGING = frozenset({"Creating", "Updating"})
@@ -207,7 +209,7 @@ class Hosting:
         return {**found, "ProductionVariants": [_variant_summary(v) for v in _variants(config)]}
 
     def invoke(
-        self, name: str, body: bytes, *, content_type: str, accept: str, variant: str = ""
+        self, name: str, body: bytes, *, headers: Mapping[str, str], variant: str = ""
     ) -> tuple[str, Reply]:
         """InvokeEndpoint: send a request to a container; return variant and reply."""
         if len(body) > MAX_PAYLOAD_BYTES:
@@ -219,7 +221,7 @@ class Hosting:
         if record is None or fleet is None or record["EndpointStatus"] == "Creating":
             account = self._platform.arn("endpoint", name).split(":")[4]
             raise ApiError("ValidationError", f"Endpoint {name} of account {account} not found.")
-        return fleet.invoke(body, content_type=content_type, accept=accept, variant=variant)
+        return fleet.invoke(body, headers=headers, variant=variant)
 
     def _plan(self, parameters: Parameters) -> _Plan:
         """Return what an endpoint is to run; what is missing is said before anything is made."""
@@ -315,7 +317,7 @@ class Fleet:
         return fleet
 
     def invoke(
-        self, body: bytes, *, content_type: str, accept: str, variant: str = ""
+        self, body: bytes, *, headers: Mapping[str, str], variant: str = ""
     ) -> tuple[str, Reply]:
         """Send a request to a variant; by default to the only one.
 
@@ -333,7 +335,7 @@ class Fleet:
         if isinstance(container, str):
             return name, Reply(500, "text/plain", container.encode())
         try:
-            return name, container.invoke(body, content_type=content_type, accept=accept)
+            return name, container.invoke(body, headers)
         except ContainerError as error:
             with contextlib.suppress(ContainerError):
                 self._containers[name] = self._loaders[name]()
@@ -358,7 +360,7 @@ class Fleet:
             script = _only_script(s3, variables.get("SAGEMAKER_SUBMIT_DIRECTORY", ""), base)
         else:
             script = model_dir / "code" / variables.get("SAGEMAKER_PROGRAM", "inference.py")
-        if contract is Contract.TOOLKIT and not script.is_file():
+        if contract in _NEED_A_SCRIPT and not script.is_file():
             return f"The sandbox cannot run the default handlers of {container['Image']}."
         try:
             started = LocalContainer(
