@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from neo_constructs.archive.model_file import ModelFile
+from neo_constructs.archive.model_file import ModelFile, Trait
 from neo_constructs.archive.other_files import REFUSED
 from neo_constructs.archive.torch_file import NOT_SCRIPTED, TORCHSCRIPT
-from neo_constructs.findings import Finding, Level
+from neo_constructs.findings import Finding, Level, listed
 
 # ONNX 1.7, the newest that Neo documents: https://github.com/onnx/onnx/blob/main/docs/Versioning.md
 ONNX_MAX_OPSET: Final = 12
 ONNX_MAX_IR_VERSION: Final = 7
-_WARNINGS: Final = frozenset({"torch-training-mode", "torch-newer", "xgboost-pickle"})
+_ERRORS: Final = frozenset(
+    {"model-format", "model-truncated", "keras-weights-only", "torch-not-scripted", "onnx-version"}
+)
+_SHOWN: Final = 5
 
 
 def check_model(model: ModelFile, *, is_checked: bool = True) -> list[Finding]:
@@ -29,7 +32,7 @@ def check_model(model: ModelFile, *, is_checked: bool = True) -> list[Finding]:
     return [
         Finding(
             code=code,
-            level=Level.ERROR if is_checked and code not in _WARNINGS else Level.WARNING,
+            level=Level.ERROR if is_checked and code in _ERRORS else Level.WARNING,
             where=model.where,
             message=message,
             fix=fix,
@@ -44,11 +47,21 @@ def _problems(model: ModelFile) -> Iterator[tuple[str, str, str]]:
         yield "model-format", f"It is {refused.what}, which Neo does not take.", refused.fix
     if model.framework == "PYTORCH":
         yield from _torch(model)
+    if model.framework == "KERAS":
+        yield from _keras(model)
+    yield from _types(model)
     if model.format == "xgboost-pickle":
         yield (
             "xgboost-pickle",
             "It is a pickle, which only the release of XGBoost that wrote it reads; Neo's is 1.3.",
             "save it with save_model().",
+        )
+    if model.domains:
+        yield (
+            "onnx-domain",
+            f"It has operators of {listed(model.domains[:_SHOWN])}, which are not ONNX's own; Neo "
+            "is documented for those only.",
+            "export it without them.",
         )
     newer = []
     if model.opset and model.opset > ONNX_MAX_OPSET:
@@ -70,15 +83,51 @@ def _torch(model: ModelFile) -> Iterator[tuple[str, str, str]]:
             f"It is {NOT_SCRIPTED[model.format]}; Neo takes TorchScript.",
             "torch.jit.trace(model.eval(), example).save('model.pth').",
         )
-    if model.is_training:
+    if Trait.TRAINING in model.traits:
         yield (
             "torch-training-mode",
-            "It was saved in training mode: dropout and batch norm would act as in training.",
-            "call model.eval() before torch.jit.trace.",
+            "It acts as in training: dropout and batch norm are recorded, or saved, so.",
+            "call model.eval() before torch.jit.trace, and for submodules of their own mode too.",
         )
-    if model.is_newer and model.format == TORCHSCRIPT:
+    if Trait.NEWER in model.traits and model.format == TORCHSCRIPT:
         yield (
             "torch-newer",
             "PyTorch 2.1 or newer wrote it, and the newest that Neo compiles is 2.0.",
             "trace it with the version that you declare.",
+        )
+    if Trait.NESTED in model.traits:
+        yield (
+            "torch-nested-inputs",
+            "It was traced with lists, tuples or dictionaries of tensors; Neo takes tensors.",
+            "trace a module whose forward takes each tensor by itself.",
+        )
+
+
+def _keras(model: ModelFile) -> Iterator[tuple[str, str, str]]:
+    if Trait.TRUNCATED in model.traits:
+        yield (
+            "model-truncated",
+            "The file ends before its own header says.",
+            "copy or download it again, and compare its size.",
+        )
+    elif Trait.WEIGHTS_ONLY in model.traits:
+        yield (
+            "keras-weights-only",
+            "It holds weights without the model's architecture.",
+            "save the whole model: model.save('model.h5').",
+        )
+
+
+def _types(model: ModelFile) -> Iterator[tuple[str, str, str]]:
+    """Say which inputs are of a type that Neo is not documented for."""
+    others = [f"{i.name!r} is {i.dtype}" for i in model.inputs if i.dtype != "float32"]
+    if others:
+        more = f" and {len(others) - _SHOWN} more" if len(others) > _SHOWN else ""
+        fix = "feed float32, and convert in the model."
+        if model.framework == "PYTORCH":
+            fix = "give CompilerOptions.pytorch(dtype=...) where the type is one of them."
+        yield (
+            "input-dtype",
+            f"Neo takes inputs for float32 by itself: {listed(others[:_SHOWN])}{more}.",
+            fix,
         )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from typing import Final
 
 from neo_constructs.archive.model_file import ModelFile, channels_first
+from neo_constructs.archive.torch_file import TORCHSCRIPT
 from neo_constructs.catalog.data_input import DataInputConfig
 from neo_constructs.catalog.framework import Framework
 from neo_constructs.findings import Finding, Level, listed, suggestion
@@ -34,8 +37,49 @@ def check_framework(framework: Framework | None, model: ModelFile | None) -> lis
     return []
 
 
+def check_writer(framework: Framework, model: ModelFile | None) -> list[Finding]:
+    """Say if a newer release wrote the file than Neo compiles, where the file says it.
+
+    ONNX files name the program that exported them, and PyTorch's have a sign of their own.
+    """
+    if model is None or framework.name != model.framework or model.framework not in _WRITERS:
+        return []
+    written, known = _release(model.writer), _release(framework.version or "")
+    if not written or not known or written <= known:
+        return []
+    return [
+        Finding(
+            code="framework-newer",
+            level=Level.WARNING,
+            where=model.where,
+            message=f"{_WRITERS[framework.name]} {model.writer} wrote it; Neo has {framework}.",
+            fix="save the model with the release that Neo has.",
+        )
+    ]
+
+
+_WRITERS: Final = {"XGBOOST": "XGBoost", "KERAS": "Keras", "TENSORFLOW": "TensorFlow"}
+
+
+def _release(text: str) -> tuple[int, ...]:
+    """Return major and minor version."""
+    found = re.match(r"(\d{1,4})\.(\d{1,4})", text, re.ASCII)
+    return (int(found[1]), int(found[2])) if found else ()
+
+
 def check_inputs(config: DataInputConfig | None, model: ModelFile | None) -> list[Finding]:
     """Say what is wrong between the inputs given and those in the model file."""
+    if config is None and model and model.format == TORCHSCRIPT and not model.inputs:
+        return [
+            Finding(
+                code="torch-shapes-unread",
+                level=Level.WARNING,
+                where=model.where,
+                message="It does not state its inputs' shapes, as a traced model does, and none "
+                "are given.",
+                fix="give data_input_config, or trace the model instead of scripting it.",
+            )
+        ]
     if config is None or model is None or not model.inputs:
         return []
     if model.framework == "PYTORCH":
@@ -51,8 +95,16 @@ def check_inputs(config: DataInputConfig | None, model: ModelFile | None) -> lis
             message=f"{problem.strip()}.".replace("..", "."),
             fix="leave data_input_config out where the model file states its inputs.",
         )
-        for problem in problems
+        for problem in [*problems[:_SHOWN], *_more(problems)]
     ]
+
+
+_SHOWN: Final = 20
+
+
+def _more(problems: list[str]) -> list[str]:
+    left = len(problems) - _SHOWN
+    return [f"{left} more inputs differ"] if left > 0 else []
 
 
 def _by_order(value: object, model: ModelFile) -> list[str]:
@@ -78,11 +130,13 @@ def _by_name(given: Mapping[object, object], model: ModelFile) -> list[str]:
     there = {i.name: i for i in model.inputs}
     missing = [name for name in there if name not in given]
     found = []
-    for unknown in (str(name) for name in given if name not in there):
-        near = suggestion(unknown, missing)
+    for number, unknown in enumerate(str(name) for name in given if name not in there):
+        near = suggestion(unknown, missing) if number < _SHOWN else ""
         # A slip in one name is one fault, not one too many and one too few.
         missing = [other for other in missing if repr(other) not in near]
-        found.append(f"the model has no input {unknown!r}; it has {listed(there)}. {near}")
+        found.append(
+            f"the model has no input {unknown!r}; it has {listed([*there][:_SHOWN])}. {near}"
+        )
     found += [f"the model's input {name!r} is missing" for name in missing]
     for name, shape in given.items():
         if name not in there or not isinstance(shape, list | tuple):

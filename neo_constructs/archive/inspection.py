@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import tarfile
-import zlib
+import posixpath
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from neo_constructs.archive import tar_reader
-from neo_constructs.archive.model_file import ModelFile, recognise
+from neo_constructs.archive.budget import Budget
+from neo_constructs.archive.foreign import MAX_STRANGERS, Foreign, describe, is_candidate
+from neo_constructs.archive.model_file import ModelFile, Trait, recognise
 from neo_constructs.archive.packing import check_links, fingerprint, members_of
 from neo_constructs.catalog.framework import Framework
 from neo_constructs.findings import Finding, Level, listed
@@ -35,6 +36,8 @@ class Inspection:
         The files to pack; empty if ``path`` is an archive already.
     model
         What the model file says about itself, where this release can read it.
+    strangers
+        Where no model is found: name to what the file is that should be one.
     findings
         What is wrong, and advice.
     """
@@ -45,6 +48,7 @@ class Inspection:
     members: Mapping[str, Path]
     model: ModelFile | None
     folders: tuple[str, ...] = ()
+    strangers: Mapping[str, Foreign] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
 
     @property
@@ -71,9 +75,10 @@ def inspect(path: Path) -> Inspection:
             return _inspect_archive(path)
         fix = "check the file, and what it links to."
         return _inspect_files(path)
-    except (tarfile.TarError, EOFError, OSError, ValueError, TypeError, zlib.error) as error:
-        # TypeError: what tarfile raises where the header of the gzip stream is cut off.
-        return _unusable(path, "model-unreadable", f"It cannot be read: {error}.", fix)
+    except Exception as error:
+        # Whatever is in it: the libraries that read archives raise what they like.
+        why = str(error).rstrip(".") or type(error).__name__
+        return _unusable(path, "model-unreadable", f"It cannot be read: {why}.", fix)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +113,78 @@ def check_members(inspection: Inspection, framework: Framework) -> list[Finding]
     rule = _MEMBER_RULES.get(framework.name)
     if rule is None or any(f.level is Level.ERROR for f in inspection.findings):
         return []
-    problem = next(_member_problems(inspection, framework.name, rule), None)
-    if problem is None:
-        return []
-    code, message, fix = problem
-    is_doubt = code in {"archive-suffix", "archive-wrapped"} or not framework.is_checked
-    level = Level.WARNING if is_doubt else Level.ERROR
-    return [Finding(code=code, level=level, where=str(inspection.path), message=message, fix=fix)]
+    first = next(_member_problems(inspection, framework.name, rule), None)
+    problems = [first] if first else [*_unrecognised(inspection, framework.name, rule)]
+    problems += _elsewhere(inspection)
+    return [
+        Finding(
+            code=code,
+            level=Level.WARNING
+            if code in _DOUBTS or not framework.is_checked or (framework.name, code) == _MAY_BE
+            else Level.ERROR,
+            where=str(inspection.path),
+            message=message,
+            fix=fix,
+        )
+        for code, message, fix in problems
+    ]
+
+
+_DOUBTS = frozenset({"archive-suffix", "archive-wrapped", "onnx-external-beside"})
+_MAY_BE = ("XGBOOST", "model-unrecognised")  # its older formats have no sign of their own
+
+
+def _unrecognised(
+    inspection: Inspection, framework: str, rule: _MemberRule
+) -> Iterator[tuple[str, str, str]]:
+    """Say which files should be models of the framework, and are nothing that is known."""
+    if inspection.model:
+        return
+    for name, stranger in inspection.strangers.items():
+        if name.endswith(rule.models) or len(inspection.names) == 1:
+            yield _stranger(name, stranger, framework)
+
+
+def _stranger(name: str, stranger: Foreign, framework: str = "") -> tuple[str, str, str]:
+    kind = f"a model of {framework}" if framework else "a model"
+    what = f"It is {stranger.what}" if stranger.what else "It is damaged, cut off, or unknown here"
+    return "model-unrecognised", f"{name} is not recognised as {kind}. {what}.", stranger.fix
+
+
+def _elsewhere(inspection: Inspection) -> Iterator[tuple[str, str, str]]:
+    """Say which weights lie in files that are not packed, or may not be read."""
+    model, names = inspection.model, set(inspection.names)
+    if model is None:
+        return
+    home = next((n for n in names if PurePosixPath(n).name == model.where), model.where)
+    missing = [place for place in model.external if _beside(home, place) not in names]
+    if missing:
+        yield (
+            "onnx-external-data",
+            f"Weights of {model.where} lie in other files, which are not packed: "
+            f"{listed(missing[:5])}.",
+            "save it with its weights inside: onnx.save(model, path, save_as_external_data=False).",
+        )
+    elif model.external:
+        yield (
+            "onnx-external-beside",
+            f"Weights of {model.where} lie in other files: {listed(model.external[:5])}. Neo is "
+            "documented for one .onnx file.",
+            "save it with its weights inside: onnx.save(model, path, save_as_external_data=False).",
+        )
+    is_there = any(PurePosixPath(name).name == "variables.index" for name in names)
+    if Trait.VARIABLES in model.traits and not is_there:
+        yield (
+            "saved-model-variables",
+            f"The weights of {model.where} lie in variables/ beside it, which is not there.",
+            "give the whole folder of the SavedModel.",
+        )
+
+
+def _beside(model: str, place: str) -> str:
+    """Return the member that a model means by a place; nothing for one outside of the archive."""
+    name = posixpath.normpath(posixpath.join(posixpath.dirname(model), place))
+    return "" if name.startswith(("/", "..")) else name
 
 
 def _member_problems(
@@ -146,7 +216,7 @@ def _member_problems(
         # The documentation takes both; neo-loader and amazon-sagemaker-examples#986 only .pth.
         message = f"{models[0]!r} ends in .pt; Neo is known to look for .pth only."
         yield "archive-suffix", message, "name it model.pth."
-    tops = {PurePosixPath(name).parts[0] for name in inspection.names}
+    tops = {name.strip("/").partition("/")[0] for name in inspection.names}
     if framework != "TENSORFLOW" and len(tops) == 1 and not set(inspection.names) & tops:
         (top,) = tops
         message = f"Everything in it lies in the folder {top}/; containers look at the top."
@@ -183,9 +253,18 @@ def inspect_members(path: Path, members: Mapping[str, Path], digest: str = "") -
     OSError
         If a file cannot be read.
     """
-    models = [model for file in members.values() if (model := recognise(file))]
-    models = [model for model in models if model.format not in tar_reader.PARTS]
-    return _result(path, digest, list(members), members, models)
+    budget, models, strangers = Budget(), list[ModelFile](), dict[str, Foreign]()
+    for name, file in members.items():
+        model = recognise(file, budget)
+        if model and model.format not in tar_reader.PARTS:
+            models.append(model)
+        elif model is None and _may_be_model(name, members) and len(strangers) < MAX_STRANGERS:
+            strangers[name] = describe(file)
+    return _result(path, digest, list(members), members, models, strangers)
+
+
+def _may_be_model(name: str, members: Mapping[str, Path]) -> bool:
+    return len(members) == 1 or PurePosixPath(name).suffix in tar_reader.MODEL_SUFFIXES
 
 
 def _inspect_archive(path: Path) -> Inspection:
@@ -193,7 +272,9 @@ def _inspect_archive(path: Path) -> Inspection:
         found = tar_reader.read(path)
     except tar_reader.Refused as refused:
         return _unusable(path, refused.code, refused.message, refused.fix)
-    made = _result(path, found.fingerprint, list(found.names), {}, list(found.models))
+    made = _result(
+        path, found.fingerprint, list(found.names), {}, list(found.models), found.strangers
+    )
     doubts = _litter(path, found.names)
     return replace(made, folders=found.folders, findings=(*made.findings, *doubts))
 
@@ -218,14 +299,21 @@ def _litter(path: Path, names: tuple[str, ...]) -> list[Finding]:
     ]
 
 
-def _result(
+def _result(  # noqa: PLR0917 - what an inspection consists of
     path: Path,
     digest: str,
     names: list[str],
     members: Mapping[str, Path],
     models: list[ModelFile],
+    strangers: Mapping[str, Foreign],
 ) -> Inspection:
     findings = []
+    if not models:
+        for name, stranger in strangers.items():
+            # Whatever is declared of it.
+            if stranger.what and is_candidate(name, alone=len(names) == 1):
+                code, message, fix = _stranger(name, stranger)
+                findings.append(Finding(code=code, where=str(path), message=message, fix=fix))
     # Of models of several frameworks Neo sees the declared one's only.
     if len(models) > 1 and len({model.framework for model in models}) == 1:
         where = ", ".join(model.where for model in models)
@@ -243,6 +331,7 @@ def _result(
         names=tuple(names),
         members=members,
         model=models[0] if len(models) == 1 else None,
+        strangers=strangers,
         findings=tuple(findings),
     )
 

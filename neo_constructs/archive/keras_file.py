@@ -1,35 +1,139 @@
 """Read Keras's HDF5 files.
 
 The format of the numbers is not read. The model's architecture is one JSON text in it, the
-attribute ``model_config``, which HDF5 writes in one piece.
+attribute ``model_config``, which HDF5 writes in one piece. Layout: HDF5 File Format Specification
+3.0, superblock, attribute message, global heap.
 """
 
 from __future__ import annotations
 
 import json
-from mmap import mmap
-from typing import Any, Final
+import re
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Final
 
-from neo_constructs.archive.model_input import ModelInput
+from neo_constructs.archive.model_input import MAX_INPUTS, ModelInput
 
 FORMAT: Final = "keras-h5"
 MAGIC: Final = b"\x89HDF\r\n\x1a\n"
-_START: Final = b'{"class_name": "'
-_KINDS: Final = ("Functional", "Model", "Sequential")
-_MAX_BYTES: Final = 16 << 20
+_START: Final = re.compile(rb'\{"class_name": "(Functional|Model|Sequential)"')
+_LONGEST: Final = 64  # of what is looked for
+_CONFIG: Final = b"model_config\0"
+_VERSION: Final = b"keras_version\0"
+_RELEASE: Final = re.compile(rb"\d+\.\d+[\w.+-]*")
+_MAX_BYTES: Final = 8 << 20  # of the architecture
+# Keras writes the attributes before the weights.
+_SEARCHED: Final = 256 << 20
+_CHUNK: Final = 1 << 20
 
 
-def inputs(data: mmap) -> tuple[ModelInput, ...]:
-    """Return the inputs of a model; empty if its architecture is not found.
+@dataclass(frozen=True, slots=True)
+class KerasFile:
+    """What a Keras file says about itself.
 
-    Shapes are as Keras has them, the channels last as a rule.
+    Parameters
+    ----------
+    inputs
+        Shapes are as Keras has them, the channels last as a rule. Empty if the architecture is not
+        found.
+    writer
+        The release of Keras.
+    has_architecture
+        False for a file of weights alone.
+    is_truncated
+        Whether the file ends before its own header says.
     """
-    for kind in _KINDS:
-        start = data.find(_START + kind.encode() + b'"')
-        if start >= 0:
-            config = _decoded(data[start : start + _MAX_BYTES])
-            return tuple(_layers(config))
-    return ()
+
+    inputs: tuple[ModelInput, ...]
+    writer: str
+    has_architecture: bool
+    is_truncated: bool
+
+
+def read(path: Path) -> KerasFile | None:
+    """Return what a file says; None if it is no HDF5."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        head = file.read(64)
+        if not head.startswith(MAGIC):
+            return None
+        found = _search(file, min(size, _SEARCHED))
+        start = found.get("start")
+        config = _decoded(_at(file, start, _MAX_BYTES)) if start is not None else None
+        version = found.get("version")
+        return KerasFile(
+            inputs=tuple(_layers(config)),
+            writer=_text_of(file, version, len(_VERSION)) if version is not None else "",
+            # A file too large to be searched whole may have it later.
+            has_architecture=start is not None or "config" in found or size > _SEARCHED,
+            is_truncated=_end(head) > size,
+        )
+
+
+def _search(file: BinaryIO, size: int) -> dict[str, int]:
+    """Return where the architecture, and the attributes that matter, are in a file."""
+    found: dict[str, int] = {}
+    offset, before = 0, b""
+    file.seek(0)
+    while offset < size and (chunk := file.read(_CHUNK)):
+        window, base = before + chunk, offset - len(before)
+        for name, place in (
+            ("start", m.start() if (m := _START.search(window)) else -1),
+            ("config", window.find(_CONFIG)),
+            ("version", window.find(_VERSION)),
+        ):
+            if place >= 0:
+                found.setdefault(name, base + place)
+        if len(found) == 3:
+            break
+        offset, before = offset + len(chunk), window[-_LONGEST:]
+    return found
+
+
+def _at(file: BinaryIO, offset: int, size: int) -> bytes:
+    file.seek(offset)
+    return file.read(size)
+
+
+def _end(head: bytes) -> int:
+    """Return where a file ends by its superblock; 0 if that does not say."""
+    version = head[8]
+    place = {0: 40, 1: 44, 2: 28, 3: 28}.get(version)
+    has_long_offsets = head[13 if version < 2 else 9] == 8
+    return int.from_bytes(head[place : place + 8], "little") if place and has_long_offsets else 0
+
+
+def _text_of(file: BinaryIO, name_at: int, name_length: int) -> str:
+    """Return the text that an attribute has, by where its name is; empty if it is not plain.
+
+    h5py writes attributes of version 1: name, type and space, each padded to eight bytes, and then
+    a text of fixed length, or where one of any length lies in the heap.
+    """
+    head = _at(file, name_at - 8, 8)
+    if len(head) < 8 or name_at < 8 or head[0] != 1:
+        return ""
+    _, sizes = head[:2], struct.unpack("<HHH", head[2:])
+    if sizes[0] != name_length:
+        return ""
+    data_at = name_at + sum(-(-size // 8) * 8 for size in sizes)
+    data = _at(file, data_at, 16)
+    if len(data) < 16:
+        return ""
+    plain = _RELEASE.match(_at(file, data_at, 32))
+    if plain:
+        return plain[0].decode()
+    length, heap_at, wanted = struct.unpack("<IQI", data)
+    heap = _at(file, heap_at, 4096) if 0 < heap_at < 1 << 62 else b""
+    place = 16
+    while heap.startswith(b"GCOL") and place + 16 <= len(heap):
+        index, size = struct.unpack_from("<H6xQ", heap, place)
+        if index == wanted:
+            text = _RELEASE.fullmatch(heap[place + 16 : place + 16 + min(length, size)])
+            return text[0].decode() if text else ""
+        place += 16 + -(-size // 8) * 8
+    return ""
 
 
 def _decoded(text: bytes) -> Any:
@@ -45,8 +149,8 @@ def _layers(config: Any) -> list[ModelInput]:
         found = [layer["config"] for layer in layers if layer["class_name"] == "InputLayer"]
         if not found:  # a Sequential model of old Keras states it with its first layer
             found = [layers[0]["config"]]
-        return [_input(layer) for layer in found]
-    except (KeyError, IndexError, TypeError):
+        return [_input(layer) for layer in found[: MAX_INPUTS + 1]]
+    except (KeyError, IndexError, TypeError, AttributeError):
         return []
 
 
@@ -54,6 +158,6 @@ def _input(layer: dict[str, Any]) -> ModelInput:
     shape = layer.get("batch_shape") or layer.get("batch_input_shape")
     sizes = None
     if isinstance(shape, list):
-        sizes = tuple(size if isinstance(size, int) and size > 0 else None for size in shape)
+        sizes = tuple(size if isinstance(size, int) and size >= 0 else None for size in shape)
     dtype = layer.get("dtype")
     return ModelInput(str(layer["name"]), sizes, dtype if isinstance(dtype, str) else "unknown")

@@ -7,10 +7,9 @@ only asked where two formats look the same.
 from __future__ import annotations
 
 import mmap
-import zipfile
-import zlib
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -20,13 +19,37 @@ from neo_constructs.archive import (
     other_files,
     tensorflow_file,
     torch_file,
+    wire,
 )
-from neo_constructs.archive.model_input import ModelInput
+from neo_constructs.archive.budget import Budget
+from neo_constructs.archive.model_input import MAX_INPUTS, ModelInput
 
-__all__ = ["ModelFile", "ModelInput", "recognise"]
+__all__ = ["ModelFile", "ModelInput", "Trait", "recognise"]
 
 _HEAD_BYTES: Final = 4096
 T = TypeVar("T")
+
+
+class Trait(StrEnum):
+    """What a file is, beyond its format."""
+
+    TRAINING = "training"
+    """PyTorch: it acts as in training."""
+
+    NEWER = "newer"
+    """PyTorch: a newer release wrote it than Neo compiles."""
+
+    NESTED = "nested"
+    """PyTorch: it takes lists, tuples or dictionaries of tensors."""
+
+    WEIGHTS_ONLY = "weights-only"
+    """Keras: it has no architecture."""
+
+    TRUNCATED = "truncated"
+    """Keras: the file ends before its own header says."""
+
+    VARIABLES = "variables"
+    """TensorFlow: its weights lie in other files."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,12 +64,15 @@ class ModelFile:
         The file format.
     inputs
         What it must be fed, in the file's order; empty where the file does not say.
+    writer
+        The release that wrote it, or the program; empty where the file does not say.
     opset, ir_version
         ONNX only.
-    is_training
-        PyTorch only: whether it was saved in training mode; None if the file does not say.
-    is_newer
-        PyTorch only: whether a newer release wrote it than Neo compiles.
+    external, domains
+        ONNX only: the files that its weights lie in, and the domains of its operators that are
+        not the standard one.
+    traits
+        What else it is.
     where
         The file's name.
     """
@@ -54,10 +80,12 @@ class ModelFile:
     framework: str
     format: str
     inputs: tuple[ModelInput, ...] = ()
+    writer: str = ""
     opset: int | None = None
     ir_version: int | None = None
-    is_training: bool | None = None
-    is_newer: bool = False
+    external: tuple[str, ...] = ()
+    domains: tuple[str, ...] = ()
+    traits: frozenset[Trait] = frozenset()
     where: str = field(default="", compare=False)
 
     def data_input_config(self) -> dict[str, list[int]] | list[list[int]] | None:
@@ -68,6 +96,8 @@ class ModelFile:
         neo-compilation-preparing-model).
         """
         if not self.inputs or not all(i.is_fixed for i in self.inputs):
+            return None
+        if Trait.NESTED in self.traits:
             return None
         shapes = [[d for d in i.shape or () if isinstance(d, int)] for i in self.inputs]
         if self.framework == "PYTORCH":
@@ -82,78 +112,119 @@ def channels_first(shape: Sequence[T]) -> list[T]:
     return [shape[0], shape[3], shape[1], shape[2]] if len(shape) == 4 else list(shape)
 
 
-def recognise(path: Path) -> ModelFile | None:
+def recognise(path: Path, budget: Budget | None = None) -> ModelFile | None:
     """Return what a file says about itself, or None if it is no model this release can read.
 
-    The file is mapped, not read: its size does not matter.
+    Parameters
+    ----------
+    path
+        The file. It is mapped, not read: its size does not matter.
+    budget
+        How much work it may take, with others. Default: a whole one.
     """
+    budget = budget or Budget()
     if path.stat().st_size == 0:
         return None
     with path.open("rb") as file:
-        data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        head = file.read(_HEAD_BYTES)
     for read in (_keras, _refused, _torch, _xgboost, _mxnet, _onnx, _tensorflow):
         try:
-            found = read(path, data)
-        except (ValueError, LookupError, OSError, RuntimeError, zipfile.BadZipFile, zlib.error):
-            continue  # not what it looked like
+            found = read(path, head, budget)
+        except Exception:  # noqa: S112 - whatever is in a file, it is not what it looked like
+            continue
         if found:
-            return found
+            return found if len(found.inputs) <= MAX_INPUTS else replace(found, inputs=())
     return None
 
 
-def _keras(path: Path, data: mmap.mmap) -> ModelFile | None:
-    if data[: len(keras_file.MAGIC)] != keras_file.MAGIC:
-        return None
-    return _model(path, "KERAS", keras_file.FORMAT, keras_file.inputs(data))
-
-
-def _refused(path: Path, data: mmap.mmap) -> ModelFile | None:
-    kind = other_files.refused(path, data[:_HEAD_BYTES])
-    return _model(path, other_files.REFUSED[kind].framework, kind) if kind else None
-
-
-def _torch(path: Path, _: mmap.mmap) -> ModelFile | None:
-    found = torch_file.read(path)
+def _keras(path: Path, head: bytes, _: Budget) -> ModelFile | None:
+    found = keras_file.read(path) if head.startswith(keras_file.MAGIC) else None
     if found is None:
         return None
+    traits = {Trait.WEIGHTS_ONLY: not found.has_architecture, Trait.TRUNCATED: found.is_truncated}
     return ModelFile(
-        framework="PYTORCH",
-        format=found.format,
+        framework="KERAS",
+        format=keras_file.FORMAT,
         inputs=found.inputs,
-        is_training=found.is_training,
-        is_newer=found.is_newer,
+        writer=found.writer,
+        traits=_those(traits),
         where=path.name,
     )
 
 
-def _xgboost(path: Path, data: mmap.mmap) -> ModelFile | None:
-    kind = other_files.xgboost(data[:_HEAD_BYTES])
-    return _model(path, "XGBOOST", kind) if kind else None
+def _refused(path: Path, head: bytes, _: Budget) -> ModelFile | None:
+    kind = other_files.refused(path, head)
+    return _model(path, other_files.REFUSED[kind].framework, kind) if kind else None
 
 
-def _mxnet(path: Path, data: mmap.mmap) -> ModelFile | None:
-    kind = other_files.mxnet(path, data[:_HEAD_BYTES])
+def _torch(path: Path, _: bytes, budget: Budget) -> ModelFile | None:
+    found = torch_file.read(path, budget)
+    if found is None:
+        return None
+    traits = {
+        Trait.TRAINING: found.is_training,
+        Trait.NEWER: found.is_newer,
+        Trait.NESTED: found.is_nested,
+    }
+    return ModelFile(
+        framework="PYTORCH",
+        format=found.format,
+        inputs=found.inputs,
+        writer="2.1 or newer" if found.is_newer else "",
+        traits=_those(traits),
+        where=path.name,
+    )
+
+
+def _xgboost(path: Path, head: bytes, _: Budget) -> ModelFile | None:
+    found = other_files.xgboost(path, head)
+    return _model(path, "XGBOOST", *found) if found else None
+
+
+def _mxnet(path: Path, head: bytes, _: Budget) -> ModelFile | None:
+    kind = other_files.mxnet(path, head)
     return _model(path, "MXNET", kind) if kind else None
 
 
-def _onnx(path: Path, data: mmap.mmap) -> ModelFile | None:
-    found = onnx_file.read(memoryview(data))
+def _onnx(path: Path, _: bytes, budget: Budget) -> ModelFile | None:
+    found = onnx_file.read(_mapped(path), wire.Reader(budget))
     if found is None:
         return None
     return ModelFile(
         framework="ONNX",
         format=onnx_file.FORMAT,
         inputs=found.inputs,
+        writer=found.producer,
         opset=found.opset,
         ir_version=found.ir_version,
+        external=found.external,
+        domains=found.domains,
         where=path.name,
     )
 
 
-def _tensorflow(path: Path, data: mmap.mmap) -> ModelFile | None:
-    found = tensorflow_file.read(memoryview(data))
-    return _model(path, "TENSORFLOW", *found) if found else None
+def _tensorflow(path: Path, _: bytes, budget: Budget) -> ModelFile | None:
+    found = tensorflow_file.read(_mapped(path), wire.Reader(budget))
+    if found is None:
+        return None
+    return ModelFile(
+        framework="TENSORFLOW",
+        format=found.format,
+        inputs=found.inputs,
+        writer=found.writer,
+        traits=_those({Trait.VARIABLES: found.has_variables}),
+        where=path.name,
+    )
 
 
-def _model(path: Path, framework: str, kind: str, inputs: tuple[ModelInput, ...] = ()) -> ModelFile:
-    return ModelFile(framework=framework, format=kind, inputs=inputs, where=path.name)
+def _mapped(path: Path) -> memoryview:
+    with path.open("rb") as file:
+        return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+
+
+def _model(path: Path, framework: str, kind: str, writer: str = "") -> ModelFile:
+    return ModelFile(framework=framework, format=kind, writer=writer, where=path.name)
+
+
+def _those(traits: Mapping[Trait, bool]) -> frozenset[Trait]:
+    return frozenset(trait for trait, is_so in traits.items() if is_so)

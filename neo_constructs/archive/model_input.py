@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
+
+MAX_INPUTS: Final = 1_000  # more than any model has
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,4 +30,4 @@ class ModelInput:
     @property
     def is_fixed(self) -> bool:
         """Whether every dimension has a size."""
-        return self.shape is not None and all(isinstance(d, int) for d in self.shape)
+        return self.shape is not None and all(isinstance(d, int) and d > 0 for d in self.shape)

@@ -12,8 +12,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from neo_constructs.archive.budget import Budget, TooMuch
+
 MAX_BYTES: Final = 4 << 20  # of structure; a model's numbers lie elsewhere
 MAX_STEPS: Final = 500_000
+_MAX_KEY: Final = 1 << 32  # larger numbers can be chosen so that they all collide in a dictionary
 
 
 class PickleError(ValueError):
@@ -57,8 +60,15 @@ class _Machine:
         return found
 
 
-def read(data: bytes) -> Any:
+def read(data: bytes, budget: Budget | None = None) -> Any:
     """Return what a pickle describes.
+
+    Parameters
+    ----------
+    data
+        The pickle.
+    budget
+        What its steps count against. Default: a whole one.
 
     Raises
     ------
@@ -67,15 +77,16 @@ def read(data: bytes) -> Any:
     """
     if len(data) > MAX_BYTES:
         raise PickleError(f"{len(data)} bytes of structure are more than {MAX_BYTES}")
-    machine = _Machine()
+    machine, budget = _Machine(), budget or Budget()
     try:
         for step, (opcode, argument, _) in enumerate(pickletools.genops(data)):
+            budget.spend()
             if step > MAX_STEPS:
                 raise PickleError(f"more than {MAX_STEPS} steps")
             if opcode.name == "STOP":
                 return machine.stack[-1]
             _step(machine, opcode.name, argument)
-    except PickleError:
+    except (PickleError, TooMuch):
         raise
     except (ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise PickleError(f"no pickle: {error}") from error
@@ -157,7 +168,7 @@ def _update(target: Any, values: list[Any]) -> None:
         for key, value in zip(values[::2], values[1::2], strict=True):
             # Only what is cheap to hash, and to show: parts may be shared so often that either
             # would take for ever.
-            plain = isinstance(key, str | int | float)
+            plain = isinstance(key, str) or (isinstance(key, int) and abs(key) < _MAX_KEY)
             target[key if plain else f"({type(key).__name__} {len(target)})"] = value
 
 

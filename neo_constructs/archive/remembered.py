@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from neo_constructs.archive.inspection import Inspection, inspect, is_archive
-from neo_constructs.archive.model_file import ModelFile
+from neo_constructs.archive.model_file import ModelFile, Trait
 from neo_constructs.archive.model_input import ModelInput
 from neo_constructs.archive.packing import members_of
 
-_FORM = 1  # of a note
+_FORM = 2  # of a note
 MIN_AGE_NS = 2 * 10**9  # what was written just now may change again within a tick of its clock
 
 
@@ -45,7 +45,7 @@ def inspect_once(
         return found
     found = look(path)
     # Findings name the path as it was given, and are few: what has any is looked at again.
-    if state and not found.findings and _state(absolute) == state:
+    if state and not (found.findings or found.strangers) and _state(absolute) == state:
         _write(note, {"form": _FORM, "sources": _sources(), "state": state, **_fields(found)})
     return found
 
@@ -89,11 +89,13 @@ def _fields(found: Inspection) -> dict[str, Any]:
         "names": found.names,
         "folders": found.folders,
         "model": model and {k: getattr(model, k) for k in _PLAIN},
+        "more": model and {k: sorted(getattr(model, k)) for k in _MANY},
         "inputs": [[i.name, i.shape, i.dtype] for i in model.inputs] if model else [],
     }
 
 
-_PLAIN = ("framework", "format", "opset", "ir_version", "is_training", "is_newer", "where")
+_PLAIN = ("framework", "format", "writer", "opset", "ir_version", "where")
+_MANY = ("external", "domains", "traits")
 
 
 def _inspection(kept: Mapping[str, Any], path: Path) -> Inspection:
@@ -104,7 +106,18 @@ def _inspection(kept: Mapping[str, Any], path: Path) -> Inspection:
         names=tuple(kept["names"]),
         folders=tuple(kept["folders"]),
         members={} if is_archive(path) else members_of(path),
-        model=ModelFile(**model, inputs=tuple(_inputs(kept["inputs"]))) if model else None,
+        model=_model(kept) if model else None,
+    )
+
+
+def _model(kept: Mapping[str, Any]) -> ModelFile:
+    more = kept["more"]
+    return ModelFile(
+        **kept["model"],
+        inputs=tuple(_inputs(kept["inputs"])),
+        external=tuple(more["external"]),
+        domains=tuple(more["domains"]),
+        traits=frozenset(map(Trait, more["traits"])),
     )
 
 

@@ -9,14 +9,16 @@ import hashlib
 import tarfile
 import tempfile
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, Final
 
+from neo_constructs.archive.budget import Budget
 from neo_constructs.archive.codec import decompressed
+from neo_constructs.archive.foreign import MAX_STRANGERS, Foreign, describe
 from neo_constructs.archive.model_file import ModelFile, recognise
 from neo_constructs.archive.packing import fingerprint_of
 from neo_constructs.archive.tar_member import (
@@ -33,6 +35,7 @@ MODEL_SUFFIXES: Final = frozenset(
      ".model"}
 )  # fmt: skip
 PARTS: Final = frozenset({"mxnet-params"})  # files that are no model by themselves
+_LONGEST_SUFFIX: Final = 16
 _CHUNK: Final = 1 << 18  # what the caches of a processor hold
 _CHUNKS: Final = 4  # that wait at a time
 _PADDING_CHUNKS: Final = 64  # zeros after the last member
@@ -49,6 +52,8 @@ class Contents:
         Of its members.
     models
         What its model files say about themselves.
+    strangers
+        Name to what a file is that should be a model and is none.
     fingerprint
         SHA-256 over the files' names and contents.
     """
@@ -56,6 +61,7 @@ class Contents:
     names: tuple[str, ...]
     folders: tuple[str, ...]
     models: tuple[ModelFile, ...]
+    strangers: Mapping[str, Foreign]
     fingerprint: str
 
 
@@ -87,7 +93,8 @@ def read(path: Path) -> Contents:
     folders: list[str] = []
     contents: dict[str, str] = {}
     names: list[str] = []
-    limits = _Limits(path)
+    strangers: dict[str, Foreign] = {}
+    limits, budget = _Limits(path), Budget()
     with (
         decompressed(path) as plain,
         open_tar(plain, bufsize=_CHUNK >> 2) as tar,
@@ -103,18 +110,28 @@ def read(path: Path) -> Contents:
                 continue
             name = member.name.removeprefix("./")
             names.append(name)
-            copy = Path(folder) / PurePosixPath(name).name
-            is_candidate = copy.suffix in MODEL_SUFFIXES
-            contents[name] = _take(stream, copy if is_candidate else None, pool)
-            if is_candidate:
-                if (model := recognise(copy)) and model.format not in PARTS:
-                    models.append(model)
+            # Its own name may be longer than a file system takes.
+            copy = Path(folder) / f"model{PurePosixPath(name).suffix[:_LONGEST_SUFFIX]}"
+            may_be_model = copy.suffix in MODEL_SUFFIXES
+            contents[name] = _take(stream, copy if may_be_model else None, pool)
+            if may_be_model:
+                model = recognise(copy, budget)
+                if model and model.format not in PARTS:
+                    models.append(replace(model, where=PurePosixPath(name).name))
+                elif model is None and len(strangers) < MAX_STRANGERS:
+                    strangers[name] = describe(copy)
                 copy.unlink()
         limits.check()
         for _ in range(_PADDING_CHUNKS):  # only at its end a gzip stream tells whether it is whole
             if not plain.read(_CHUNK):
                 break
-    return Contents(tuple(names), tuple(folders), tuple(models), fingerprint_of(contents))
+    return Contents(
+        names=tuple(names),
+        folders=tuple(folders),
+        models=tuple(models),
+        strangers=strangers,
+        fingerprint=fingerprint_of(contents),
+    )
 
 
 @contextmanager

@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from neo_constructs.archive import pickle_data
-from neo_constructs.archive.model_input import ModelInput
+from neo_constructs.archive.budget import Budget
+from neo_constructs.archive.model_input import MAX_INPUTS, ModelInput
+from neo_constructs.archive.zip_file import MAGIC, open_zip, read_member
 
 TORCHSCRIPT: Final = "torchscript"
 # What else torch.save and torch.export write: format to what it is called by people.
@@ -24,10 +26,7 @@ NOT_SCRIPTED: Final = {
     "torch-export": "a program of torch.export",
 }
 LEGACY_MAGIC: Final = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
-_ZIP_MAGIC: Final = b"PK\x03\x04"
-MAX_ENTRIES: Final = 50_000  # one for each parameter, and one for each module's code
-_END_BYTES: Final = 22 + 65_535
-_MAX_CODE_BYTES: Final = 8 << 20
+_MAX_CODE_BYTES: Final = 8 << 20  # of all modules
 _DTYPES: Final = {
     "FloatStorage": "float32", "DoubleStorage": "float64", "HalfStorage": "float16",
     "LongStorage": "int64", "IntStorage": "int32", "ShortStorage": "int16",
@@ -38,6 +37,13 @@ _FORWARD: Final = "def forward(self"
 _MAX_SIGNATURE: Final = 1 << 16
 _PARAMETER: Final = re.compile(r"\s*(\w+): ")
 _MAX_SIZE: Final = 1 << 63  # of a dimension: PyTorch counts in 64 bits
+_MAX_DIMENSIONS: Final = 64  # of a tensor in PyTorch
+# What a trace has done in training: dropout(input, p, train), and batch_norm's sixth argument.
+_TRACED_TRAINING: Final = re.compile(
+    r"torch\.(?:\w{0,40}dropout\w{0,20}\([^()\n]{1,200}, True\)"
+    r"|(?:\w{1,40}_)?batch_norm\((?:[^(),\n]{1,200}, ){5}True, )"
+)
+_ASKS_FOR_MODE: Final = re.compile(r"\w\.training\b")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,47 +56,44 @@ class TorchFile:
         ``torchscript``, or a key of ``NOT_SCRIPTED``.
     inputs
         What it was traced with; empty for one that was scripted.
+    is_nested
+        Whether it was traced with lists, tuples or dictionaries of tensors.
     is_training
-        Whether it was saved in training mode; None if the file does not say.
+        Whether it acts as in training: a trace by what it has recorded, a scripted model by the
+        mode it was saved in.
     is_newer
         Whether PyTorch 2.1 or newer wrote it, which notes the order of bytes.
     """
 
     format: str
     inputs: tuple[ModelInput, ...] = ()
-    is_training: bool | None = None
+    is_nested: bool = False
+    is_training: bool = False
     is_newer: bool = False
 
 
-def read(path: Path) -> TorchFile | None:
+def read(path: Path, budget: Budget) -> TorchFile | None:
     """Return what a file says, or None if PyTorch did not write it.
 
     Nothing is unpickled and no code of the model is run.
+
+    Raises
+    ------
+    zipfile.BadZipFile
+        If it is a zip that is damaged.
     """
     with path.open("rb") as file:
         head = file.read(len(LEGACY_MAGIC))
     if head == LEGACY_MAGIC:
         return TorchFile(format="torch-legacy")
-    if not head.startswith(_ZIP_MAGIC):
+    if not head.startswith(MAGIC):
         return None
-    if _entries(path) > MAX_ENTRIES:
-        return None
-    with zipfile.ZipFile(path) as archive:
+    with open_zip(path) as archive:
         names = set(archive.namelist())
         roots = {name.partition("/")[0] for name in names}
         if len(roots) != 1:
             return None
-        return _read(_Zip(archive, next(iter(roots)), names))
-
-
-def _entries(path: Path) -> int:
-    """Return how many members a zip claims; the library reads them all at once."""
-    with path.open("rb") as file:
-        file.seek(max(path.stat().st_size - _END_BYTES, 0))
-        tail = file.read()
-    end = tail.rfind(b"PK\x05\x06")
-    # 0xFFFF says that there are too many for this field.
-    return int.from_bytes(tail[end + 10 : end + 12], "little") if end >= 0 else 0
+        return _read(_Zip(archive, next(iter(roots)), names, budget))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,7 @@ class _Zip:
     archive: zipfile.ZipFile
     root: str
     names: set[str]
+    budget: Budget
 
     def has(self, name: str) -> bool:
         return f"{self.root}/{name}" in self.names
@@ -110,8 +114,7 @@ class _Zip:
 
     def bytes(self, name: str, limit: int) -> bytes:
         """Return a member, but never more than ``limit`` bytes of it: zips can be bombs."""
-        with self.archive.open(f"{self.root}/{name}") as member:
-            return member.read(limit)
+        return read_member(self.archive, f"{self.root}/{name}", limit)
 
 
 def _read(found: _Zip) -> TorchFile | None:
@@ -123,45 +126,96 @@ def _read(found: _Zip) -> TorchFile | None:
     if not (found.has("constants.pkl") and found.under("code")):
         return TorchFile(format="torch-pickle", is_newer=is_newer)
     model = _pickle(found, "data.pkl")
-    state = model.state if isinstance(model, pickle_data.Call) else None
-    training = state.get("training") if isinstance(state, Mapping) else None
+    inputs, is_nested = _inputs(found, model)
     return TorchFile(
         format=TORCHSCRIPT,
-        inputs=_inputs(found, model),
-        is_training=training if isinstance(training, bool) else None,
+        inputs=inputs,
+        is_nested=is_nested,
+        is_training=_is_training(found, model),
         is_newer=is_newer,
     )
+
+
+def _is_training(found: _Zip, model: Any) -> bool:
+    """Whether a model drops values, or takes statistics, when it is run."""
+    code = _code(found)
+    if _TRACED_TRAINING.search(code):
+        return True
+    return bool(_ASKS_FOR_MODE.search(code)) and _has_training_module(model, found.budget)
+
+
+def _code(found: _Zip) -> str:
+    """Return the code of all modules, as far as it may be read."""
+    parts, left = list[str](), _MAX_CODE_BYTES
+    for name in sorted(found.under("code")):
+        if name.endswith(".py") and left > 0:
+            part = found.bytes(name, left)
+            left -= len(part)
+            parts.append(part.decode(errors="replace"))
+    return "\n".join(parts)
+
+
+def _has_training_module(model: Any, budget: Budget) -> bool:
+    """Whether a module, or one below it, was saved in training mode."""
+    todo, seen = [model], set[int]()
+    while todo:
+        budget.spend()
+        module = todo.pop()
+        if not isinstance(module, pickle_data.Call) or id(module) in seen:
+            continue
+        seen.add(id(module))
+        if isinstance(module.state, Mapping):
+            if module.state.get("training") is True:
+                return True
+            todo += module.state.values()
+    return False
 
 
 def _pickle(found: _Zip, name: str) -> Any:
     if not found.has(name):
         return None
     try:
-        return pickle_data.read(found.bytes(name, pickle_data.MAX_BYTES + 1))
+        return pickle_data.read(found.bytes(name, pickle_data.MAX_BYTES + 1), found.budget)
     except pickle_data.PickleError:
         return None
 
 
-def _inputs(found: _Zip, model: Any) -> tuple[ModelInput, ...]:
-    """Return the inputs a model was traced with; its code has their names."""
+def _inputs(found: _Zip, model: Any) -> tuple[tuple[ModelInput, ...], bool]:
+    """Return the inputs a model was traced with, and whether they lie in containers.
+
+    The code has their names; a tensor in a list or dictionary is named by the way to it.
+    """
     traced = _untagged(_pickle(found, "traced_inputs.pkl"))
     values = _untagged(traced.get("forward")) if isinstance(traced, dict) else None
     if not isinstance(values, list):
-        return ()
-    tensors = [_tensor(value) for value in values]
-    if not all(tensors):
-        return ()  # lists or dictionaries of tensors: Neo takes none either
+        return (), False
     names = _parameters(found, model)
-    if len(names) != len(tensors):
-        names = [f"input{number}" for number in range(len(tensors))]
-    return tuple(
-        ModelInput(name, shape, dtype)
-        for name, (shape, dtype) in zip(names, filter(None, tensors), strict=True)
-    )
+    if len(names) != len(values):
+        names = [f"input{number}" for number in range(len(values))]
+    flat = list(zip(names, values, strict=True))
+    is_nested = False
+    inputs = list[ModelInput]()
+    while flat:
+        found.budget.spend()
+        name, value = flat.pop(0)
+        tensor = _tensor(value)
+        if tensor:
+            inputs.append(ModelInput(name, *tensor))
+        elif isinstance(inner := _untagged(value), list | tuple):
+            flat[:0] = [(f"{name}[{at}]", each) for at, each in enumerate(inner)]
+            is_nested = True
+        elif isinstance(inner, dict):
+            flat[:0] = [(f"{name}[{key!r}]", each) for key, each in inner.items()]
+            is_nested = True
+        else:
+            return (), False  # a number, a text: there is no telling what it stands for
+        if len(inputs) + len(flat) > MAX_INPUTS:
+            return (), is_nested
+    return tuple(inputs), is_nested
 
 
 def _untagged(value: Any) -> Any:
-    """Return what a call of restore_type_tag is given."""
+    """Return what a call of restore_type_tag, or of a list's kind, is given."""
     if isinstance(value, pickle_data.Call) and isinstance(value.arguments, tuple):
         return value.arguments[0] if value.arguments else None
     return value
@@ -174,8 +228,10 @@ def _tensor(value: Any) -> tuple[tuple[int, ...], str] | None:
     if getattr(value.target, "name", "") != "_rebuild_tensor_v2" or len(value.arguments) < 3:
         return None
     storage, _, shape = value.arguments[:3]
-    is_shape = isinstance(shape, tuple) and all(
-        isinstance(size, int) and 0 <= size < _MAX_SIZE for size in shape
+    is_shape = (
+        isinstance(shape, tuple)
+        and len(shape) <= _MAX_DIMENSIONS
+        and all(isinstance(size, int) and 0 <= size < _MAX_SIZE for size in shape)
     )
     if not (is_shape and isinstance(storage, pickle_data.Reference)):
         return None

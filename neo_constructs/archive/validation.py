@@ -138,6 +138,7 @@ def _check_archive(
         found += declared.check_framework(framework, inspection.model)
     if known and not errors_among(found):
         found += check_members(inspection, known)
+        found += declared.check_writer(known, inspection.model)
     return found
 
 

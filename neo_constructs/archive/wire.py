@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
+
+from neo_constructs.archive.budget import Budget
 
 VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
-MAX_FIELDS = 2_000_000  # of one message: the graph of the largest model has fewer nodes
+MAX_TEXT: Final = 1 << 16  # of a name
 
 
 class WireError(ValueError):
@@ -24,61 +27,72 @@ class Field:
     value: int | memoryview
 
 
-def fields(message: memoryview) -> Iterator[Field]:
-    """Yield the fields of a message, without copying them.
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Reads messages, and counts their fields.
 
-    Raises
-    ------
-    WireError
-        Where the bytes stop making sense.
+    Parameters
+    ----------
+    budget
+        How many fields may be read in all.
     """
-    position = count = 0
-    while position < len(message):
-        count += 1
-        if count > MAX_FIELDS:
-            raise WireError(f"more than {MAX_FIELDS} fields")
-        key, position = _varint(message, position)
-        number, kind = key >> 3, key & 7
-        if number == 0:
-            raise WireError("field number 0")
-        if kind == VARINT:
-            value, position = _varint(message, position)
-            yield Field(number, value)
-            continue
-        if kind == LENGTH:
-            size, position = _varint(message, position)
-        elif kind in {FIXED64, FIXED32}:
-            size = 8 if kind == FIXED64 else 4
-        else:
-            raise WireError(f"wire type {kind}")
-        if position + size > len(message):
-            raise WireError("a field runs past the end")
-        yield Field(number, message[position : position + size])
-        position += size
 
+    budget: Budget
 
-def messages(message: memoryview, number: int) -> Iterator[memoryview]:
-    """Yield the values of every occurrence of one field that holds bytes."""
-    for field in fields(message):
-        if field.number == number and isinstance(field.value, memoryview):
-            yield field.value
+    def fields(self, message: memoryview) -> Iterator[Field]:
+        """Yield the fields of a message, without copying them.
 
+        Raises
+        ------
+        WireError
+            Where the bytes stop making sense.
+        TooMuch
+            If there are more fields than anyone should read.
+        """
+        position = 0
+        while position < len(message):
+            self.budget.spend()
+            key, position = _varint(message, position)
+            number, kind = key >> 3, key & 7
+            if number == 0:
+                raise WireError("field number 0")
+            if kind == VARINT:
+                value, position = _varint(message, position)
+                yield Field(number, value)
+                continue
+            if kind == LENGTH:
+                size, position = _varint(message, position)
+            elif kind in {FIXED64, FIXED32}:
+                size = 8 if kind == FIXED64 else 4
+            else:
+                raise WireError(f"wire type {kind}")
+            if position + size > len(message):
+                raise WireError("a field runs past the end")
+            yield Field(number, message[position : position + size])
+            position += size
 
-def integer(message: memoryview, number: int) -> int | None:
-    """Return the last value of an integer field, as the format demands, or None."""
-    value = None
-    for field in fields(message):
-        if field.number == number and isinstance(field.value, int):
-            value = field.value
-    return value
+    def messages(self, message: memoryview, number: int) -> Iterator[memoryview]:
+        """Yield the values of every occurrence of one field that holds bytes."""
+        for field in self.fields(message):
+            if field.number == number and isinstance(field.value, memoryview):
+                yield field.value
 
+    def integer(self, message: memoryview, number: int) -> int | None:
+        """Return the last value of an integer field, as the format demands, or None."""
+        value = None
+        for field in self.fields(message):
+            if field.number == number and isinstance(field.value, int):
+                value = field.value
+        return value
 
-def text(message: memoryview, number: int) -> str:
-    """Return the last value of a string field, or an empty string."""
-    value = ""
-    for chunk in messages(message, number):
-        value = bytes(chunk).decode("utf-8")
-    return value
+    def text(self, message: memoryview, number: int) -> str:
+        """Return the last value of a string field, or an empty string."""
+        value = memoryview(b"")
+        for chunk in self.messages(message, number):
+            value = chunk
+        if len(value) > MAX_TEXT:
+            raise WireError(f"a name of {len(value):,} bytes")
+        return bytes(value).decode("utf-8")
 
 
 def _varint(message: memoryview, position: int) -> tuple[int, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -16,15 +16,41 @@ from neo_constructs.catalog.data_input import DataInputConfig
 from neo_constructs.catalog.framework import Framework
 from neo_constructs.catalog.target import TargetDevice
 from neo_constructs.errors import ValidationError
-from neo_constructs.findings import Finding, parse_json
+from neo_constructs.findings import Finding, parse_json, shortened
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def say(text: str, *, err: bool = False) -> None:
     """Print text, whatever is in it: names of files may hold bytes that no terminal should see."""
-    plain = _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
-    click.echo(plain.encode("utf-8", "backslashreplace").decode(), err=err)
+    click.echo(_plain(text), err=err)
+
+
+def say_all(texts: Iterable[str], limit: int) -> None:
+    """Print texts as long as they are no more than so many bytes, and how many are left."""
+    left = size = 0
+    for text in texts:
+        size += len(_plain(text).encode())
+        if size > limit:
+            left += 1
+        else:
+            say(text)
+    if left:
+        say(f"... and {left} more")
+
+
+def shown(text: str) -> str:
+    """Return a name in one line, of a length that can be read."""
+    return shortened(text.encode("unicode_escape").decode(), 200) if _odd(text) else text
+
+
+def _odd(text: str) -> bool:
+    return len(text) > 200 or not text.isprintable()
+
+
+def _plain(text: str) -> str:
+    escaped = _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    return escaped.encode("utf-8", "backslashreplace").decode()
 
 
 def fail(text: str) -> NoReturn:

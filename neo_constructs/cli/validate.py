@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import click
 
-from neo_constructs.archive.model_file import ModelFile
+from neo_constructs.archive.model_input import ModelInput
 from neo_constructs.archive.validation import Validation
 from neo_constructs.archive.validation import validate as check
 from neo_constructs.catalog.target import TargetDevice
-from neo_constructs.cli.arguments import any_version, parse_all, say
+from neo_constructs.cli.arguments import any_version, parse_all, say, say_all, shown
 from neo_constructs.cli.arguments import data_input_config as parse_shapes
 from neo_constructs.errors import errors_among
+from neo_constructs.findings import shortened
 
+MAX_SHOWN = 4_000  # bytes of inputs, and of findings
 UNREADABLE = frozenset(
     {
         "model-missing",
@@ -72,34 +75,63 @@ def validate(
 def as_json(found: Validation) -> dict[str, Any]:
     """Return what was found, in the form of ``--json``."""
     fields = ("code", "level", "where", "message", "fix")
-    return {
-        "model": _model(found.model) if found.model else None,
-        "findings": [
-            {field: str(getattr(finding, field)) for field in fields} for finding in found.findings
-        ],
+    findings = _within(
+        {field: str(getattr(finding, field)) for field in fields} for finding in found.findings
+    )
+    said: dict[str, Any] = {
+        "model": _model(found) if found.model else None,
+        "findings": findings,
     }
+    if left := len(found.findings) - len(findings):
+        said["findings_left_off"] = left
+    return said
 
 
-def _model(model: ModelFile) -> dict[str, Any]:
-    return {
+def _model(found: Validation) -> dict[str, Any]:
+    model = found.model
+    assert model  # noqa: S101 - asked for by the caller
+    inputs = _within(
+        {"name": i.name, "shape": None if i.shape is None else list(i.shape), "dtype": i.dtype}
+        for i in model.inputs
+    )
+    said = {
         "framework": model.framework,
+        "framework_version": found.framework.version if found.framework else None,
         "format": model.format,
-        "inputs": [
-            {"name": i.name, "shape": None if i.shape is None else list(i.shape), "dtype": i.dtype}
-            for i in model.inputs
-        ],
+        "writer": model.writer or None,
+        "opset": model.opset,
+        "ir_version": model.ir_version,
+        "inputs": inputs,
     }
+    if left := len(model.inputs) - len(inputs):
+        said["inputs_left_off"] = left
+    return said
+
+
+def _within(items: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the first of some objects, as many as a reader may want."""
+    kept, size = [], 0
+    for item in items:
+        size += len(json.dumps(item))
+        if size > MAX_SHOWN:
+            break
+        kept.append(item)
+    return kept
 
 
 def _print(found: Validation) -> None:
     model = found.model
     if model:
-        say(f"{model.where}: {model.framework} ({model.format})")
-        for each in model.inputs:
-            sizes = ", ".join("?" if d is None else str(d) for d in each.shape or ("...",))
-            say(f"  input {each.name}: {each.dtype} [{sizes}]")
-    for finding in found.findings:
-        say(f"{finding.level.capitalize()}: {finding}")
+        by = f", written by {model.writer}" if model.writer else ""
+        say(f"{shown(model.where)}: {model.framework} ({model.format}{shown(by)})")
+        say_all((_input(each) for each in model.inputs), MAX_SHOWN)
+    texts = (f"{finding.level.capitalize()}: {finding}" for finding in found.findings)
+    say_all(texts, MAX_SHOWN)
     errors = len(errors_among(found.findings))
     warnings = len(found.findings) - errors
     say(f"{errors} error{'s' * (errors != 1)}, {warnings} warning{'s' * (warnings != 1)}")
+
+
+def _input(each: ModelInput) -> str:
+    sizes = ", ".join("?" if d is None else shown(str(d)) for d in each.shape or ("...",))
+    return f"  input {shown(each.name)}: {shown(each.dtype)} [{shortened(sizes, 200)}]"

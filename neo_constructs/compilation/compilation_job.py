@@ -276,6 +276,9 @@ class CompilationJob(Resource):
         found += check_settings(without_tokens(settings))
         found += declared.check_inputs(without_tokens(settings).data_input_config, model)
         found += model_data.check(known)
+        found += declared.check_writer(known, model)
+        if compiler_options:  # which say of what type the inputs are
+            found = [finding for finding in found if finding.code != "input-dtype"]
         warn(self, raise_errors(found, subject=self.node.path))
         return with_json_of_tokens(self, settings)
 

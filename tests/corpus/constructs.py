@@ -270,8 +270,8 @@ RETAIN, DESTROY = cdk.RemovalPolicy.RETAIN, cdk.RemovalPolicy.DESTROY
 from_uri = neo.ModelData.from_s3_uri
 
 CASES = [
-    bad("framework-missing", "a file that says nothing",
-        endpoint(model_data=neo.ModelData.from_asset(DIGITS / "held_out.npz")), "Framework.pytorch"),
+    bad("framework-missing", "files that say nothing",
+        endpoint(model_data=neo.ModelData.from_asset(TWO_SCRIPTS)), "Framework.pytorch"),
     built("framework-missing", "read from the file", endpoint()),
     bad("framework-contradicts-model", "Keras, of an ONNX file",
         endpoint(framework=neo.Framework.keras()), "digits.onnx is ONNX"),

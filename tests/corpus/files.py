@@ -9,16 +9,20 @@ from __future__ import annotations
 import gzip
 import tarfile
 from collections.abc import Callable
+from dataclasses import replace
 from io import BytesIO
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from zipfile import ZipFile
 
 from neo_constructs.archive.check_model import check_model
+from neo_constructs.archive.declared import check_inputs, check_writer
 from neo_constructs.archive.entry_point import Contract, check_code, check_script
 from neo_constructs.archive.inspection import check_members, inspect
 from neo_constructs.archive.model_file import recognise
 from neo_constructs.archive.payload import check_payloads
 from neo_constructs.catalog.framework import Framework
 from neo_constructs.findings import Finding
+from tests import wire
 from tests.corpus.case import Case
 
 MODELS = Path(__file__).parents[1] / "models"
@@ -26,6 +30,13 @@ DIGITS = Path(__file__).parents[2] / "examples" / "digits"
 ONNX = (DIGITS / "digits.onnx").read_bytes()
 NEWER_ONNX = ONNX[:-1] + b"\x0d"  # the last byte of the file is its opset
 
+CONTENTS = {".onnx": ONNX, ".pth": (MODELS / "traced.pth").read_bytes()}
+
+KERAS_FILE = (MODELS / "functional.h5").read_bytes()
+WEIGHTS = KERAS_FILE.replace(b"model_config", b"model_config_"[:11] + b"_").replace(
+    b'{"class_name": "Functional"', b'{"class_name": "functional"'
+)
+SAVED_MODEL = (MODELS / "saved_model" / "saved_model.pb").read_bytes()
 IMPORTS = "def model_fn(d): ...\n"
 PYTORCH, TENSORFLOW = Framework.pytorch("2.0"), Framework.tensorflow("2.9")
 MXNET, XGBOOST, KERAS = Framework.mxnet(), Framework.xgboost(), Framework.keras()
@@ -36,7 +47,7 @@ def archive(folder: Path, names: tuple[str, ...]) -> Path:
     path = folder / "model.tar.gz"
     with tarfile.open(path, "w:gz") as tar:
         for name in names:
-            content = ONNX if name.endswith(".onnx") else b"content"
+            content = CONTENTS.get(PurePosixPath(name).suffix, b"content")
             info = tarfile.TarInfo(name)
             if name.endswith("/"):
                 info.type = tarfile.DIRTYPE
@@ -60,7 +71,11 @@ def packed(
 
     def run(folder: Path) -> list[Finding]:
         found = inspect(archive(folder, names))
-        return [*found.findings, *check_members(found, framework)]
+        # Of the names alone: what is in the files does not matter here.
+        of_content = {"model-unrecognised", "model-ambiguous"}
+        said = tuple(f for f in found.findings if f.code not in of_content)
+        named = replace(found, findings=said, strangers={}, model=None)
+        return [*said, *check_members(named, framework)]
 
     return Case(about=about, title=title, run=run, errors=errors, warnings=warnings, says=says)
 
@@ -76,7 +91,12 @@ def several(title: str, framework: Framework, *names: str, says: tuple[str, ...]
 
 
 def path(
-    about: str, title: str, make: Callable[[Path], Path], *says: str, good: bool = False
+    about: str,
+    title: str,
+    make: Callable[[Path], Path],
+    *says: str,
+    warns: bool = False,
+    good: bool = False,
 ) -> Case:
     """Return a case about something on disk that cannot be used as it is."""
 
@@ -84,7 +104,67 @@ def path(
         found = inspect(make(folder))
         return [*found.findings, *(check_model(found.model) if found.model else [])]
 
-    return Case(about=about, title=title, run=run, errors=() if good else (about,), says=says)
+    errors = () if good or warns else (about,)
+    warnings = (about,) if warns else ()
+    return Case(about=about, title=title, run=run, errors=errors, warnings=warnings, says=says)
+
+
+def beside(
+    about: str,
+    title: str,
+    framework: Framework,
+    files: dict[str, bytes],
+    *says: str,
+    warns: bool = False,
+    good: bool = False,
+) -> Case:
+    """Return a case about files that belong together."""
+
+    def run(folder: Path) -> list[Finding]:
+        for name, content in files.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(content)
+        return check_members(inspect(folder), framework)
+
+    errors = () if good or warns else (about,)
+    warnings = (about,) if warns else ()
+    return Case(about=about, title=title, run=run, errors=errors, warnings=warnings, says=says)
+
+
+def declared(
+    about: str, title: str, name: str, framework: Framework, *says: str, good: bool = False
+) -> Case:
+    """Return a case about a model file against what is declared of it."""
+
+    def run(_folder: Path) -> list[Finding]:
+        found = recognise(MODELS / name)
+        return [*check_writer(framework, found), *check_inputs(None, found)]
+
+    return Case(about=about, title=title, run=run, warnings=() if good else (about,), says=says)
+
+
+def older(name: str) -> Callable[[Path], Path]:
+    """Return what writes a file of PyTorch's without the sign of its newer releases."""
+
+    def make(folder: Path) -> Path:
+        with ZipFile(MODELS / name) as there, ZipFile(folder / name, "w") as here:
+            for each in there.infolist():
+                if not each.filename.endswith("byteorder"):
+                    here.writestr(each, there.read(each))
+        return folder / name
+
+    return make
+
+
+def onnx(dtype: int = wire.FLOAT, domain: str = "", place: str = "") -> bytes:
+    """Return a small ONNX model."""
+    external = wire.field(13, wire.field(1, "location") + wire.field(2, place)) + wire.field(14, 1)
+    return wire.onnx_model(
+        [wire.onnx_value("x", dtype=dtype)],
+        [wire.onnx_node("Add", ["x", "w"], "y", domain)],
+        [wire.onnx_value("y")],
+        initializers=[wire.field(8, "w") + (external if place else b"")],
+    )
 
 
 def written(name: str, content: bytes) -> Callable[[Path], Path]:
@@ -327,8 +407,41 @@ CASES = [
     model("torch-not-scripted", "a traced model", "traced.pth", good=True),
     model("torch-not-scripted", "a scripted model", "scripted.pth", good=True),
     model("torch-not-scripted", "a frozen model", "frozen.pth", good=True),
-    model("torch-training-mode", "eval() forgotten", "training.pth", "model.eval()", warns=True),
-    model("torch-training-mode", "eval() called", "traced.pth", good=True),
+    path("torch-training-mode", "eval() forgotten", older("mode-scripted.pth"), "model.eval()",
+         warns=True),
+    path("torch-training-mode", "eval() after the trace", older("mode-traced-then-eval.pth"),
+         warns=True),
+    path("torch-training-mode", "one submodule", older("mode-one-submodule.pth"), warns=True),
+    path("torch-training-mode", "eval() called", older("mode-eval.pth"), good=True),
+    path("torch-training-mode", "a function", older("mode-function.pth"), good=True),
+    path("torch-nested-inputs", "a dictionary", older("nested.pth"), "takes tensors", warns=True),
+    path("torch-nested-inputs", "tensors", older("newer-traced.pth"), good=True),
+    declared("torch-shapes-unread", "a scripted model", "scripted.pth", PYTORCH, "trace the model"),
+    declared("torch-shapes-unread", "a traced model", "traced.pth", PYTORCH, good=True),
+    declared("framework-newer", "XGBoost 3", "xgboost.json", XGBOOST, "XGBoost 3.2.0 wrote it"),
+    declared("framework-newer", "XGBoost 1.3", "xgboost-1.3.json", XGBOOST, good=True),
+    path("model-unrecognised", "a web page", written("model.pth", b"<html>"), "a web page"),
+    path("model-unrecognised", "a model", written("model.onnx", ONNX), good=True),
+    path("model-truncated", "half of a file", written("model.h5", KERAS_FILE[:9000]), "its size"),
+    path("model-truncated", "a whole one", written("model.h5", KERAS_FILE), good=True),
+    path("keras-weights-only", "save_weights()", written("model.h5", WEIGHTS), "model.save"),
+    path("keras-weights-only", "save()", written("model.h5", KERAS_FILE), good=True),
+    path("input-dtype", "int64", written("model.onnx", onnx(7)), "'x' is int64", warns=True),
+    path("input-dtype", "float32", written("model.onnx", onnx()), good=True),
+    path("onnx-domain", "another vendor's", written("model.onnx", onnx(domain="com.microsoft")),
+         "com.microsoft", warns=True),
+    path("onnx-domain", "ONNX's own", written("model.onnx", onnx(domain="ai.onnx")), good=True),
+    beside("onnx-external-data", "left behind", Framework.onnx(),
+           {"model.onnx": onnx(place="w.bin")}, "w.bin"),
+    beside("onnx-external-data", "in the file", Framework.onnx(), {"model.onnx": onnx()}, good=True),
+    beside("onnx-external-beside", "packed with it", Framework.onnx(),
+           {"model.onnx": onnx(place="w.bin"), "w.bin": b"w"}, "w.bin", warns=True),
+    beside("onnx-external-beside", "in the file", Framework.onnx(),
+           {"model.onnx": onnx(), "w.bin": b"w"}, good=True),
+    beside("saved-model-variables", "the graph alone", TENSORFLOW,
+           {"saved_model.pb": SAVED_MODEL}, "the whole folder"),
+    beside("saved-model-variables", "with its weights", TENSORFLOW,
+           {"saved_model.pb": SAVED_MODEL, "variables/variables.index": b"i"}, good=True),
     model("torch-newer", "written by 2.13", "newer-traced.pth", "2.1 or newer", warns=True),
     model("torch-newer", "written by 2.0", "traced.pth", good=True),
     model("xgboost-pickle", "a pickle", "xgboost.pkl", "save_model()", warns=True),

@@ -2,7 +2,7 @@
 
     python tests/models/make_torch.py FOLDER
 
-Made with torch 2.0.1; the files named ``newer`` with torch 2.13.0.
+Made with torch 2.0.1; the files named ``newer``, ``mode`` and ``nested`` with torch 2.13.0.
 """
 
 from __future__ import annotations
@@ -33,6 +33,46 @@ class Pair(nn.Module):
         return (ids * mask).sum(1)
 
 
+class Modal(nn.Module):
+    """A network that acts otherwise in training."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm1d(2)
+        self.drop = nn.Dropout(0.5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.drop(self.norm(x))
+
+
+class Nested(nn.Module):
+    """Inputs in containers."""
+
+    def forward(self, x: dict, y: list, z: tuple) -> torch.Tensor:
+        return x["a"] + x["b"] + y[0] + z[0] + z[1]
+
+
+def modes(folder: Path) -> None:
+    """Write models that were traced or saved in one mode or the other."""
+    row = torch.zeros(2, 2)
+
+    def trace(model: object) -> torch.jit.ScriptModule:
+        return torch.jit.trace(model, row, check_trace=False)
+
+    partly = Modal().eval()
+    partly.drop.train()
+    trace(Modal().eval()).save(str(folder / "mode-eval.pth"))
+    trace(Modal()).eval().save(str(folder / "mode-traced-then-eval.pth"))
+    trace(partly).save(str(folder / "mode-one-submodule.pth"))
+    trace(Modal().eval()).train().save(str(folder / "mode-eval-then-train.pth"))
+    trace(lambda x: x + x).save(str(folder / "mode-function.pth"))
+    torch.jit.script(Modal()).save(str(folder / "mode-scripted.pth"))
+    torch.jit.script(Modal().eval()).save(str(folder / "mode-scripted-eval.pth"))
+    pair = (row, row)
+    inputs = ({"a": row, "b": row}, [row], pair)
+    torch.jit.trace(Nested().eval(), inputs, strict=False).save(str(folder / "nested.pth"))
+
+
 def main(folder: Path) -> None:
     """Write the files."""
     torch.manual_seed(1)
@@ -46,6 +86,7 @@ def main(folder: Path) -> None:
         torch.jit.trace(Pair(), (ids, torch.zeros(1, 8))).save(folder / "newer-pair.pth")
         program = torch.export.export(net, (image,))
         torch.export.save(program, folder / "export.pt2")
+        modes(folder)
         return
     traced.save(folder / "traced.pth")
     torch.jit.trace(Net(), image).save(folder / "training.pth")

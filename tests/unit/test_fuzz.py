@@ -17,6 +17,7 @@ from neo_jobs.repack import Script, write_archive
 from neo_jobs.storage import Refused
 
 from neo_constructs.archive import pickle_data, wire
+from neo_constructs.archive.budget import Budget
 from neo_constructs.archive.check_model import check_model
 from neo_constructs.archive.entry_point import Contract, check_code
 from neo_constructs.archive.inspection import inspect
@@ -139,7 +140,7 @@ def test_pickles(content: bytes) -> None:
 def test_messages(content: bytes) -> None:
     totals["messages"] += 1
     try:
-        list(wire.fields(memoryview(content)))
+        list(wire.Reader(Budget()).fields(memoryview(content)))
     except wire.WireError:
         return
 

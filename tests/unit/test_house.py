@@ -50,7 +50,9 @@ def imports(file: Path) -> Iterator[str]:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{file} has a relative import"
+            # The containers' files run in other interpreters, where this library may not be.
+            is_apart = file.parent.name == "containers"
+            assert node.level == 0 or is_apart, f"{file} has a relative import"
             assert node.module
             yield node.module
 

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from neo_constructs.archive.declared import check_framework, check_inputs
+from neo_constructs.archive.declared import check_framework, check_inputs, check_writer
 from neo_constructs.archive.inspection import check_members, inspect
-from neo_constructs.archive.model_file import ModelFile, ModelInput, recognise
+from neo_constructs.archive.model_file import ModelFile, ModelInput, Trait, recognise
+from neo_constructs.archive.validation import validate
 from neo_constructs.catalog.data_input import DataInputConfig
 from neo_constructs.catalog.framework import Framework
+from neo_constructs.catalog.target import TargetDevice
+from tests import wire
+from tests.lifecycle.events import archive
 
 MODELS = Path(__file__).parent.parent / "models"
 IMAGE = ModelInput("image", (1, 3, 32, 32), "float32")
@@ -63,20 +68,256 @@ def test_what_is_no_model_is_not_taken_for_one(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "is_training", "is_newer"),
+    ("name", "traits"),
     [
-        ("traced.pth", False, False),
-        ("training.pth", True, False),
-        ("scripted.pth", False, False),
-        ("frozen.pth", None, False),
-        ("newer-traced.pth", False, True),
-        ("newer-training.pth", True, True),
+        ("traced.pth", set()),
+        # Saved in training mode, but nothing in it acts otherwise then.
+        ("training.pth", set()),
+        ("newer-training.pth", {Trait.NEWER}),
+        ("scripted.pth", set()),
+        ("frozen.pth", set()),
+        ("newer-traced.pth", {Trait.NEWER}),
+        ("mode-eval.pth", {Trait.NEWER}),
+        ("mode-traced-then-eval.pth", {Trait.NEWER, Trait.TRAINING}),
+        ("mode-one-submodule.pth", {Trait.NEWER, Trait.TRAINING}),
+        # A trace acts as it has been recorded, whatever its flag says.
+        ("mode-eval-then-train.pth", {Trait.NEWER}),
+        ("mode-function.pth", {Trait.NEWER}),
+        ("mode-scripted.pth", {Trait.NEWER, Trait.TRAINING}),
+        ("mode-scripted-eval.pth", {Trait.NEWER}),
+        ("nested.pth", {Trait.NEWER, Trait.NESTED}),
     ],
 )
-def test_what_pytorch_notes(name: str, is_training: bool | None, is_newer: bool) -> None:
+def test_what_pytorch_notes(name: str, traits: set[Trait]) -> None:
     found = recognise(MODELS / name)
     assert found
-    assert (found.is_training, found.is_newer) == (is_training, is_newer)
+    assert found.traits == traits
+
+
+def test_tensors_in_containers_are_named_by_the_way_to_them() -> None:
+    found = recognise(MODELS / "nested.pth")
+    assert found
+    assert [i.name for i in found.inputs] == ["x['a']", "x['b']", "y[0]", "z[0]", "z[1]"]
+    assert {i.shape for i in found.inputs} == {(2, 2)}
+    assert found.data_input_config() is None
+
+
+@pytest.mark.parametrize(
+    ("name", "writer"),
+    [
+        ("xgboost.json", "3.2.0"),
+        ("xgboost.ubj", "3.2.0"),
+        ("xgboost-1.3.json", "1.3.3"),
+        ("xgboost-1.3.model", "1.3"),
+        ("functional.h5", "3.15.1"),
+        ("saved_model/saved_model.pb", "2.21.0"),
+        ("newer-traced.pth", "2.1 or newer"),
+        ("traced.pth", ""),
+    ],
+)
+def test_what_wrote_a_file(name: str, writer: str) -> None:
+    found = recognise(MODELS / name)
+    assert found
+    assert found.writer == writer
+
+
+@pytest.mark.parametrize(
+    ("name", "framework", "says"),
+    [
+        ("xgboost.json", "xgboost", "XGBoost 3.2.0 wrote it; Neo has XGBOOST 1.3"),
+        ("xgboost-1.3.json", "xgboost", ""),
+        ("functional.h5", "keras", "Keras 3.15.1 wrote it; Neo has KERAS 2.2"),
+        ("saved_model/saved_model.pb", "tensorflow:2.9", "TensorFlow 2.21.0 wrote it; Neo has"),
+        ("frozen.pb", "tensorflow:2.9", ""),
+    ],
+)
+def test_a_newer_release_than_neos_is_said(name: str, framework: str, says: str) -> None:
+    found = check_writer(Framework.parse(framework), recognise(MODELS / name))
+    assert [says in f.message for f in found] == ([True] if says else [])
+
+
+# --- files that are no models -------------------------------------------------------------------
+
+LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"
+SAFETENSORS = (64).to_bytes(8, "little") + b'{"weight":{"dtype":"F32"}}'
+STRANGERS = {
+    "empty": (b"", "It is empty"),
+    "zeros": (bytes(5000), "nothing but zeros"),
+    "Git LFS": (LFS, "a pointer of Git LFS"),
+    "a web page": (b"\n<!DOCTYPE html><html>Not found</html>", "a web page"),
+    "an error of S3": (
+        b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>",
+        "of Amazon S3",
+    ),
+    "safetensors": (SAFETENSORS, "a safetensors file"),
+    "GGUF": (b"GGUF\x03\0\0\0", "a GGUF file"),
+    "scikit-learn": (b"\x80\x04\x95\0csklearn.linear_model", "a pickle of scikit-learn"),
+    "a pickle": (b"\x80\x04\x95\0cbuiltins", "a pickle of Python objects"),
+    "JSON": (b'{"message": "Forbidden"}', "JSON with the keys ['message']"),
+    "text": (b"Access denied", "text: 'Access denied'"),
+    "gzip": (b"\x1f\x8b\x08\0", "compressed with gzip"),
+    "a tar": (b"x".ljust(257, b"\0") + b"ustar" + bytes(300), "a tar archive"),
+    "NumPy": (b"\x93NUMPY\x01\0", "an array of NumPy"),
+    "half of a zip": ((MODELS / "traced.pth").read_bytes()[:5000], "damaged or cut off"),
+    "half of a graph": ((MODELS / "frozen.pb").read_bytes()[:3000], "damaged, cut off"),
+    "half of an ONNX": (wire.TWICE[: len(wire.TWICE) // 2], "damaged, cut off"),
+    "noise": (bytes(range(3, 251)) * 20, "damaged, cut off"),
+}
+DECLARED = {
+    "model.pth": "pytorch:2.0",
+    "model.onnx": "onnx",
+    "model.h5": "keras",
+    "model.pb": "tensorflow:2.9",
+    "model-symbol.json": "mxnet:1.8",
+    "xgboost-model": "xgboost",
+}
+
+
+@pytest.mark.parametrize("kind", STRANGERS)
+@pytest.mark.parametrize("name", DECLARED)
+def test_what_is_no_model_is_named_whatever_is_declared(
+    kind: str, name: str, tmp_path: Path
+) -> None:
+    content, says = STRANGERS[kind]
+    (tmp_path / name).write_bytes(content)
+    (tmp_path / "packed").mkdir()
+    packed = tmp_path / "packed" / "model.tar.gz"
+    packed.write_bytes(archive({name: content}))
+    for path in (tmp_path / name, packed):
+        if path is packed and "." not in name:
+            continue  # an archive's files are looked at by their names
+        for framework in (Framework.parse(DECLARED[name]), None):
+            found = validate(path, framework=framework).findings
+            codes = {f.code for f in found}
+            if framework is None and says == "damaged, cut off":
+                assert codes & {"framework-missing", "model-unrecognised"}
+                continue
+            if name.endswith(".json") and path is packed and framework is None:
+                continue  # a JSON file may be anything
+            if name.endswith(".json") and says == "damaged, cut off":
+                assert codes & {"archive-no-model", "model-unrecognised"}
+                continue
+            assert "model-unrecognised" in codes, (path, found)
+            (told,) = [f for f in found if f.code == "model-unrecognised"]
+            assert says in told.message
+            assert told.fix
+            assert "framework-missing" not in codes
+            is_doubt = name == "xgboost-model" and says == "damaged, cut off"
+            assert told.level == ("warning" if is_doubt else "error")
+
+
+def test_a_file_that_ends_too_early_is_said_also_with_shapes(tmp_path: Path) -> None:
+    file = tmp_path / "model.h5"
+    file.write_bytes((MODELS / "functional.h5").read_bytes()[:9000])
+    config = DataInputConfig({"image": [1, 3, 8, 8], "size": [1, 2]})
+    found = validate(file, framework=Framework.parse("keras"), data_input_config=config)
+    assert "model-truncated" in {f.code for f in found.findings}
+
+
+def test_weights_without_a_model_are_said_also_with_shapes(tmp_path: Path) -> None:
+    file = tmp_path / "model.h5"
+    content = (MODELS / "functional.h5").read_bytes()
+    for text in (b"model_config", b'{"class_name": "Functional"'):
+        content = content.replace(text, b"x" * len(text))
+    file.write_bytes(content)
+    config = DataInputConfig({"image": [1, 3, 8, 8]})
+    found = validate(file, framework=Framework.parse("keras"), data_input_config=config)
+    assert "keras-weights-only" in {f.code for f in found.findings}
+
+
+def codes_of(path: Path, **more: Any) -> set[str]:
+    return {f.code for f in validate(path, **more).findings}
+
+
+def test_a_saved_model_without_its_weights(tmp_path: Path) -> None:
+    alone = Path(shutil.copy(MODELS / "saved_model" / "saved_model.pb", tmp_path))
+    assert "saved-model-variables" in codes_of(alone)
+    assert "saved-model-variables" not in codes_of(MODELS / "saved_model")
+
+
+def external(*places: str) -> bytes:
+    """Return an ONNX model whose weights lie elsewhere."""
+    return wire.onnx_model(
+        [wire.onnx_value("x")],
+        [wire.onnx_node("Add", ["x", "w0"], "y")],
+        [wire.onnx_value("y")],
+        initializers=[
+            wire.field(8, f"w{number}")
+            + wire.field(13, wire.field(1, "location") + wire.field(2, place))
+            + wire.field(14, 1)
+            for number, place in enumerate(places)
+        ],
+    )
+
+
+@pytest.mark.parametrize(
+    ("place", "code"),
+    [
+        ("weights.bin", "onnx-external-beside"),
+        ("./weights.bin", "onnx-external-beside"),
+        ("missing.bin", "onnx-external-data"),
+        ("../weights.bin", "onnx-external-data"),
+        ("../../etc/passwd", "onnx-external-data"),
+        ("/etc/passwd", "onnx-external-data"),
+    ],
+)
+def test_weights_in_other_files(place: str, code: str, tmp_path: Path) -> None:
+    (tmp_path / "model.onnx").write_bytes(external(place))
+    (tmp_path / "weights.bin").write_bytes(b"w")
+    assert code in codes_of(tmp_path)
+    packed = tmp_path / "packed.tar.gz"
+    packed.write_bytes(archive({"a/model.onnx": external(place), "a/weights.bin": b"w"}))
+    assert code in codes_of(packed)
+
+
+def test_operators_that_are_not_onnxs_own(tmp_path: Path) -> None:
+    file = tmp_path / "model.onnx"
+    nodes = [wire.onnx_node("Gelu", ["x"], "y", "com.microsoft")]
+    opsets = [("", 12), ("com.microsoft", 1), ("ai.onnx.ml", 2)]
+    file.write_bytes(
+        wire.onnx_model([wire.onnx_value("x")], nodes, [wire.onnx_value("y")], opsets=opsets)
+    )
+    (told,) = [f for f in validate(file).findings if f.code == "onnx-domain"]
+    assert "com.microsoft" in told.message
+    assert "ai.onnx.ml" not in told.message  # imported, and not used
+
+
+@pytest.mark.parametrize(
+    ("dtype", "name"), [(4, "uint16"), (7, "int64"), (8, "string"), (11, "float64"),
+                        (16, "bfloat16"), (17, "float8e4m3fn"), (12, "uint32")]
+)  # fmt: skip
+def test_inputs_of_other_types(dtype: int, name: str, tmp_path: Path) -> None:
+    file = tmp_path / "model.onnx"
+    value = wire.onnx_value("x", (1, 0, 2), dtype)
+    file.write_bytes(
+        wire.onnx_model([value], [wire.onnx_node("Shape", ["x"], "y")], [wire.onnx_value("y")])
+    )
+    found = validate(file)
+    assert found.model
+    assert found.model.inputs == (ModelInput("x", (1, 0, 2), name),)
+    assert "input-dtype" in {f.code for f in found.findings}
+
+
+def test_a_sequence_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "model.onnx"
+    value = wire.field(1, "x") + wire.field(2, wire.field(4, b""))
+    file.write_bytes(
+        wire.onnx_model([value], [wire.onnx_node("Id", ["x"], "y")], [wire.onnx_value("y")])
+    )
+    found = recognise(file)
+    assert found
+    assert found.inputs == (ModelInput("x", None, "sequence"),)
+
+
+def test_a_scripted_model_without_shapes(tmp_path: Path) -> None:
+    framework = Framework.parse("pytorch:2.0")
+    target = TargetDevice.ML_C5
+    assert "torch-shapes-unread" in codes_of(
+        MODELS / "scripted.pth", framework=framework, target=target
+    )
+    assert "torch-shapes-unread" not in codes_of(
+        MODELS / "traced.pth", framework=framework, target=target
+    )
 
 
 @pytest.mark.parametrize(

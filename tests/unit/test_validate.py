@@ -34,7 +34,7 @@ def run(*arguments: str | Path) -> Result:
     [
         ((MODELS / "traced.pth",), 0, "input image: float32 [1, 3, 32, 32]"),
         ((MODELS / "traced.pth", "--target", "ml_c5"), 0, "0 errors, 0 warnings"),
-        ((MODELS / "training.pth",), 0, "[torch-training-mode]"),
+        ((MODELS / "mode-one-submodule.pth",), 0, "[torch-training-mode]"),
         ((MODELS / "state_dict.pth",), 1, "[torch-not-scripted]"),
         ((MODELS / "functional.h5",), 0, "input image: float32 [?, 8, 8, 3]"),
         ((MODELS / "functional.h5", "--target", "ml_c5"), 1, "[data-input-config-missing]"),
@@ -65,13 +65,17 @@ def test_json_is_one_object_and_nothing_else() -> None:
     found = json.loads(result.stdout)
     assert found["model"] == {
         "framework": "PYTORCH",
+        "framework_version": "2.0",
         "format": "torchscript",
+        "writer": "2.1 or newer",
+        "opset": None,
+        "ir_version": None,
         "inputs": [
             {"name": "ids", "shape": [1, 8], "dtype": "int64"},
             {"name": "mask", "shape": [1, 8], "dtype": "float32"},
         ],
     }
-    assert [f["code"] for f in found["findings"]] == ["torch-training-mode", "torch-newer"]
+    assert [f["code"] for f in found["findings"]] == ["torch-newer", "input-dtype"]
     assert set(found["findings"][0]) == {"code", "level", "where", "message", "fix"}
     missing = run("validate", "no-such-file", "--json")
     assert json.loads(missing.stdout)["model"] is None
