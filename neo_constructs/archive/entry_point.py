@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from neo_constructs.archive import handlers
 from neo_constructs.archive.packing import check_links, members_of
-from neo_constructs.archive.script_advice import advise, names_of
+from neo_constructs.archive.script_advice import MAX_SOURCE_BYTES, advise, names_of
 from neo_constructs.catalog.framework import Framework
 from neo_constructs.catalog.target import TargetDevice
 from neo_constructs.findings import Finding, Level, listed
@@ -124,6 +124,8 @@ def check_script(script: Path, contract: Contract) -> list[Finding]:
         if not script.is_file():
             fix = "check the path and entry_point."
             return [_finding(script, "script-missing", "There is no such file.", fix)]
+        if (size := script.stat().st_size) > MAX_SOURCE_BYTES:
+            return [_unchecked(script, size)]
         source = script.read_bytes()
     except OSError as error:
         return [_finding(script, "script-missing", f"It cannot be read: {error}.", "")]
@@ -138,6 +140,16 @@ def check_script(script: Path, contract: Contract) -> list[Finding]:
         Finding(code=p.code, level=p.level, where=str(script), message=p.message, fix=p.fix)
         for p in problems
     ]
+
+
+def _unchecked(script: Path, size: int) -> Finding:
+    return Finding(
+        code="script-unchecked",
+        level=Level.WARNING,
+        where=str(script),
+        message=f"It has {size:,} bytes; more than {MAX_SOURCE_BYTES:,} are not looked at.",
+        fix="put what is data into a file of its own.",
+    )
 
 
 def _problems(source: bytes, script: Path, contract: Contract) -> Iterator[handlers.Problem]:
@@ -155,13 +167,14 @@ def _problems(source: bytes, script: Path, contract: Contract) -> Iterator[handl
         return
     defined = names_of(tree)
     if contract in {Contract.TOOLKIT, Contract.MXNET}:
-        yield from handlers.check_toolkit(tree, defined)
+        is_mxnet = contract is Contract.MXNET
+        yield from handlers.check_toolkit(tree, defined, is_mxnet=is_mxnet)
     elif contract is Contract.TENSORFLOW:
         yield from handlers.check_tensorflow(tree, defined)
     else:
         yield from _check_required(contract, defined)
         yield from handlers.check_dlr(tree)
-    yield from advise(tree, source, script.parent)
+    yield from advise(tree, source, script)
 
 
 def check_name(entry_point: str, contract: Contract, where: str) -> list[Finding]:

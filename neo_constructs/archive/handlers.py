@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from neo_constructs.findings import Level, listed
+from neo_constructs.findings import Level, listed, shortened
 
 # sagemaker-inference-toolkit, transformer.py: function to the arguments it is called with.
 TOOLKIT: Final[Mapping[str, tuple[str, ...]]] = {
@@ -44,8 +44,18 @@ class Problem:
     level: Level = Level.ERROR
 
 
-def check_toolkit(tree: ast.Module, defined: set[str]) -> Iterator[Problem]:
-    """Say what the PyTorch and MXNet containers would make of a script."""
+def check_toolkit(
+    tree: ast.Module, defined: set[str], *, is_mxnet: bool = False
+) -> Iterator[Problem]:
+    """Say what the PyTorch and MXNet containers would make of a script.
+
+    Parameters
+    ----------
+    tree, defined
+        The script, and the names that it binds.
+    is_mxnet
+        Whether the functions are called by MXNet's rules: a Module's get no context.
+    """
     if not defined & {*TOOLKIT, "*"}:
         yield Problem(
             "script-function-missing",
@@ -54,23 +64,60 @@ def check_toolkit(tree: ast.Module, defined: set[str]) -> Iterator[Problem]:
             Level.WARNING,
         )
     plain = _plain_functions(tree)
-    beside = [name for name in _IN_ITS_STEAD if name in plain]
-    if "transform_fn" in plain and beside:
+    constants = constants_of(tree)
+    there = {*plain, *_lambdas(tree), *_imported(tree)} - set(constants)
+    beside = [name for name in _IN_ITS_STEAD if name in there]
+    if "transform_fn" in there and beside:
+        is_certain = not _imported(tree) & {"transform_fn", *beside}
         yield Problem(
             "script-functions-together",
             f"transform_fn does all of {listed(_IN_ITS_STEAD)}, and the container refuses it "
             f"beside {listed(beside)}.",
             "leave one or the other.",
+            Level.ERROR if is_certain else Level.WARNING,
         )
+    # What is false counts as not defined, but for model_fn.
+    yield from _not_callable(
+        {n: v for n, v in constants.items() if n == "model_fn" or not _is_false(v)}, TOOLKIT
+    )
     for name, arguments in TOOLKIT.items():
-        if name in plain:
+        if name in plain and is_mxnet and name in _IN_ITS_STEAD:
+            yield from _check_function_of_mxnet(plain[name], arguments)
+        elif name in plain:
             yield from _check_function(plain[name], arguments)
+
+
+def _check_function_of_mxnet(
+    function: ast.FunctionDef | ast.AsyncFunctionDef, arguments: tuple[str, ...]
+) -> Iterator[Problem]:
+    """Say what neither a Module's function nor a Block's may look like.
+
+    A Block's may have one parameter more, a context; a Module's input_fn may have the model, and
+    each of a Module's may have any that need not be given.
+    """
+    name = function.name
+    if isinstance(function, ast.AsyncFunctionDef):
+        yield _is_async(name)
+        return
+    given = function.args
+    positional = [*given.posonlyargs, *given.args]
+    needed = len(positional) - len(given.defaults)
+    is_enough = len(arguments) <= len(positional) or given.vararg
+    if needed > len(arguments) + 1 or not is_enough:
+        yield Problem(
+            "script-function-arity",
+            f"The container calls {name}({', '.join(arguments)}), or with one argument more; it "
+            f"has {_signature(given) or 'no parameters'}.",
+            f"define {name}({', '.join(arguments)}).",
+        )
 
 
 def check_tensorflow(tree: ast.Module, defined: set[str]) -> Iterator[Problem]:
     """Say what the TensorFlow container would make of a script."""
-    plain = _plain_functions(tree)
-    if "handler" in _assigned(tree):
+    plain, constants = _plain_functions(tree), constants_of(tree)
+    both = {"handler": ("data", "context"), **TENSORFLOW}
+    yield from _not_callable(constants, both)
+    if "handler" in _assigned(tree) and "handler" not in constants:
         yield Problem(
             "script-handler-name",
             "The container takes whatever is called handler for the service's one function.",
@@ -85,13 +132,154 @@ def check_tensorflow(tree: ast.Module, defined: set[str]) -> Iterator[Problem]:
                 f"The container calls {listed(TENSORFLOW)}; missing: {listed(missing)}.",
                 "define input_handler(data, context) and output_handler(response, context).",
             )
-    both = {"handler": ("data", "context"), **TENSORFLOW}
     yield from _check_calls(plain, both)
 
 
 def check_dlr(tree: ast.Module) -> Iterator[Problem]:
     """Say what the containers of ONNX and Keras models would make of a script."""
-    yield from _check_calls(_plain_functions(tree), DLR)
+    plain = _plain_functions(tree)
+    yield from _not_callable(constants_of(tree), DLR)
+    yield from _check_calls(plain, DLR)
+    if function := plain.get("neo_preprocess"):
+        yield from _check_payload(function)
+
+
+def _check_payload(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[Problem]:
+    """Say if a script decodes a body that the container's server has decoded already.
+
+    Source: awslabs/multi-model-server, mms/protocol/otf_message_handler.py: JSON comes parsed and
+    text as str, unless decode_input_request is false.
+    """
+    parameters = [*function.args.posonlyargs, *function.args.args]
+    if not parameters:
+        return
+    payload = parameters[0].arg
+    calls = [node for node in ast.walk(function) if isinstance(node, ast.Call)]
+    # A script that asks what it has got takes both.
+    asks = any(
+        isinstance(call.func, ast.Name) and call.func.id in {"isinstance", "type", "hasattr"}
+        for call in calls
+    )
+    is_tried = any(isinstance(node, ast.Try) for node in ast.walk(function))
+    line = next((c.lineno for c in calls if _decodes(c, payload)), None)
+    if line and not asks and not is_tried:
+        yield Problem(
+            "script-payload-decoded",
+            f"neo_preprocess decodes {payload} (line {line}); the container's server gives JSON "
+            "parsed, and text as str.",
+            f"take both: parse {payload} only if it is str, bytes or bytearray.",
+            Level.WARNING,
+        )
+
+
+def _decodes(call: ast.Call, payload: str) -> bool:
+    """Whether a call is json.loads(payload) or payload.decode()."""
+    if not isinstance(call.func, ast.Attribute):
+        return False
+    if call.func.attr == "decode":
+        return _is_name(call.func.value, payload)
+    return (
+        call.func.attr == "loads"
+        and bool(call.args)
+        and any(_is_name(node, payload) for node in ast.walk(call.args[0]))
+    )
+
+
+def _is_name(node: ast.AST, name: str) -> bool:
+    return isinstance(node, ast.Name) and node.id == name
+
+
+def _not_callable(
+    constants: Mapping[str, ast.expr], called: Mapping[str, tuple[str, ...]]
+) -> Iterator[Problem]:
+    """Say which names that the container calls are plain values."""
+    for name in called:
+        if name in constants:
+            yield Problem(
+                "script-not-callable",
+                f"The container calls {name}, which is {_literal(constants[name])}.",
+                f"define {name}({', '.join(called[name])}), or take the name out.",
+            )
+
+
+def _literal(value: ast.expr) -> str:
+    """Return a value as it is written, or of what kind it is where that would be long."""
+    if isinstance(value, ast.Constant):
+        plain = value.value
+        is_long = len(plain) > 50 if isinstance(plain, str | bytes) else False
+        if not is_long and not (isinstance(plain, int) and abs(plain) > 10**9):
+            return repr(plain)
+        return f"a {type(plain).__name__}"
+    return f"a {type(value).__name__.lower()}"
+
+
+def constants_of(tree: ast.Module) -> dict[str, ast.expr]:
+    """Return the names that are surely plain values when the container looks."""
+    found: dict[str, ast.expr] = {}
+    for statement in tree.body:
+        value = getattr(statement, "value", None)
+        is_plain = isinstance(statement, ast.Assign | ast.AnnAssign) and isinstance(value, _VALUES)
+        for name in _stored(statement):
+            found.pop(name, None)
+            if is_plain and isinstance(value, ast.expr):
+                found[name] = value
+    return {} if is_dynamic(tree) else found
+
+
+_VALUES: Final = (ast.Constant, ast.JoinedStr, ast.List, ast.Dict, ast.Set, ast.Tuple)
+
+
+def _is_false(value: ast.expr) -> bool:
+    if isinstance(value, ast.Constant):
+        return not value.value
+    return isinstance(value, ast.List | ast.Tuple) and not value.elts
+
+
+def _stored(statement: ast.stmt) -> set[str]:
+    """Return the names that a statement at the top of a module binds, or takes away."""
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return {statement.name}
+    names = set[str]()
+    for node in ast.walk(statement):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store | ast.Del):
+            names.add(node.id)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            names.update((a.asname or a.name).partition(".")[0] for a in node.names)
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names.add(node.name)
+    return names
+
+
+def deleted_of(tree: ast.Module) -> set[str]:
+    """Return the names that a module has bound and then deleted."""
+    gone = set[str]()
+    for statement in tree.body:
+        if isinstance(statement, ast.Delete):
+            gone |= {target.id for target in statement.targets if isinstance(target, ast.Name)}
+        else:
+            gone -= _stored(statement)
+    return gone
+
+
+def _lambdas(tree: ast.Module) -> set[str]:
+    """Return the names that are a lambda, and nothing else before or after."""
+    names: list[str] = []
+    for statement in tree.body:
+        if isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Lambda):
+            names += [t.id for t in statement.targets if isinstance(t, ast.Name)]
+    others = [s for s in tree.body if not isinstance(getattr(s, "value", None), ast.Lambda)]
+    rebound = {name for statement in others for name in _stored(statement)}
+    return set(names) - rebound
+
+
+def _imported(tree: ast.Module) -> set[str]:
+    """Return the names that are imported from a module, whatever they are there."""
+    return {
+        alias.asname or alias.name
+        for statement in tree.body
+        if isinstance(statement, ast.ImportFrom)
+        for alias in statement.names
+    }
 
 
 def _check_calls(
@@ -114,9 +302,23 @@ def _check_calls(
             yield Problem(
                 "script-function-arity",
                 f"The container calls {name}({', '.join(arguments)}); it has "
-                f"{ast.unparse(given) or 'no parameters'}.",
+                f"{_signature(given) or 'no parameters'}.",
                 f"define {name}({', '.join(arguments)}).",
             )
+
+
+def _signature(given: ast.arguments) -> str:
+    """Return parameters as they are written, but never at length."""
+    names = [a.arg for a in (*given.posonlyargs, *given.args, *given.kwonlyargs)]
+    if len(names) > _MAX_SHOWN:
+        return f"{len(names)} parameters"
+    try:
+        return shortened(ast.unparse(given), 200)
+    except ValueError:  # a number too long to be written
+        return ", ".join(names)
+
+
+_MAX_SHOWN: Final = 20
 
 
 def _check_function(
@@ -139,7 +341,7 @@ def _check_function(
         yield Problem(
             "script-function-arity",
             f"The container calls {name}({', '.join(arguments)}), or with a context after these; "
-            f"it has {passed} parameter{'s' * (passed != 1)}: {ast.unparse(given) or 'none'}.",
+            f"it has {passed} parameter{'s' * (passed != 1)}: {_signature(given) or 'none'}.",
             f"define {name}({', '.join(arguments)}).",
         )
     elif passed == len(arguments) + 1 and "context" not in every[-1].arg.lower():

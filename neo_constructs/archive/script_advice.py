@@ -5,11 +5,12 @@ from __future__ import annotations
 import ast
 import re
 import sys
+from collections import deque
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from neo_constructs.archive.handlers import Problem, is_dynamic
+from neo_constructs.archive.handlers import Problem, deleted_of, is_dynamic
 from neo_constructs.findings import Level, listed
 
 # No image states its Python; its tags say py3 only. The containers' sources name 3.6 to 3.10.
@@ -18,8 +19,8 @@ OLDEST_PYTHON: Final = (3, 6)
 _IN_IMAGES: Final = frozenset(
     {
         "PIL", "boto3", "botocore", "cv2", "dlr", "falcon", "google", "grpc", "keras", "mxnet",
-        "neomxnet", "numpy", "pandas", "requests", "sagemaker_inference", "scipy", "six",
-        "tensorflow", "tensorflow_serving", "torch", "torchvision", "yaml",
+        "neomx", "neomxnet", "neopytorch", "numpy", "pandas", "requests", "sagemaker_inference",
+        "scipy", "six", "tensorflow", "tensorflow_serving", "torch", "torchvision", "yaml",
     }
 )  # fmt: skip
 # Distributions whose module has another name.
@@ -34,29 +35,29 @@ _MODULES: Final[Mapping[str, str]] = {
     "python_dateutil": "dateutil",
 }
 _REQUIREMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_LONG_SOURCE: Final = 1 << 20
+MAX_SOURCE_BYTES: Final = 256 << 10  # what a parser makes of it is some 700 times as large
+_MAX_HELPERS: Final = 20  # modules beside a script that are looked at
 _RETURNS_PAIR: Final = ("neo_postprocess", "output_handler", "handler")
+_RETURNS_TYPE: Final = ("transform_fn", "output_fn")  # in a tuple, if any
 
 
-def advise(tree: ast.Module, source: bytes, folder: Path) -> Iterator[Problem]:
+def advise(tree: ast.Module, source: bytes, script: Path) -> Iterator[Problem]:
     """Say what to look at.
 
     Parameters
     ----------
     tree, source
         The script.
-    folder
+    script
         Where it lies; what it imports may lie beside it.
     """
     yield from _newer_syntax(source)
-    yield from _imports(tree, folder)
+    yield from _imports(tree, script)
     yield from _torch_load(tree)
     yield from _returns(tree)
 
 
 def _newer_syntax(source: bytes) -> Iterator[Problem]:
-    if len(source) > _LONG_SOURCE:
-        return  # it would be parsed for every version
     needed = next(
         (v for v in ((3, m) for m in range(OLDEST_PYTHON[1], 14)) if _parses(source, v)), None
     )
@@ -78,14 +79,22 @@ def _parses(source: bytes, version: tuple[int, int]) -> bool:
     return True
 
 
-def _imports(tree: ast.Module, folder: Path) -> Iterator[Problem]:
+def _imports(tree: ast.Module, script: Path) -> Iterator[Problem]:
     """Look one step far: at the packages' names, and at modules beside the script.
 
     What stands in a ``try`` or on a condition is left to the script.
     """
-    for node in tree.body:
-        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield from _from_beside(node, folder)
+    folder = script.parent
+    relative = [n for n in tree.body if isinstance(n, ast.ImportFrom) and n.level]
+    if relative:
+        yield Problem(
+            "script-relative-import",
+            f"It imports {'.' * relative[0].level}{relative[0].module or ''} (line "
+            f"{relative[0].lineno}); the container imports the script by itself, not as part of a "
+            "package.",
+            "import it without the dots: the script's folder is on the path.",
+        )
+    yield from _of_helpers(tree, script)
     required = _required(folder)
     if required is None:
         return
@@ -116,20 +125,77 @@ def _imported(tree: ast.Module) -> Iterator[str]:
 
 def _is_beside(name: str, folder: Path) -> bool:
     places = (folder / f"{name}.py", folder / name, folder / "lib" / name)
-    return any(place.exists() for place in (*places, folder / "lib" / f"{name}.py"))
-
-
-def _from_beside(node: ast.ImportFrom, folder: Path) -> Iterator[Problem]:
-    """Say what is imported from a module beside the script that does not have it."""
-    module = folder / f"{str(node.module).replace('.', '/')}.py"
-    top = str(node.module).partition(".")[0]
-    if not module.is_file() or top in sys.builtin_module_names or module.with_suffix("").is_dir():
-        return
     try:
-        parsed = ast.parse(module.read_bytes())
-        defined = names_of(parsed)
-    except (SyntaxError, ValueError, OSError):
+        return any(place.exists() for place in (*places, folder / "lib" / f"{name}.py"))
+    except OSError:  # a name longer than any file's
+        return False
+
+
+def _of_helpers(tree: ast.Module, script: Path) -> Iterator[Problem]:
+    """Look at the modules beside the script that it imports."""
+    helpers = dict[Path, ast.Module | str | None]()
+    bound = set[str]()  # by the script, before it imports a helper
+    for node in tree.body:
+        names = [node.module] if isinstance(node, ast.ImportFrom) and not node.level else []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        for name in filter(None, names):
+            file = _helper(name, script.parent)
+            if file and file not in helpers and len(helpers) < _MAX_HELPERS:
+                helpers[file] = _parsed(file)
+                yield from _of_helper(file, helpers[file], script, bound)
+            there = helpers.get(file) if file else None
+            if file and isinstance(node, ast.ImportFrom) and isinstance(there, ast.Module):
+                yield from _missing(node, file, there)
+        bound |= names_of(ast.Module([node], []))
+
+
+def _helper(name: str, folder: Path) -> Path | None:
+    """Return the file of a module beside the script, if that is what an import finds."""
+    if name.partition(".")[0] in sys.builtin_module_names:
+        return None
+    file = folder / f"{name.replace('.', '/')}.py"
+    try:
+        return file if file.is_file() and not file.with_suffix("").is_dir() else None
+    except OSError:  # a name longer than any file's
+        return None
+
+
+def _parsed(file: Path) -> ast.Module | str | None:
+    """Return a module's syntax, or what is wrong with it; None if it cannot be looked at."""
+    try:
+        if file.stat().st_size > MAX_SOURCE_BYTES:
+            return None
+        return ast.parse(file.read_bytes())
+    except SyntaxError as error:
+        return f"{error.msg} (line {error.lineno})"
+    except (ValueError, OSError, RecursionError, MemoryError):
+        return None
+
+
+def _of_helper(
+    file: Path, there: ast.Module | str | None, script: Path, bound: set[str]
+) -> Iterator[Problem]:
+    """Say if a module beside the script cannot be imported."""
+    if isinstance(there, str):
+        yield Problem("script-unreadable", f"{file.name} is not Python: {there}.", "correct it.")
         return
+    for node in there.body if there else ():
+        if not isinstance(node, ast.ImportFrom) or node.level or node.module != script.stem:
+            continue
+        late = [a.name for a in node.names if a.name not in bound and a.name != "*"]
+        if late and "*" not in bound:
+            yield Problem(
+                "script-import-circle",
+                f"{file.name} imports {listed(late)} from {script.name}, which imports {file.name} "
+                "before it has defined that.",
+                "put what both need into a module of its own.",
+            )
+
+
+def _missing(node: ast.ImportFrom, file: Path, there: ast.Module) -> Iterator[Problem]:
+    """Say what is imported from a module that seems not to have it."""
+    defined = names_of(there)
     missing = [
         a.name
         for a in node.names
@@ -138,8 +204,9 @@ def _from_beside(node: ast.ImportFrom, folder: Path) -> Iterator[Problem]:
     if missing and "*" not in defined:
         yield Problem(
             "script-import",
-            f"{module.name} does not define {listed(missing)}.",
+            f"{file.name} does not seem to define {listed(missing)}.",
             "import what it has.",
+            Level.WARNING,
         )
 
 
@@ -149,6 +216,8 @@ def _required(folder: Path) -> set[str] | None:
     A line may lead elsewhere: to another file, an address, a wheel.
     """
     try:
+        if (folder / "requirements.txt").stat().st_size > MAX_SOURCE_BYTES:
+            return None
         text = (folder / "requirements.txt").read_text("utf-8-sig")
     except FileNotFoundError:
         return set()
@@ -184,37 +253,50 @@ def _torch_load(tree: ast.Module) -> Iterator[Problem]:
 def _returns(tree: ast.Module) -> Iterator[Problem]:
     """Say which returns are surely no pair where the container unpacks one."""
     for function in tree.body:
-        if not isinstance(function, ast.FunctionDef) or function.name not in _RETURNS_PAIR:
+        if not isinstance(function, ast.FunctionDef):
             continue
-        wrong = [r for r in _own_returns(function) if r.value is None or _is_single(r.value)]
+        values = [(r.lineno, r.value) for r in _own_returns(function)]
+        if function.name in _RETURNS_PAIR:
+            wrong = [(line, v) for line, v in values if v is None or _is_no_pair(v)]
+        elif function.name in _RETURNS_TYPE:  # a tuple of one is taken for a pair
+            wrong = [(n, v) for n, v in values if isinstance(v, ast.Tuple) and _count(v) == 1]
+        else:
+            continue
         if wrong:
+            line, value = wrong[0]
+            count = _count(value) if isinstance(value, ast.Tuple | ast.List) else 1
             yield Problem(
                 "script-return",
-                f"{function.name} (line {wrong[0].lineno}) returns one value; the container takes "
-                "a body and its content type.",
+                f"{function.name} (line {line}) returns {count or 'no'} "
+                f"value{'s' * (count != 1)}; the container takes a body and its content type.",
                 'return body, "application/json".',
                 Level.WARNING,
             )
 
 
 def _own_returns(function: ast.FunctionDef) -> Iterator[ast.Return]:
-    todo: list[ast.AST] = [*function.body]
+    todo: deque[ast.AST] = deque(function.body)
     while todo:
-        node = todo.pop(0)
+        node = todo.popleft()
         if isinstance(node, ast.Return):
             yield node
         elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
             todo += ast.iter_child_nodes(node)
 
 
-def _is_single(value: ast.expr) -> bool:
-    """Whether an expression is surely one value: a literal, or JSON's text."""
+def _is_no_pair(value: ast.expr) -> bool:
+    """Whether an expression is surely no pair: one value, or another number of them."""
     if isinstance(value, ast.Call):
         is_text = isinstance(value.func, ast.Name) and value.func.id in {"str", "bytes"}
         return is_text or _is_called(value, "json", "dumps")
-    if isinstance(value, ast.List):  # the containers take a pair for a tuple only
-        return True
+    if isinstance(value, ast.Tuple | ast.List):  # both are unpacked
+        return _count(value) not in {2, None}
     return isinstance(value, ast.Constant | ast.JoinedStr | ast.Dict | ast.Set | ast.DictComp)
+
+
+def _count(value: ast.Tuple | ast.List) -> int | None:
+    """Return how many values a literal has; None if a starred one hides it."""
+    return None if any(isinstance(e, ast.Starred) for e in value.elts) else len(value.elts)
 
 
 def _is_called(call: ast.Call, module: str, name: str) -> bool:
@@ -233,6 +315,7 @@ def names_of(tree: ast.Module) -> set[str]:
     What stands under ``if __name__ == "__main__"`` is not there when a container imports it.
     """
     names: set[str] = {"*"} if is_dynamic(tree) else set()
+    gone = deleted_of(tree)
     todo: list[ast.AST] = [*tree.body]
     while todo:
         node = todo.pop()
@@ -249,7 +332,7 @@ def names_of(tree: ast.Module) -> set[str]:
             continue
         todo += ast.iter_child_nodes(node)
         names.update(_bound_by(node))
-    return names
+    return names - gone
 
 
 _OWN_SCOPE = (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)

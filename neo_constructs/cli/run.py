@@ -315,7 +315,10 @@ def _hint(error: str, contract: Contract, *, script_is_given: bool) -> None:
     """Say what is missing here that a Neo container has, or was not given."""
     if contract in _OF_MULTI_MODEL_SERVER:
         say("The container itself would start, and answer every request with an error.", err=True)
-    if any(text in error for text in ("torch.neo", "attribute 'neo'", "neomxnet", "compiled")):
+    if any(
+        text in error
+        for text in ("torch.neo", "attribute 'neo'", "neopytorch", "neomx", "compiled")
+    ):
         say("Only Neo's containers have that: --stand-in makes it here.", err=True)
     if "No module named 'inference'" in error and not script_is_given:
         say("This container needs a script: give --code.", err=True)

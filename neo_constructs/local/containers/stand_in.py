@@ -48,6 +48,11 @@ def _torch(model_dir: Path, shapes: Any) -> Iterator[str]:
     vars(module)["config"] = config
     sys.modules["torch.neo"] = torch.neo = module
     yield "torch.neo"
+    # Older scripts: neopytorch.config(model_dir=..., neo_runtime=True).
+    older = types.ModuleType("neopytorch")
+    vars(older)["config"] = lambda *_, **__: None
+    sys.modules["neopytorch"] = older
+    yield "neopytorch"
     compiled = model_dir / "compiled.pt"
     if not compiled.exists():
         # Frozen: like a compiled model, it needs no torch.no_grad() around it.
@@ -66,8 +71,9 @@ def _mxnet(model_dir: Path) -> Iterator[str]:
     symbols = sorted(model_dir.glob("*-symbol.json"))
     if not symbols:
         return
-    sys.modules["neomxnet"] = types.ModuleType("neomxnet")
-    yield "neomxnet"
+    for name in ("neomxnet", "neomx"):
+        sys.modules[name] = types.ModuleType(name)
+        yield name
     prefix = symbols[0].name.removesuffix("-symbol.json")
     for file, name in (
         (symbols[0], "compiled-symbol.json"),
