@@ -74,6 +74,7 @@ CODES: Final[Mapping[str, str]] = {
     "torch-training-mode": "the model was saved without eval()",
     "torch-newer": "a newer PyTorch wrote the file than Neo compiles",
     "xgboost-pickle": "the file can be read by the XGBoost that wrote it only",
+    "temporary-folder": "there is no room for temporary files",
     "archive-link": "the archive holds links or devices",
     "archive-beyond-reason": "the archive has more members, or expands further, than a model does",
     "archive-member-path": "a member of the archive would be unpacked outside of it",

@@ -24,6 +24,7 @@ def _installed() -> Any:
 FAST: Any = _installed()
 LEVEL: Final = 1  # weights do not compress; higher levels only cost time
 LARGE_BYTES: Final = 8 << 20  # below it, a thread costs more than it saves
+_MAX_SINGLE_READS: Final = 1 << 20
 # What a broken gzip stream ends in.
 FAULTS: Final = (EOFError, OSError, zlib.error)
 
@@ -54,5 +55,21 @@ def decompressed(path: Path) -> Iterator[Any]:
         with FAST.open(path, "rb") as plain:
             yield plain
     else:
-        with gzip.open(path, "rb") as plain:
-            yield plain
+        with path.open("rb") as file:
+            counted: Any = _Counted(file)
+            with gzip.GzipFile(mode="rb", fileobj=counted) as plain:
+                yield plain
+
+
+class _Counted:
+    """A file of which a header is read byte by byte, but not for ever."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file, self._single = file, 0
+
+    def read(self, size: int = -1) -> bytes:
+        """Return the next bytes."""
+        self._single += size == 1
+        if self._single > _MAX_SINGLE_READS:
+            raise OSError("the names in its gzip headers do not end")
+        return self._file.read(size)

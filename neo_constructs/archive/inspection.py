@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import tarfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
@@ -12,6 +13,7 @@ from neo_constructs.archive.budget import Budget
 from neo_constructs.archive.foreign import MAX_STRANGERS, Foreign, describe, is_candidate
 from neo_constructs.archive.model_file import ModelFile, Trait, recognise
 from neo_constructs.archive.packing import check_links, fingerprint, members_of
+from neo_constructs.archive.tar_member import MAX_MEMBERS, check_name
 from neo_constructs.catalog.framework import Framework
 from neo_constructs.findings import Finding, Level, listed
 
@@ -253,6 +255,14 @@ def inspect_members(path: Path, members: Mapping[str, Path], digest: str = "") -
     OSError
         If a file cannot be read.
     """
+    if len(members) > MAX_MEMBERS:
+        message = f"It has {len(members):,} files; an archive has {MAX_MEMBERS:,} at most."
+        return _unusable(path, "archive-beyond-reason", message, "leave out what is no model.")
+    for name in members:
+        try:
+            check_name(name)
+        except tarfile.ReadError as error:
+            return _unusable(path, "archive-member-path", f"It holds {error}.", "rename the file.")
     budget, models, strangers = Budget(), list[ModelFile](), dict[str, Foreign]()
     for name, file in members.items():
         model = recognise(file, budget)

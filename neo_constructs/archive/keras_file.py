@@ -23,7 +23,7 @@ _LONGEST: Final = 64  # of what is looked for
 _CONFIG: Final = b"model_config\0"
 _VERSION: Final = b"keras_version\0"
 _RELEASE: Final = re.compile(rb"\d+\.\d+[\w.+-]*")
-_MAX_BYTES: Final = 8 << 20  # of the architecture
+_MAX_BYTES: Final = 4 << 20  # of the architecture
 # Keras writes the attributes before the weights.
 _SEARCHED: Final = 256 << 20
 _CHUNK: Final = 1 << 20

@@ -123,10 +123,10 @@ def recognise(path: Path, budget: Budget | None = None) -> ModelFile | None:
         How much work it may take, with others. Default: a whole one.
     """
     budget = budget or Budget()
-    if path.stat().st_size == 0:
-        return None
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
+    if not head:
+        return None
     for read in (_keras, _refused, _torch, _xgboost, _mxnet, _onnx, _tensorflow):
         try:
             found = read(path, head, budget)
@@ -157,8 +157,8 @@ def _refused(path: Path, head: bytes, _: Budget) -> ModelFile | None:
     return _model(path, other_files.REFUSED[kind].framework, kind) if kind else None
 
 
-def _torch(path: Path, _: bytes, budget: Budget) -> ModelFile | None:
-    found = torch_file.read(path, budget)
+def _torch(path: Path, head: bytes, budget: Budget) -> ModelFile | None:
+    found = torch_file.read(path, head, budget)
     if found is None:
         return None
     traits = {
@@ -186,8 +186,8 @@ def _mxnet(path: Path, head: bytes, _: Budget) -> ModelFile | None:
     return _model(path, "MXNET", kind) if kind else None
 
 
-def _onnx(path: Path, _: bytes, budget: Budget) -> ModelFile | None:
-    found = onnx_file.read(_mapped(path), wire.Reader(budget))
+def _onnx(path: Path, head: bytes, budget: Budget) -> ModelFile | None:
+    found = onnx_file.read(_mapped(path, head), wire.Reader(budget))
     if found is None:
         return None
     return ModelFile(
@@ -203,8 +203,8 @@ def _onnx(path: Path, _: bytes, budget: Budget) -> ModelFile | None:
     )
 
 
-def _tensorflow(path: Path, _: bytes, budget: Budget) -> ModelFile | None:
-    found = tensorflow_file.read(_mapped(path), wire.Reader(budget))
+def _tensorflow(path: Path, head: bytes, budget: Budget) -> ModelFile | None:
+    found = tensorflow_file.read(_mapped(path, head), wire.Reader(budget))
     if found is None:
         return None
     return ModelFile(
@@ -217,7 +217,10 @@ def _tensorflow(path: Path, _: bytes, budget: Budget) -> ModelFile | None:
     )
 
 
-def _mapped(path: Path) -> memoryview:
+def _mapped(path: Path, head: bytes) -> memoryview:
+    """Return a file's content; a small one has been read already."""
+    if len(head) < _HEAD_BYTES:
+        return memoryview(head)
     with path.open("rb") as file:
         return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
 

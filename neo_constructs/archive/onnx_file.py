@@ -21,6 +21,8 @@ _DTYPES: Final = {
 _KINDS: Final = {4: "sequence", 5: "map", 8: "sparse tensor", 9: "optional"}
 _EXTERNAL: Final = 1  # TensorProto.DataLocation
 _MAX_NAMED: Final = 100  # of external files and of domains
+_MAX_NAMES_BYTES: Final = 16 << 20  # of all inputs, as long as weights are among them
+_PER_NAME: Final = 200  # what Python needs beside a name
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,33 +53,51 @@ class OnnxFile:
 
 def read(message: memoryview, read: wire.Reader) -> OnnxFile | None:
     """Read a ModelProto. It has no magic number: a graph and an opset must be there."""
-    ir_version = read.integer(message, 1)
-    opsets = {read.text(m, 1): read.integer(m, 2) for m in read.messages(message, 8)}
-    graphs = list(read.messages(message, 7))
-    opset = opsets.get("") or opsets.get("ai.onnx")
-    if ir_version is None or opset is None or len(graphs) != 1:
+    ir_version, opset, graphs = None, None, list[memoryview]()
+    for field in read.fields(message):
+        if field.number == 1 and isinstance(field.value, int):
+            ir_version = field.value
+        elif field.number == 7 and isinstance(field.value, memoryview):
+            graphs.append(field.value)
+        elif (
+            field.number == 8
+            and isinstance(field.value, memoryview)
+            and read.text(field.value, 1) in STANDARD
+        ):
+            opset = read.integer(field.value, 2)
+    if not ir_version or not opset or len(graphs) != 1:
         return None
-    weights, external, domains = set[str](), dict[str, None](), set[str]()
-    inputs = []
+    inputs = _named_inputs(graphs[0], read)
+    external, domains = dict[str, None](), set[str]()
     for field in read.fields(graphs[0]):
         if not isinstance(field.value, memoryview):
             continue
-        if field.number == 1:
+        if field.number == 1 and len(domains) < _MAX_NAMED:
             domains.add(read.text(field.value, 7))
         elif field.number == 5:
-            weights.add(read.text(field.value, 8))
+            inputs.pop(read.text(field.value, 8), None)  # old exporters list weights, too
             if len(external) < _MAX_NAMED and (place := _location(field.value, read)):
                 external[place] = None
-        elif field.number == 11:
-            inputs.append(_input(field.value, read))
     return OnnxFile(
-        inputs=tuple(i for i in inputs if i.name not in weights),
+        inputs=tuple(_input(value, read) for value in inputs.values()),
         opset=opset,
         ir_version=ir_version,
         producer=" ".join(filter(None, (read.text(message, 2), read.text(message, 3)))),
         external=tuple(external),
-        domains=tuple(sorted(domains - STANDARD))[:_MAX_NAMED],
+        domains=tuple(sorted(domains - STANDARD)),
     )
+
+
+def _named_inputs(graph: memoryview, read: wire.Reader) -> dict[str, memoryview]:
+    """Return the inputs of a graph by their names, weights among them."""
+    found, length = dict[str, memoryview](), 0
+    for value in read.messages(graph, 11):
+        name = read.text(value, 1)
+        length += len(name) + _PER_NAME
+        if length > _MAX_NAMES_BYTES:
+            raise wire.WireError("more inputs than a graph has weights")
+        found[name] = value
+    return found
 
 
 def _location(tensor: memoryview, read: wire.Reader) -> str:

@@ -29,7 +29,7 @@ REFUSED: Final = {
         "TENSORFLOW", "a TensorFlow Lite model, for edge devices only", "give the SavedModel."
     ),
 }
-_MAX_SYMBOL_BYTES: Final = 8 << 20  # the graph of a network of a thousand layers has one
+_MAX_SYMBOL_BYTES: Final = 4 << 20  # the graph of a network of a thousand layers has one
 _PARAMS_MAGIC: Final = struct.pack("<Q", 0x112)  # apache/mxnet: kMXAPINDArrayListMagic
 _END_BYTES: Final = 4096
 _VERSION_JSON: Final = re.compile(rb'"version"\s*:\s*\[\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*\]')

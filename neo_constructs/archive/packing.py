@@ -10,22 +10,26 @@ import hashlib
 import os
 import tarfile
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Any, Final
 
 from neo_constructs.archive.codec import compressed
+from neo_constructs.archive.tar_member import expansion_limit
 from neo_constructs.findings import Finding, Level, listed
 
 _BLOCK: Final = 1 << 20
 _NAMED: Final = 5
+_PARTIAL: Final = ".neo-partial"
 _EXCLUDED_NAMES: Final = frozenset({"__pycache__", ".DS_Store", ".git", ".ipynb_checkpoints"})
 
 
 def members_of(path: Path) -> Mapping[str, Path]:
     """Return what a file or a folder puts into an archive: member name to file, sorted.
 
-    Left out: byte code, hidden copies that macOS adds (``._*``), and folders of tools. Links are
+    Left out: byte code, hidden copies that macOS adds (``._*``), folders of tools, and archives
+    that were interrupted as they were written. Links are
     followed; ``check_links`` names those that lead out of the folder.
 
     Raises
@@ -42,12 +46,15 @@ def members_of(path: Path) -> Mapping[str, Path]:
             link = Path(folder) / name
             if link.is_symlink() and link.resolve() in _above(link):
                 raise OSError(f"the link {link} leads in a circle")
+        here = Path(folder)
+        above = here.relative_to(path).as_posix()
+        prefix = "" if above == "." else f"{above}/"
         for name in files:
-            if name not in _EXCLUDED_NAMES and not name.startswith("._"):
-                file = Path(folder) / name
-                if not file.is_file():
-                    raise OSError(f"{file} is neither a file nor a folder")
-                found[file.relative_to(path).as_posix()] = file
+            is_left_out = name in _EXCLUDED_NAMES or name.startswith("._")
+            if not is_left_out and not name.endswith(_PARTIAL):
+                if not os.path.isfile(f"{folder}/{name}"):  # noqa: PTH113 - of a hundred thousand
+                    raise OSError(f"{here / name} is neither a file nor a folder")
+                found[prefix + name] = here / name
     return dict(sorted(found.items()))
 
 
@@ -100,6 +107,15 @@ def fingerprint_of(contents: Mapping[str, str]) -> str:
     return total.hexdigest()
 
 
+def folder_and_file(names: Collection[str]) -> str | None:
+    """Return a name that is a file's, and a folder's of others; None if there is none."""
+    folders = set[str]()
+    for name in names:
+        while "/" in name and (name := name.rpartition("/")[0]) not in folders:
+            folders.add(name)
+    return min(folders & set(names), default=None)
+
+
 def pack(
     members: Mapping[str, Path],
     archive: Path,
@@ -128,12 +144,15 @@ def pack(
     archive.parent.mkdir(parents=True, exist_ok=True)
     sizes = {name: file.stat().st_size for name, file in members.items()}
     contents = {}
-    descriptor, temporary = tempfile.mkstemp(dir=archive.parent, prefix=f".{archive.name}.")
+    descriptor, temporary = tempfile.mkstemp(
+        dir=archive.parent, prefix=f".{archive.name}.", suffix=_PARTIAL
+    )
     try:
         with (
             os.fdopen(descriptor, "wb") as raw,
             compressed(raw, sum(sizes.values())) as out,
-            tarfile.open(fileobj=out, mode="w|", format=tarfile.PAX_FORMAT, bufsize=_BLOCK) as tar,
+            _gathered(out) as gathered,
+            tarfile.TarFile(fileobj=gathered, mode="w", format=tarfile.PAX_FORMAT) as tar,  # type: ignore[arg-type] # it has what tarfile calls
         ):
             for name, file in sorted(members.items()):
                 info = tarfile.TarInfo(name)
@@ -142,16 +161,60 @@ def pack(
                 with file.open("rb") as stream:
                     before = os.fstat(stream.fileno())
                     read = _Read(stream, progress)
-                    tar.addfile(info, read)
+                    try:
+                        tar.addfile(info, read)
+                    except OSError as error:
+                        if os.fstat(stream.fileno()).st_size >= info.size:
+                            raise
+                        raise OSError(f"{file} has become shorter while it was packed") from error
                     after = os.fstat(stream.fileno())
                 if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
                     raise OSError(f"{file} has changed while it was packed")
                 contents[name] = read.hashed.hexdigest()
+        whole, packed = sum(sizes.values()), Path(temporary).stat().st_size
+        if whole > expansion_limit(packed):
+            raise OSError(
+                f"{whole:,} bytes would go into {packed:,}, and nobody would unpack that: "
+                "a model's weights do not compress so"
+            )
         Path(temporary).chmod(0o644)
         Path(temporary).replace(archive)
     finally:
         Path(temporary).unlink(missing_ok=True)
     return fingerprint_of(contents)
+
+
+class _Gathered:
+    """A file of which tarfile knows the place, and that is written to in large pieces."""
+
+    def __init__(self, out: Any) -> None:
+        self._out, self._parts, self._size, self._written = out, list[bytes](), 0, 0
+
+    def write(self, data: bytes) -> int:
+        """Take some bytes."""
+        self._parts.append(data)
+        self._size += len(data)
+        self._written += len(data)
+        if self._size >= _BLOCK:
+            self.flush()
+        return len(data)
+
+    def tell(self) -> int:
+        """Return how many bytes there are."""
+        return self._written
+
+    def flush(self) -> None:
+        """Pass on what was gathered."""
+        self._out.write(b"".join(self._parts))
+        self._parts.clear()
+        self._size = 0
+
+
+@contextmanager
+def _gathered(out: Any) -> Iterator[_Gathered]:
+    gathered = _Gathered(out)
+    yield gathered
+    gathered.flush()
 
 
 class _Read:

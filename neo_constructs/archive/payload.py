@@ -6,14 +6,12 @@ named ``.tar.gz``; its files are all used, equally often), and InvokeEndpoint.
 
 from __future__ import annotations
 
-import tarfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Final
 
 from neo_constructs.archive.codec import decompressed
-from neo_constructs.archive.tar_member import open_tar
+from neo_constructs.archive.tar_member import members_in, open_tar
 from neo_constructs.findings import Finding, Level, listed
 
 MAX_PAYLOAD_BYTES: Final = 6 * 1024**2  # API reference, InvokeEndpoint, Body
@@ -52,7 +50,7 @@ def read_payloads(path: Path) -> Iterator[tuple[str, bytes]]:
         yield path.name, path.read_bytes()
         return
     with decompressed(path) as plain, open_tar(plain) as archive:
-        for count, member in enumerate(archive):
+        for count, member in enumerate(members_in(archive)):
             if count == MAX_PAYLOADS:
                 raise ValueError(f"it has more than {MAX_PAYLOADS:,} members")
             if member.size > MAX_READ_BYTES:
@@ -84,8 +82,10 @@ def check_payloads(path: Path, *, max_bytes: int = MAX_PAYLOAD_BYTES) -> list[Fi
         return [_finding(path, "payload-not-an-archive", message, fix)]
     try:
         return list(_check(path, max_bytes))
-    except (tarfile.TarError, EOFError, OSError, ValueError, TypeError, zlib.error) as error:
-        message = f"It cannot be read: {error}."
+    except Exception as error:
+        # Whatever is in it: the libraries that read archives raise what they like.
+        why = str(error).rstrip(".") or type(error).__name__
+        message = f"It cannot be read: {why}."
         return [_finding(path, "payload-unreadable", message, "write the archive again.")]
 
 
@@ -93,7 +93,7 @@ def _check(path: Path, max_bytes: int) -> Iterator[Finding]:
     others, hidden, large, empty = list[str](), list[str](), list[str](), list[str]()
     files = members = unpacked = 0
     with decompressed(path) as plain, open_tar(plain) as archive:
-        for member in archive:
+        for member in members_in(archive):
             name = PurePosixPath(member.name).name
             members += 1
             unpacked += member.size

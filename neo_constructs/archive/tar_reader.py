@@ -5,11 +5,12 @@ Whatever is in it, time and memory stay bounded, and nothing is written but to a
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import tarfile
 import tempfile
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
@@ -20,11 +21,12 @@ from neo_constructs.archive.budget import Budget
 from neo_constructs.archive.codec import decompressed
 from neo_constructs.archive.foreign import MAX_STRANGERS, Foreign, describe
 from neo_constructs.archive.model_file import ModelFile, recognise
-from neo_constructs.archive.packing import fingerprint_of
+from neo_constructs.archive.packing import fingerprint_of, folder_and_file
 from neo_constructs.archive.tar_member import (
     MAX_MEMBERS,
     expansion_limit,
     is_outside,
+    members_in,
     open_tar,
 )
 from neo_constructs.findings import listed
@@ -89,6 +91,19 @@ def read(path: Path) -> Contents:
     tarfile.TarError, EOFError, OSError, zlib.error
         If it cannot be read to its end.
     """
+    try:
+        return _read(path)
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EROFS}:
+            raise
+        raise Refused(
+            "temporary-folder",
+            f"There is no room for a copy of its model in {tempfile.gettempdir()}: {error}.",
+            "make room there, or name another folder: TMPDIR=/path/to/folder.",
+        ) from error
+
+
+def _read(path: Path) -> Contents:
     models: list[ModelFile] = []
     folders: list[str] = []
     contents: dict[str, str] = {}
@@ -97,11 +112,11 @@ def read(path: Path) -> Contents:
     limits, budget = _Limits(path), Budget()
     with (
         decompressed(path) as plain,
-        open_tar(plain, bufsize=_CHUNK >> 2) as tar,
+        open_tar(plain) as tar,
         tempfile.TemporaryDirectory() as folder,
         _beside() as pool,
     ):
-        for member in tar:
+        for member in members_in(tar):
             limits.look_at(member)
             if member.isdir():
                 folders.append(member.name)
@@ -121,7 +136,7 @@ def read(path: Path) -> Contents:
                 elif model is None and len(strangers) < MAX_STRANGERS:
                     strangers[name] = describe(copy)
                 copy.unlink()
-        limits.check()
+        limits.check(names)
         for _ in range(_PADDING_CHUNKS):  # only at its end a gzip stream tells whether it is whole
             if not plain.read(_CHUNK):
                 break
@@ -186,11 +201,17 @@ class _Limits:
             raise _beyond(f"It expands to more than {self._limit >> 20:,} MiB.")
         if not member.isfile() and not member.isdir():
             self._links.append(member.name)
-        if is_outside(member.name) or ".." in PurePosixPath(member.name).parts:
+        if is_outside(member.name) or ".." in member.name.split("/"):
             self._outside.append(member.name)
 
-    def check(self) -> None:
+    def check(self, names: Collection[str]) -> None:
         """Raise what was found when all members were seen."""
+        if both := folder_and_file(names):
+            raise Refused(
+                "archive-member-path",
+                f"{both!r} is a file, and a folder of others.",
+                "give one of them another name.",
+            )
         if self._links:
             raise Refused(
                 "archive-link",

@@ -72,19 +72,24 @@ class TorchFile:
     is_newer: bool = False
 
 
-def read(path: Path, budget: Budget) -> TorchFile | None:
+def read(path: Path, head: bytes, budget: Budget) -> TorchFile | None:
     """Return what a file says, or None if PyTorch did not write it.
 
     Nothing is unpickled and no code of the model is run.
+
+    Parameters
+    ----------
+    path, head
+        The file, and its first bytes.
+    budget
+        How much work it may take.
 
     Raises
     ------
     zipfile.BadZipFile
         If it is a zip that is damaged.
     """
-    with path.open("rb") as file:
-        head = file.read(len(LEGACY_MAGIC))
-    if head == LEGACY_MAGIC:
+    if head.startswith(LEGACY_MAGIC):
         return TorchFile(format="torch-legacy")
     if not head.startswith(MAGIC):
         return None

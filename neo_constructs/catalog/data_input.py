@@ -238,9 +238,13 @@ def _plain(value: Any) -> Any:
     return value
 
 
+_MAX_DIGITS = 5
+
+
 def _major(framework: Framework) -> int:
     head = (framework.version or "").split(".")[0]
-    return int(head) if head.isdigit() else 0
+    is_number = head.isascii() and head.isdigit() and len(head) < _MAX_DIGITS
+    return int(head) if is_number else 0
 
 
 def _example(framework: Framework) -> str:

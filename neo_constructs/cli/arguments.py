@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 import signal
 import sys
@@ -23,7 +25,13 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 def say(text: str, *, err: bool = False) -> None:
     """Print text, whatever is in it: names of files may hold bytes that no terminal should see."""
-    click.echo(_plain(text), err=err)
+    try:
+        click.echo(_plain(text), err=err)
+    except OSError as error:  # a full disk, a terminal that is gone
+        with contextlib.suppress(OSError):
+            click.echo(f"The output cannot be written: {error}.", err=True)
+        # Without another try to write what is left.
+        os._exit(2)
 
 
 def say_all(texts: Iterable[str], limit: int) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import click
 
 from neo_constructs.archive.inspection import is_archive
-from neo_constructs.archive.packing import members_of, pack
+from neo_constructs.archive.packing import folder_and_file, members_of, pack
 from neo_constructs.archive.validation import validate_members
 from neo_constructs.cli.arguments import any_version, end_as_interrupted, fail, parse_all, say
 from neo_constructs.errors import errors_among
@@ -47,8 +47,8 @@ def package(
             sys.exit(1)
         with _progress(members) as read:
             fingerprint = pack(members, output, progress=read)
-    except OSError as error:
-        fail(f"The archive could not be written: {error}.")
+    except (OSError, ValueError, EOFError) as error:
+        fail(f"The archive could not be written: {str(error).rstrip('.')}.")
     except KeyboardInterrupt:
         sys.exit(130)
     say(f"{output}: {len(members)} files, fingerprint {fingerprint}")
@@ -73,9 +73,8 @@ def _members(
                 )
             seen[prefix + name] = file
             yield prefix + name, file
-    folders = {str(parent) for name in seen for parent in PurePosixPath(name).parents}
-    if both := sorted(folders & set(seen)):
-        raise click.UsageError(f"{both[0]!r} would be a file and a folder.")
+    if both := folder_and_file(seen):
+        raise click.UsageError(f"{both!r} would be a file and a folder.")
 
 
 @contextmanager

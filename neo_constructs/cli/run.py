@@ -177,7 +177,10 @@ def _recognised(
     """Return the container's contract; exit with 2 if there is no telling."""
     inspection = inspect(path)
     model = inspection.model
-    unusable = {"archive-link", "archive-beyond-reason", "archive-member-path", "model-unreadable"}
+    unusable = {
+        "archive-link", "archive-beyond-reason", "archive-member-path", "model-unreadable",
+        "temporary-folder",
+    }  # fmt: skip
     found = [f for f in inspection.findings if f.code in unusable]
     if found:
         fail("\n".join(str(finding) for finding in found))

@@ -24,6 +24,7 @@ UNREADABLE = frozenset(
     {
         "model-missing",
         "model-unreadable",
+        "temporary-folder",
         "script-missing",
         "payload-missing",
         "payload-unreadable",

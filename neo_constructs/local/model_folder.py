@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tarfile
-import zlib
 from pathlib import Path
 
 from neo_constructs.archive.codec import decompressed
@@ -40,7 +38,10 @@ def lay_out(path: Path, code: Path | None, contract: Contract, base: Path) -> tu
         If there is nothing to lay out.
     """
     model_dir = base / "model"
-    model_dir.mkdir(parents=True)
+    try:
+        model_dir.mkdir(parents=True)
+    except OSError as error:
+        raise ContainerError(f"no folder can be made in {str(base.parent)!r}: {error}") from error
     if is_archive(path):
         _unpack(path, model_dir)
     else:
@@ -84,7 +85,8 @@ def _unpack(path: Path, folder: Path) -> None:
     try:
         with decompressed(path) as plain:
             extract(plain, folder, limit=expansion_limit(path.stat().st_size))
-    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+    except Exception as error:
+        # Whatever is in it: the libraries that read archives raise what they like.
         raise ContainerError(f"{str(path)!r} cannot be unpacked: {error}") from error
 
 

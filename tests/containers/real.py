@@ -201,8 +201,20 @@ class ModelServer:
                          "&synchronous=true&response_timeout=20&startup_timeout=60")  # fmt: skip
             return [ask(self.port, request, "/predictions/model") for request in case.requests]
         finally:
+            self._forget()
+
+    def _forget(self) -> None:
+        """Unregister the model, and wait until it is gone."""
+        until = time.monotonic() + SECONDS
+        while time.monotonic() < until:
             with contextlib.suppress(NotLoaded):
                 self._manage("DELETE", "/models/model")
+            try:
+                self._manage("GET", "/models/model")
+            except NotLoaded:
+                return
+            time.sleep(0.1)
+        raise TimeoutError("the model stays registered")
 
     def _manage(self, method: str, path: str) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", self._management, timeout=SECONDS)

@@ -6,12 +6,16 @@ neo-troubleshooting-compilation; neo-ai/neo-loader; for the script neo-ai/neo-ai
 
 from __future__ import annotations
 
+import errno
 import gzip
+import os
 import tarfile
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path, PurePosixPath
+from unittest.mock import patch
 from zipfile import ZipFile
 
 from neo_constructs.archive.check_model import check_model
@@ -97,11 +101,19 @@ def path(
     *says: str,
     warns: bool = False,
     good: bool = False,
+    fails: int = 0,
 ) -> Case:
-    """Return a case about something on disk that cannot be used as it is."""
+    """Return a case about something on disk that cannot be used as it is.
+
+    ``fails`` is the error that the file system has for temporary folders. Default: none.
+    """
 
     def run(folder: Path) -> list[Finding]:
-        found = inspect(make(folder))
+        made = make(folder)
+        fault = OSError(fails, os.strerror(fails))
+        temporary = "neo_constructs.archive.tar_reader.tempfile.TemporaryDirectory"
+        with patch(temporary, side_effect=fault) if fails else nullcontext():
+            found = inspect(made)
         return [*found.findings, *(check_model(found.model) if found.model else [])]
 
     errors = () if good or warns else (about,)
@@ -379,10 +391,13 @@ CASES = [
     path("model-unreadable", "an archive", lambda f: archive(f, ("model.pth",)), good=True),
     path("model-ambiguous", "two in a folder", two_models, "a.onnx, b.onnx"),
     path("model-ambiguous", "one", written("a.onnx", ONNX), good=True),
+    path("temporary-folder", "a full one", lambda f: archive(f, ("model.pth",)), "TMPDIR=",
+         fails=errno.ENOSPC),
+    path("temporary-folder", "one with room", lambda f: archive(f, ("model.pth",)), good=True),
     path("archive-link", "a link", linked, "model.pth"),
     path("archive-link", "no link", lambda f: archive(f, ("model.pth",)), good=True),
-    path("archive-beyond-reason", "a sparse file of 10 GB", sparse, "1,024 MiB"),
-    path("archive-beyond-reason", "too many members", crowded, "10,000 members"),
+    path("archive-beyond-reason", "a sparse file of 10 GB", sparse, "4,096 MiB"),
+    path("archive-beyond-reason", "too many members", crowded, "100,000 members"),
     path("archive-beyond-reason", "a folder of files",
          lambda f: archive(f, ("model.pth", *(f"{n}.txt" for n in range(100)))), good=True),
     path("archive-member-path", "a way out", lambda f: archive(f, ("../model.pth",)),
