@@ -57,7 +57,7 @@ mutants: $(VENV)/.test
 
 # Throw broken files at every reader.
 fuzz: $(VENV)/.test
-	NEO_FUZZ_EXAMPLES=20000 python -m pytest -s tests/unit/test_fuzz.py
+	NEO_FUZZ_EXAMPLES=20000 python -m pytest -s tests/unit/test_fuzz.py tests/unit/test_bounds.py
 
 # Run scripts by the real frameworks: an environment for each, of several gigabytes in all.
 frameworks: $(VENV)/.test

@@ -20,8 +20,8 @@ MAX_HEADERS: Final = 8  # in a row, for one member
 MAX_MEMBERS: Final = 100_000
 MAX_NAME_BYTES: Final = 4_096  # Linux unpacks no longer path
 MAX_DEPTH: Final = 100  # folders in one another
-# Of all extension headers: a hundred thousand names of a hundred bytes, and their records.
-MAX_ALL_HEADERS_BYTES: Final = 16 << 20
+# Of all extension headers: names of a hundred bytes for most of the members.
+MAX_ALL_HEADERS_BYTES: Final = 8 << 20
 MAX_GLOBAL_HEADERS: Final = 8
 # How far an archive may expand: weights hardly compress, texts and zeros do.
 MAX_EXPANSION: Final = 4
