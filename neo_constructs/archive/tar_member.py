@@ -30,6 +30,13 @@ _CHUNK: Final = 1 << 16
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 # Of as many digits there is no number; before Python 3.11.10 they take tarfile for ever.
 _DIGITS: Final = re.compile(rb"\d{64}")
+_WHOLE: Final = re.compile(rb"\d{1,19}")
+_TIME: Final = re.compile(rb"-?\d{1,19}(\.\d*)?")
+# What tarfile takes for nothing where it is no number, and GNU tar refuses.
+_NUMBERS: Final = {
+    **dict.fromkeys((b"size", b"uid", b"gid"), _WHOLE),
+    **dict.fromkeys((b"mtime", b"atime", b"ctime"), _TIME),
+}
 _LENGTH: Final = re.compile(rb"(\d{1,8}) ")
 _EXTENSIONS: Final = frozenset(
     {tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE}
@@ -208,10 +215,11 @@ def _check_records(content: bytes) -> None:
         if length is None:
             is_sound = False
             break
-        place += int(length[1])
-        is_sound = (
-            place <= len(content) and content[place - 1 : place] == b"\n" and place > length.end()
-        )
+        start, place = length.end(), place + int(length[1])
+        key, sign, value = content[start : place - 1].partition(b"=")
+        is_whole = start < place <= len(content) and content[place - 1 : place] == b"\n"
+        rule = _NUMBERS.get(key)
+        is_sound = is_whole and bool(sign) and (rule is None or bool(rule.fullmatch(value)))
     if not is_sound:
         raise tarfile.ReadError("a PAX header is damaged")
 

@@ -39,6 +39,42 @@ def test_an_archive_is_packed_once(code: Path) -> None:
     assert first.stat() == before
 
 
+def test_what_is_used_least_lately_goes_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archives = []
+    for number in range(4):
+        code = tmp_path / f"code{number}"
+        code.mkdir()
+        (code / "inference.py").write_bytes(os.urandom(4_000))
+        archives.append((packed(code), code))
+    notes = sorted((tmp_path / "cache" / "neo_constructs" / "notes").iterdir())
+    assert len(notes) == 4
+    day = 24 * 3_600
+    for number, (archive, _) in enumerate(archives):
+        note = next(n for n in notes if archive.parent.name in n.name)
+        # The last one is in use, by another synth.
+        for file in (archive, note) if number < 3 else ():
+            os.utime(file, (0, file.stat().st_mtime - (9 - number) * day))
+    monkeypatch.setenv(cache.LIMIT, str(9_000 / 1024**3))  # two of them
+    newest = tmp_path / "newest"
+    newest.mkdir()
+    (newest / "inference.py").write_bytes(os.urandom(4_000))
+    made = packed(newest)
+    assert made.exists()
+    assert [a.exists() for a, _ in archives] == [False, False, False, True]
+    assert len(list((tmp_path / "cache" / "neo_constructs" / "notes").iterdir())) == 2
+
+
+@pytest.mark.parametrize("given", ["", "much", "-1", "nan"])
+def test_a_limit_that_is_no_number_is_the_usual_one(
+    given: str, code: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(cache.LIMIT, given)
+    assert packed(code).exists()
+    assert cache._limit() == 5 * 1024**3
+
+
 @pytest.mark.parametrize("how", ["rewritten", "replaced", "planted before", "linked"])
 def test_what_was_planted_is_not_deployed(code: Path, tmp_path: Path, how: str) -> None:
     evil = tmp_path / "evil"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import inspect
 import io
+import shutil
+import subprocess
 import tarfile
 from pathlib import Path
 
@@ -11,6 +14,8 @@ import pytest
 from neo_jobs import repack
 
 from neo_constructs.archive import tar_member
+from neo_constructs.archive.inspection import inspect as inspect_model
+from neo_constructs.archive.packing import members_of
 from neo_constructs.archive.tar_member import extract
 
 Entry = tuple[str, bytes, str, int]
@@ -140,6 +145,81 @@ def test_pythons_own_extraction_is_not_used(project: Path) -> None:
     assert not [
         f for f in sources if "extractall" in f.read_text() or "unpack_archive" in f.read_text()
     ]
+
+
+def pax(*records: tuple[str, str]) -> bytes:
+    """Return an extension header with some records."""
+    content = b""
+    for key, value in records:
+        rest = f" {key}={value}\n".encode()
+        length = len(rest) + 1
+        while len(str(length)) + len(rest) != length:
+            length += 1
+        content += str(length).encode() + rest
+    info = tarfile.TarInfo("x")
+    info.type, info.size = tarfile.XHDTYPE, len(content)
+    return info.tobuf(tarfile.USTAR_FORMAT) + content.ljust(-(-len(content) // 512) * 512, b"\0")
+
+
+def member(name: str, kind: bytes = tarfile.REGTYPE, size: int = 0) -> bytes:
+    info = tarfile.TarInfo(name)
+    info.type, info.size = kind, size
+    return info.tobuf(tarfile.USTAR_FORMAT) + bytes(-(-size // 512) * 512)
+
+
+def with_size(field: bytes) -> bytes:
+    """Return a header whose size is what it should not be."""
+    header = bytearray(tarfile.TarInfo("model.pth").tobuf(tarfile.USTAR_FORMAT))
+    header[124:136] = field.ljust(12, b"\0")
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    return bytes(header)
+
+
+SOUND = {
+    "nothing odd": member("a/model.pth", size=5),
+    "a size in a record": pax(("size", "5")) + member("model.pth", size=5),
+    "a time of a fraction": pax(("mtime", "1700000000.25")) + member("model.pth", size=5),
+    "a comment": pax(("comment", "ü = x")) + member("model.pth", size=5),
+}
+UNSOUND = {
+    "a size below nothing": pax(("size", "-5")) + member("model.pth"),
+    "a folder of a size below nothing": pax(("size", "-5")) + member("d", tarfile.DIRTYPE),
+    "a size that is no number": pax(("size", "abc")) + member("model.pth"),
+    "a size with a fraction": pax(("size", "1.5")) + member("model.pth"),
+    "an owner that is no number": pax(("uid", "root")) + member("model.pth"),
+    "a time that is no number": pax(("mtime", "now")) + member("model.pth"),
+    "a size of letters": with_size(b"zzzzzzz"),
+    "a size below nothing in base 256": with_size(b"\xff" * 11 + b"\xfb"),
+    "a file that is a folder": member("a", size=5) + member("a/model.pth", size=5),
+    "a folder that is a file": member("a/model.pth", size=5) + member("a", size=5),
+}
+
+
+@pytest.mark.parametrize("title", [*SOUND, *UNSOUND])
+def test_what_gnu_tar_refuses_is_refused(title: str, tmp_path: Path) -> None:
+    content = {**SOUND, **UNSOUND}[title] + bytes(10_240)
+    path = tmp_path / "model.tar.gz"
+    path.write_bytes(gzip.compress(content))
+    errors = [f for f in inspect_model(path).findings if f.code != "model-unrecognised"]
+    assert bool(errors) == (title in UNSOUND)
+    tar = shutil.which("tar")
+    version = subprocess.run([tar or "false", "--version"], capture_output=True, check=False)
+    if b"GNU tar" in version.stdout:
+        (tmp_path / "out").mkdir()
+        done = subprocess.run(
+            [str(tar), "xzf", str(path), "-C", str(tmp_path / "out")],
+            capture_output=True,
+            check=False,
+        )
+        # Of two members of one name GNU tar takes the last, where that is a file.
+        assert bool(done.returncode) == (title in UNSOUND), done.stderr
+
+
+def test_what_an_interrupt_has_left_is_not_packed(tmp_path: Path) -> None:
+    (tmp_path / "model.pth").write_bytes(b"x")
+    (tmp_path / ".model.tar.gz.abc.neo-partial").write_bytes(b"half")
+    assert [*members_of(tmp_path)] == ["model.pth"]
 
 
 @pytest.mark.parametrize("method", ["_proc_member", "_proc_sparse", "_proc_gnusparse_10"])
