@@ -63,6 +63,12 @@ def _problems(model: ModelFile) -> Iterator[tuple[str, str, str]]:
             "is documented for those only.",
             "export it without them.",
         )
+    if model.framework == "ONNX" and not model.opset and not model.domains:
+        yield (
+            "onnx-version",
+            "It names no version of ONNX's operators.",
+            f"export it with opset {ONNX_MAX_OPSET} and IR version {ONNX_MAX_IR_VERSION}.",
+        )
     newer = []
     if model.opset and model.opset > ONNX_MAX_OPSET:
         newer.append(f"opset {model.opset}, newer than {ONNX_MAX_OPSET}")

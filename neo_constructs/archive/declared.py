@@ -75,9 +75,9 @@ def check_inputs(config: DataInputConfig | None, model: ModelFile | None) -> lis
                 code="torch-shapes-unread",
                 level=Level.WARNING,
                 where=model.where,
-                message="It does not state its inputs' shapes, as a traced model does, and none "
-                "are given.",
-                fix="give data_input_config, or trace the model instead of scripting it.",
+                message="It does not state its inputs' shapes, as traces of newer releases do, and "
+                "none are given.",
+                fix="give data_input_config, or trace the model again.",
             )
         ]
     if config is None or model is None or not model.inputs:

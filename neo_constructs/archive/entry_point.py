@@ -174,7 +174,7 @@ def _problems(source: bytes, script: Path, contract: Contract) -> Iterator[handl
     else:
         yield from _check_required(contract, defined)
         yield from handlers.check_dlr(tree)
-    yield from advise(tree, source, script)
+    yield from advise(tree, source, script, is_dlr=contract is Contract.DLR)
 
 
 def check_name(entry_point: str, contract: Contract, where: str) -> list[Finding]:

@@ -12,7 +12,7 @@ from neo_constructs.archive import keras_file, torch_file, zip_file
 
 MAX_STRANGERS: Final = 20  # that are looked at
 _HEAD_BYTES: Final = 4096
-_PICKLES: Final = re.compile(rb"\x80[\x02-\x05]")
+_PICKLES: Final = re.compile(rb"\x80[\x02-\x05]|c[\w.]+\n[\w.]+\n")
 _TEXT: Final = re.compile(r"[\s\x20-\x7e\x80-\U0010ffff]*")
 _AGAIN: Final = "get the file again, and check its size."
 
@@ -86,6 +86,11 @@ _MAGICS: Final = (
     (
         zip_file.MAGIC,
         Foreign("a zip file that is damaged or cut off, or holds no model", _AGAIN),
+    ),
+    (b"CBM1", Foreign("a model of CatBoost", "Neo does not compile those: export it to ONNX.")),
+    (
+        b"\xb7\x9c\x04\x05\x4f\x8d\xe5\xf7",
+        Foreign("what Neo has compiled already", "give the model as its framework saves it."),
     ),
     (b"GGUF", Foreign("a GGUF file, for llama.cpp", "export the model from its framework.")),
     (b"\x1f\x8b", Foreign("compressed with gzip", "give what is in it, or name it .tar.gz.")),

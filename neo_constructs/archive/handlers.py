@@ -7,6 +7,7 @@ module. What is assigned, imported, decorated or defined on a condition is left 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -161,6 +162,7 @@ def _check_payload(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator
         for call in calls
     )
     is_tried = any(isinstance(node, ast.Try) for node in ast.walk(function))
+    is_tried = is_tried or _is_for_other_types(function)
     line = next((c.lineno for c in calls if _decodes(c, payload)), None)
     if line and not asks and not is_tried:
         yield Problem(
@@ -170,6 +172,18 @@ def _check_payload(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator
             f"take both: parse {payload} only if it is str, bytes or bytearray.",
             Level.WARNING,
         )
+
+
+def _is_for_other_types(function: ast.AST) -> bool:
+    """Whether a function names a content type that the server does not decode."""
+    texts = (n.value for n in ast.walk(function) if isinstance(n, ast.Constant))
+    return any(
+        isinstance(text, str)
+        and re.fullmatch(r"[a-z]+/[\w.+-]+", text)
+        and text != "application/json"
+        and not text.startswith("text/")
+        for text in texts
+    )
 
 
 def _decodes(call: ast.Call, payload: str) -> bool:
@@ -381,8 +395,34 @@ def is_dynamic(tree: ast.Module) -> bool:
         if isinstance(node, ast.FunctionDef) and node.name == "__getattr__":
             return True
     return any(
-        isinstance(node, ast.Name) and node.id in {"globals", "setattr", "exec", "vars", "eval"}
-        for node in ast.walk(tree)
+        _binds_by_name(node)
+        for statement in tree.body
+        if not (isinstance(statement, ast.If) and is_main(statement.test))
+        for node in ast.walk(statement)
+    )
+
+
+def _binds_by_name(node: ast.AST) -> bool:
+    """Whether a call may bind names of the module: globals(), exec(), vars(), setattr(module)."""
+    if isinstance(node, ast.Name):
+        return node.id in {"globals", "exec", "eval"}
+    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
+        return False
+    if node.func.id == "vars":
+        return not node.args
+    if node.func.id == "setattr" and node.args:
+        names = {n.id for n in ast.walk(node.args[0]) if isinstance(n, ast.Name)}
+        return bool(names & {"sys", "importlib", "module", "__import__"})
+    return False
+
+
+def is_main(test: ast.expr) -> bool:
+    """Whether a condition is ``__name__ == "__main__"``: false when a container imports it."""
+    if not isinstance(test, ast.Compare) or len(test.comparators) != 1:
+        return False
+    sides = [test.left, test.comparators[0]]
+    return any(isinstance(side, ast.Name) and side.id == "__name__" for side in sides) and any(
+        isinstance(side, ast.Constant) and side.value == "__main__" for side in sides
     )
 
 

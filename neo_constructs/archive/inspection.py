@@ -189,6 +189,10 @@ def _beside(model: str, place: str) -> str:
     return "" if name.startswith(("/", "..")) else name
 
 
+# What newer TensorFlow and Keras write beside saved_model.pb, and TensorFlow 2.9 does not need.
+_BESIDE_SAVED_MODEL = frozenset({"keras_metadata.pb", "fingerprint.pb", "saved_model_config.pb"})
+
+
 def _member_problems(
     inspection: Inspection, framework: str, rule: _MemberRule
 ) -> Iterator[tuple[str, str, str]]:
@@ -208,7 +212,11 @@ def _member_problems(
         return
     if len(models) > 1:
         message = f"Neo takes exactly one {kind} file; it holds {listed(models[:5])}."
-        yield "archive-many-models", message, "leave one of them."
+        beside = [n for n in models if PurePosixPath(n).name in _BESIDE_SAVED_MODEL]
+        fix = (
+            f"delete {listed(beside)}: the model loads without." if beside else "leave one of them."
+        )
+        yield "archive-many-models", message, fix
     prefix = models[0].removesuffix("-symbol.json")
     parameters = [n for n in names if n.startswith(prefix) and n.endswith(".params")]
     if framework == "MXNET" and not parameters:

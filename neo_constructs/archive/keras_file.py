@@ -23,6 +23,8 @@ _LONGEST: Final = 64  # of what is looked for
 _CONFIG: Final = b"model_config\0"
 _VERSION: Final = b"keras_version\0"
 _RELEASE: Final = re.compile(rb"\d+\.\d+[\w.+-]*")
+_FIXED: Final = 3  # the class of texts of a fixed length
+_MAX_OBJECTS: Final = 10_000
 _MAX_BYTES: Final = 4 << 20  # of the architecture
 # Keras writes the attributes before the weights.
 _SEARCHED: Final = 256 << 20
@@ -61,11 +63,13 @@ def read(path: Path) -> KerasFile | None:
             return None
         found = _search(file, min(size, _SEARCHED))
         start = found.get("start")
-        config = _decoded(_at(file, start, _MAX_BYTES)) if start is not None else None
-        version = found.get("version")
+        text = _value_of(file, found.get("config", 0), len(_CONFIG))
+        if not text and start is not None:
+            text = _at(file, start, _MAX_BYTES)
+        release = _RELEASE.match(_value_of(file, found.get("version", 0), len(_VERSION)))
         return KerasFile(
-            inputs=tuple(_layers(config)),
-            writer=_text_of(file, version, len(_VERSION)) if version is not None else "",
+            inputs=tuple(_layers(_decoded(text))),
+            writer=release[0].decode() if release else "",
             # A file too large to be searched whole may have it later.
             has_architecture=start is not None or "config" in found or size > _SEARCHED,
             is_truncated=_end(head) > size,
@@ -105,35 +109,50 @@ def _end(head: bytes) -> int:
     return int.from_bytes(head[place : place + 8], "little") if place and has_long_offsets else 0
 
 
-def _text_of(file: BinaryIO, name_at: int, name_length: int) -> str:
+def _value_of(file: BinaryIO, name_at: int, name_length: int) -> bytes:
     """Return the text that an attribute has, by where its name is; empty if it is not plain.
 
     h5py writes attributes of version 1: name, type and space, each padded to eight bytes, and then
     a text of fixed length, or where one of any length lies in the heap.
     """
-    head = _at(file, name_at - 8, 8)
-    if len(head) < 8 or name_at < 8 or head[0] != 1:
-        return ""
-    _, sizes = head[:2], struct.unpack("<HHH", head[2:])
+    head = _at(file, name_at - 8, 8) if name_at >= 8 else b""
+    if len(head) < 8 or head[0] != 1:
+        return b""
+    sizes = struct.unpack("<HHH", head[2:])
     if sizes[0] != name_length:
-        return ""
-    data_at = name_at + sum(-(-size // 8) * 8 for size in sizes)
+        return b""
+    type_at = name_at + _padded(sizes[0])
+    kind = _at(file, type_at, 8)
+    data_at = name_at + sum(_padded(size) for size in sizes)
+    if len(kind) == 8 and kind[0] & 0xF == _FIXED:
+        return _at(file, data_at, min(int.from_bytes(kind[4:], "little"), _MAX_BYTES))
     data = _at(file, data_at, 16)
     if len(data) < 16:
-        return ""
-    plain = _RELEASE.match(_at(file, data_at, 32))
-    if plain:
-        return plain[0].decode()
+        return b""
     length, heap_at, wanted = struct.unpack("<IQI", data)
-    heap = _at(file, heap_at, 4096) if 0 < heap_at < 1 << 62 else b""
-    place = 16
-    while heap.startswith(b"GCOL") and place + 16 <= len(heap):
-        index, size = struct.unpack_from("<H6xQ", heap, place)
+    return _in_heap(file, heap_at, wanted, length)
+
+
+def _in_heap(file: BinaryIO, heap_at: int, wanted: int, length: int) -> bytes:
+    """Return an object of a global heap, by its number."""
+    if not 0 < heap_at < 1 << 62 or _at(file, heap_at, 4) != b"GCOL":
+        return b""
+    place = heap_at + 16
+    for _ in range(_MAX_OBJECTS):
+        head = _at(file, place, 16)
+        if len(head) < 16:
+            break
+        index, size = struct.unpack("<H6xQ", head)
         if index == wanted:
-            text = _RELEASE.fullmatch(heap[place + 16 : place + 16 + min(length, size)])
-            return text[0].decode() if text else ""
-        place += 16 + -(-size // 8) * 8
-    return ""
+            return _at(file, place + 16, min(length, size, _MAX_BYTES))
+        if index == 0:
+            break
+        place += 16 + _padded(size)
+    return b""
+
+
+def _padded(size: int) -> int:
+    return -(-size // 8) * 8
 
 
 def _decoded(text: bytes) -> Any:
@@ -145,7 +164,9 @@ def _decoded(text: bytes) -> Any:
 
 def _layers(config: Any) -> list[ModelInput]:
     try:
-        layers = config["config"]["layers"]
+        layers = config["config"]
+        if isinstance(layers, dict):  # a Sequential model of old Keras is a list of its layers
+            layers = layers["layers"]
         found = [layer["config"] for layer in layers if layer["class_name"] == "InputLayer"]
         if not found:  # a Sequential model of old Keras states it with its first layer
             found = [layers[0]["config"]]

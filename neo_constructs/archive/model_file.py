@@ -204,7 +204,9 @@ def _onnx(path: Path, head: bytes, budget: Budget) -> ModelFile | None:
 
 
 def _tensorflow(path: Path, head: bytes, budget: Budget) -> ModelFile | None:
-    found = tensorflow_file.read(_mapped(path, head), wire.Reader(budget))
+    found = tensorflow_file.read_text(head) or tensorflow_file.read(
+        _mapped(path, head), wire.Reader(budget)
+    )
     if found is None:
         return None
     return ModelFile(

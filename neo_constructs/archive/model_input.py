@@ -29,5 +29,5 @@ class ModelInput:
 
     @property
     def is_fixed(self) -> bool:
-        """Whether every dimension has a size."""
-        return self.shape is not None and all(isinstance(d, int) and d > 0 for d in self.shape)
+        """Whether it has dimensions, and each a size; Neo knows no scalars."""
+        return bool(self.shape) and all(isinstance(d, int) and d > 0 for d in self.shape or ())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,6 +20,7 @@ _DTYPES: Final = {
 }  # fmt: skip
 # TypeProto: what is no dense tensor
 _KINDS: Final = {4: "sequence", 5: "map", 8: "sparse tensor", 9: "optional"}
+_OPERATOR: Final = re.compile(r"\w+")
 _EXTERNAL: Final = 1  # TensorProto.DataLocation
 _MAX_NAMED: Final = 100  # of external files and of domains
 _MAX_NAMES_BYTES: Final = 16 << 20  # of all inputs, as long as weights are among them
@@ -34,7 +36,7 @@ class OnnxFile:
     inputs
         Without the weights, which old exporters list among them.
     opset, ir_version
-        Of the standard operators, and of the format.
+        Of the standard operators, None without them, and of the format.
     producer
         What wrote it.
     external
@@ -44,7 +46,7 @@ class OnnxFile:
     """
 
     inputs: tuple[ModelInput, ...]
-    opset: int
+    opset: int | None
     ir_version: int
     producer: str = ""
     external: tuple[str, ...] = ()
@@ -52,8 +54,10 @@ class OnnxFile:
 
 
 def read(message: memoryview, read: wire.Reader) -> OnnxFile | None:
-    """Read a ModelProto. It has no magic number: a graph and an opset must be there."""
-    ir_version, opset, graphs = None, None, list[memoryview]()
+    """Read a ModelProto. It has no magic number: a version and a graph of nodes must be there."""
+    ir_version: int | None = None
+    opset: int | None = None
+    graphs = list[memoryview]()
     for field in read.fields(message):
         if field.number == 1 and isinstance(field.value, int):
             ir_version = field.value
@@ -65,19 +69,22 @@ def read(message: memoryview, read: wire.Reader) -> OnnxFile | None:
             and read.text(field.value, 1) in STANDARD
         ):
             opset = read.integer(field.value, 2)
-    if not ir_version or not opset or len(graphs) != 1:
+    if not ir_version or len(graphs) != 1:
         return None
     inputs = _named_inputs(graphs[0], read)
-    external, domains = dict[str, None](), set[str]()
+    external, domains, has_nodes = dict[str, None](), set[str](), False
     for field in read.fields(graphs[0]):
         if not isinstance(field.value, memoryview):
             continue
         if field.number == 1 and len(domains) < _MAX_NAMED:
             domains.add(read.text(field.value, 7))
+            has_nodes = has_nodes or bool(_OPERATOR.fullmatch(read.text(field.value, 4)))
         elif field.number == 5:
             inputs.pop(read.text(field.value, 8), None)  # old exporters list weights, too
             if len(external) < _MAX_NAMED and (place := _location(field.value, read)):
                 external[place] = None
+    if not (opset or has_nodes):
+        return None
     return OnnxFile(
         inputs=tuple(_input(value, read) for value in inputs.values()),
         opset=opset,

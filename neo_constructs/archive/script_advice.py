@@ -10,7 +10,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from neo_constructs.archive.handlers import Problem, deleted_of, is_dynamic
+from neo_constructs.archive.handlers import (
+    TENSORFLOW,
+    TOOLKIT,
+    Problem,
+    deleted_of,
+    is_dynamic,
+    is_main,
+)
 from neo_constructs.findings import Level, listed
 
 # No image states its Python; its tags say py3 only. The containers' sources name 3.6 to 3.10.
@@ -20,7 +27,16 @@ _IN_IMAGES: Final = frozenset(
     {
         "PIL", "boto3", "botocore", "cv2", "dlr", "falcon", "google", "grpc", "keras", "mxnet",
         "neomx", "neomxnet", "neopytorch", "numpy", "pandas", "requests", "sagemaker_inference",
-        "scipy", "six", "tensorflow", "tensorflow_serving", "torch", "torchvision", "yaml",
+        "scipy", "six", "tensorflow", "tensorflow_serving", "torch", "torch_neuron",
+        "torch_neuronx", "torchvision", "yaml",
+    }
+)  # fmt: skip
+# Those of ONNX and Keras models have no framework but these, and install nothing: neo-ai-dlr,
+# container/Dockerfile.cpu.
+_IN_DLR: Final = frozenset(
+    {
+        "PIL", "boto3", "botocore", "cv2", "dlr", "mxnet", "numpy", "requests", "scipy", "six",
+        "tensorflow", "xlrd",
     }
 )  # fmt: skip
 # Distributions whose module has another name.
@@ -41,7 +57,9 @@ _RETURNS_PAIR: Final = ("neo_postprocess", "output_handler", "handler")
 _RETURNS_TYPE: Final = ("transform_fn", "output_fn")  # in a tuple, if any
 
 
-def advise(tree: ast.Module, source: bytes, script: Path) -> Iterator[Problem]:
+def advise(
+    tree: ast.Module, source: bytes, script: Path, *, is_dlr: bool = False
+) -> Iterator[Problem]:
     """Say what to look at.
 
     Parameters
@@ -50,9 +68,12 @@ def advise(tree: ast.Module, source: bytes, script: Path) -> Iterator[Problem]:
         The script.
     script
         Where it lies; what it imports may lie beside it.
+    is_dlr
+        Whether it is for the containers of ONNX and Keras models: these take the script alone, and
+        install nothing.
     """
     yield from _newer_syntax(source)
-    yield from _imports(tree, script)
+    yield from _imports(tree, script, is_dlr=is_dlr)
     yield from _torch_load(tree)
     yield from _returns(tree)
 
@@ -79,7 +100,7 @@ def _parses(source: bytes, version: tuple[int, int]) -> bool:
     return True
 
 
-def _imports(tree: ast.Module, script: Path) -> Iterator[Problem]:
+def _imports(tree: ast.Module, script: Path, *, is_dlr: bool) -> Iterator[Problem]:
     """Look one step far: at the packages' names, and at modules beside the script.
 
     What stands in a ``try`` or on a condition is left to the script.
@@ -95,10 +116,10 @@ def _imports(tree: ast.Module, script: Path) -> Iterator[Problem]:
             "import it without the dots: the script's folder is on the path.",
         )
     yield from _of_helpers(tree, script)
-    required = _required(folder)
-    if required is None:
+    required = set[str]() if is_dlr else _required(folder)
+    if required is None or _installs_by_itself(tree):
         return
-    known = sys.stdlib_module_names | _IN_IMAGES
+    known = sys.stdlib_module_names | (_IN_DLR if is_dlr else _IN_IMAGES)
     unknown = {
         name
         for name in _imported(tree)
@@ -109,9 +130,23 @@ def _imports(tree: ast.Module, script: Path) -> Iterator[Problem]:
             "script-import",
             f"It imports {listed(sorted(unknown))}, which lies neither beside it nor in a "
             "requirements.txt, and is not known to be in the container.",
-            "add it to requirements.txt beside the script, where the container installs that.",
+            "do without it: this container installs nothing."
+            if is_dlr
+            else "add it to requirements.txt beside the script, where the container installs that.",
             Level.WARNING,
         )
+
+
+def _installs_by_itself(tree: ast.Module) -> bool:
+    """Whether a module runs pip as it is imported."""
+    for statement in tree.body:
+        if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            continue
+        texts = [n.value for n in ast.walk(statement) if isinstance(n, ast.Constant)]
+        words = {word for text in texts if isinstance(text, str) for word in text.split()}
+        if {"pip", "install"} <= words:
+            return True
+    return False
 
 
 def _imported(tree: ast.Module) -> Iterator[str]:
@@ -235,9 +270,12 @@ def _required(folder: Path) -> set[str] | None:
 
 
 def _torch_load(tree: ast.Module) -> Iterator[Problem]:
+    # What the container calls comes first: a script may hold its training, too.
+    handlers = [s for s in tree.body if getattr(s, "name", "") in {*TOOLKIT, *TENSORFLOW}]
     lines = [
         node.lineno
-        for node in ast.walk(tree)
+        for statement in (*handlers, *tree.body)
+        for node in ast.walk(statement)
         if isinstance(node, ast.Call) and _is_called(node, "torch", "load")
     ]
     if lines:
@@ -327,7 +365,7 @@ def names_of(tree: ast.Module) -> set[str]:
             continue
         if isinstance(node, _OWN_SCOPE):
             continue
-        if isinstance(node, ast.If) and _is_main(node.test):
+        if isinstance(node, ast.If) and is_main(node.test):
             todo += node.orelse
             continue
         todo += ast.iter_child_nodes(node)
@@ -350,12 +388,3 @@ def _bound_by(node: ast.AST) -> Iterator[str]:
         yield node.name
     elif isinstance(node, ast.MatchMapping) and node.rest:
         yield node.rest
-
-
-def _is_main(test: ast.expr) -> bool:
-    if not isinstance(test, ast.Compare) or len(test.comparators) != 1:
-        return False
-    sides = [test.left, test.comparators[0]]
-    return any(isinstance(side, ast.Name) and side.id == "__name__" for side in sides) and any(
-        isinstance(side, ast.Constant) and side.value == "__main__" for side in sides
-    )

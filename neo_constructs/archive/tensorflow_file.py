@@ -15,6 +15,7 @@ from neo_constructs.archive.model_input import MAX_INPUTS, ModelInput
 
 FROZEN: Final = "tensorflow-graph"
 SAVED_MODEL: Final = "tensorflow-saved-model"
+TEXT: Final = "tensorflow-text"  # either of them in protocol buffers' text format, .pbtxt
 _DTYPES: Final = {
     1: "float32", 2: "float64", 3: "int32", 4: "uint8", 5: "int16", 6: "int8",
     7: "string", 8: "complex64", 9: "int64", 10: "bool", 11: "qint8", 12: "quint8",
@@ -25,7 +26,11 @@ _DTYPES: Final = {
 _SERVING: Final = "serving_default"
 _INTERNAL: Final = "__saved_model_"
 _VARIABLES: Final = frozenset({"VarHandleOp", "VariableV2", "Variable"})
-_OPERATOR: Final = re.compile(r"[A-Za-z_][\w>.]*")
+_OPERATOR: Final = re.compile(r"[A-Za-z_][\w>]*")
+_NODE_FIELDS: Final = 8  # of a NodeDef, all of them but the last texts or messages
+_TEXT_START: Final = re.compile(
+    rb"\s*(saved_model_schema_version\s*:|(meta_graphs|node|library|versions)\s*\{)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +67,24 @@ def read(message: memoryview, read: wire.Reader) -> TensorflowFile | None:
     return None
 
 
+def read_text(head: bytes) -> TensorflowFile | None:
+    """Return what a graph in text is by its first bytes; its inputs are not read."""
+    return TensorflowFile(TEXT, ()) if _TEXT_START.match(head) else None
+
+
+def _is_node(node: memoryview, read: wire.Reader) -> bool:
+    """Whether a message has a NodeDef's fields and no others."""
+    return all(
+        f.number <= _NODE_FIELDS and isinstance(f.value, memoryview) for f in read.fields(node)
+    )
+
+
 def _frozen_graph(message: memoryview, read: wire.Reader) -> TensorflowFile | None:
     """Read a GraphDef. It has no magic number: every node must have an operator."""
     inputs, count = list[ModelInput](), 0
     for node in read.messages(message, 1):
         name, kind = read.text(node, 1), read.text(node, 2)
-        if not (name and _OPERATOR.fullmatch(kind)):
+        if not (name and _OPERATOR.fullmatch(kind) and _is_node(node, read)):
             return None
         count += 1
         if kind == "Placeholder" and len(inputs) <= MAX_INPUTS:

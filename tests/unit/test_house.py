@@ -97,6 +97,13 @@ def test_the_local_worker_needs_nothing_of_the_library(project: Path) -> None:
     assert "neo_constructs" not in {module.split(".")[0] for module in imports(worker)}
 
 
+def test_a_users_older_python_can_run_the_containers(project: Path) -> None:
+    """``neo run --python`` runs these files; the rest of the library needs 3.11."""
+    local = project / "neo_constructs" / "local"
+    for file in (local / "worker.py", *(local / "containers").glob("*.py")):
+        ast.parse(file.read_text(), feature_version=(3, 9))
+
+
 def test_every_code_is_documented(project: Path) -> None:
     text = (project / "docs" / "findings.md").read_text()
     rows = dict(re.findall(r"^\| `([a-z-]+)` \| (.+) \|$", text, re.MULTILINE))

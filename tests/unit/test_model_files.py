@@ -136,6 +136,81 @@ def test_a_newer_release_than_neos_is_said(name: str, framework: str, says: str)
     assert [says in f.message for f in found] == ([True] if says else [])
 
 
+@pytest.mark.parametrize(
+    "text", [b"saved_model_schema_version: 1\nmeta_graphs {\n}", b'node {\n  name: "x"\n}\n']
+)
+def test_a_graph_in_text_is_a_model(text: bytes, tmp_path: Path) -> None:
+    """Neo is documented to take .pbtxt."""
+    file = tmp_path / "saved_model.pbtxt"
+    file.write_bytes(text)
+    found = recognise(file)
+    assert found
+    assert (found.framework, found.format) == ("TENSORFLOW", "tensorflow-text")
+
+
+@pytest.mark.parametrize("opsets", [[("ai.onnx.ml", 2)], []])
+def test_an_onnx_file_without_the_standard_operators(
+    opsets: list[tuple[str, int]], tmp_path: Path
+) -> None:
+    domain = opsets[0][0] if opsets else ""
+    nodes = [wire.onnx_node("TreeEnsembleRegressor", ["x"], "y", domain)]
+    file = tmp_path / "model.onnx"
+    file.write_bytes(
+        wire.onnx_model([wire.onnx_value("x")], nodes, [wire.onnx_value("y")], opsets=opsets)
+    )
+    found = validate(file)
+    assert found.model
+    assert found.model.framework == "ONNX"
+    said = "onnx-domain" if opsets else "onnx-version"
+    assert said in {f.code for f in found.findings}
+
+
+def test_other_protocol_buffers_are_no_graphs(tmp_path: Path) -> None:
+    """A FileDescriptorSet has a name and a package where a graph has a name and an operator."""
+    one = wire.field(1, "a.proto") + wire.field(2, "package") + wire.field(12, "proto3")
+    (tmp_path / "model.pb").write_bytes(wire.field(1, one) * 3)
+    assert recognise(tmp_path / "model.pb") is None
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        # Keras 2.1: a list of layers; Python 3.5: the keys in any order.
+        b'{"class_name": "Sequential", "config": [%s]}',
+        b'{"config": [%s], "class_name": "Sequential"}',
+        b'{"config": {"layers": [%s], "name": "m"}, "class_name": "Sequential"}',
+    ],
+)
+def test_older_architectures_of_keras(config: bytes, tmp_path: Path) -> None:
+    layer = (
+        b'{"class_name": "Dense", "config": {"name": "x", "batch_input_shape": [null, 4], '
+        b'"dtype": "float32"}}'
+    )
+    file = tmp_path / "model.h5"
+    file.write_bytes(hdf5({b"model_config": config % layer, b"keras_version": b"2.1.5"}))
+    found = recognise(file)
+    assert found
+    assert found.inputs == (ModelInput("x", (None, 4), "float32"),)
+    assert found.writer == "2.1.5"
+    assert found.traits == set()
+
+
+def hdf5(attributes: dict[bytes, bytes]) -> bytes:
+    """Return the parts of an HDF5 file that attributes of texts of fixed length are read from."""
+    parts = bytearray(96)
+    parts[:8] = b"\x89HDF\r\n\x1a\n"
+    parts[13] = 8  # of offsets
+    for name, text in attributes.items():
+        kind = bytes([0x13, 0, 0, 0]) + len(text).to_bytes(4, "little")
+        space = bytes([1, 0, 0, 0, 0, 0, 0, 0])
+        sizes = (len(name) + 1, len(kind), len(space))
+        parts += bytes([1, 0]) + b"".join(size.to_bytes(2, "little") for size in sizes)
+        for part in (name + b"\0", kind, space, text):
+            parts += part.ljust(-(-len(part) // 8) * 8, b"\0")
+    parts[40:48] = len(parts).to_bytes(8, "little")
+    return bytes(parts)
+
+
 # --- files that are no models -------------------------------------------------------------------
 
 LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"
@@ -158,6 +233,9 @@ STRANGERS = {
     "gzip": (b"\x1f\x8b\x08\0", "compressed with gzip"),
     "a tar": (b"x".ljust(257, b"\0") + b"ustar" + bytes(300), "a tar archive"),
     "NumPy": (b"\x93NUMPY\x01\0", "an array of NumPy"),
+    "CatBoost": (b"CBM1\x08\0\0\0", "a model of CatBoost"),
+    "an old pickle": (b"ccopy_reg\n_reconstructor\np0\n", "a pickle of Python objects"),
+    "Neo's own": (b"\xb7\x9c\x04\x05\x4f\x8d\xe5\xf7\0\0", "what Neo has compiled already"),
     "half of a zip": ((MODELS / "traced.pth").read_bytes()[:5000], "damaged or cut off"),
     "half of a graph": ((MODELS / "frozen.pb").read_bytes()[:3000], "damaged, cut off"),
     "half of an ONNX": (wire.TWICE[: len(wire.TWICE) // 2], "damaged, cut off"),
