@@ -216,22 +216,6 @@ def test_an_answer_that_does_not_come_is_not_waited_for(tmp_path: Path, digits: 
         container.stop()
 
 
-@pytest.mark.parametrize(
-    ("returned", "status", "body"),
-    [
-        ("bytearray(b'x'), 'a/b'", 200, b"x"),
-        ("'x', '\\u2028'", 500, b"cannot be sent"),
-    ],
-)
-def test_a_reply_that_no_http_can_carry(
-    start: Start, returned: str, status: int, body: bytes
-) -> None:
-    container = start(PREPROCESS.format(returned=IMAGE, body=f"return {returned}"))
-    reply = ask(container, b"{}")
-    assert reply.status == status
-    assert body in reply.body
-
-
 def test_a_content_type_is_needed(start: Start, digits: Path) -> None:
     container = start((digits / "code" / "inference.py").read_text())
     assert ask(container, b"{}", "").status == 500

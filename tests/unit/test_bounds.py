@@ -318,7 +318,7 @@ def operators_of_dropout() -> bytes:
 
 
 def a_long_gzip_name() -> bytes:
-    return b"\x1f\x8b\x08\x08" + bytes(6) + b"n" * (40 << 20)
+    return b"\x1f\x8b\x08\x08" + bytes(6) + b"n" * (12 << 20)
 
 
 def noise_after_a_header() -> bytes:
