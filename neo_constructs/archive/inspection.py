@@ -12,7 +12,7 @@ from neo_constructs.archive import tar_reader
 from neo_constructs.archive.budget import Budget
 from neo_constructs.archive.foreign import MAX_STRANGERS, Foreign, describe, is_candidate
 from neo_constructs.archive.model_file import ModelFile, Trait, recognise
-from neo_constructs.archive.packing import check_links, fingerprint, members_of
+from neo_constructs.archive.packing import base_name, check_links, fingerprint, members_of
 from neo_constructs.archive.tar_member import MAX_MEMBERS, check_name
 from neo_constructs.catalog.framework import Framework
 from neo_constructs.findings import Finding, Level, listed
@@ -158,7 +158,7 @@ def _elsewhere(inspection: Inspection) -> Iterator[tuple[str, str, str]]:
     model, names = inspection.model, set(inspection.names)
     if model is None:
         return
-    home = next((n for n in names if PurePosixPath(n).name == model.where), model.where)
+    home = next((n for n in names if base_name(n) == model.where), model.where)
     missing = [place for place in model.external if _beside(home, place) not in names]
     if missing:
         yield (
@@ -174,7 +174,7 @@ def _elsewhere(inspection: Inspection) -> Iterator[tuple[str, str, str]]:
             "documented for one .onnx file.",
             "save it with its weights inside: onnx.save(model, path, save_as_external_data=False).",
         )
-    is_there = any(PurePosixPath(name).name == "variables.index" for name in names)
+    is_there = any(base_name(name) == "variables.index" for name in names)
     if Trait.VARIABLES in model.traits and not is_there:
         yield (
             "saved-model-variables",
@@ -197,13 +197,13 @@ def _member_problems(
     inspection: Inspection, framework: str, rule: _MemberRule
 ) -> Iterator[tuple[str, str, str]]:
     """Yield code, message and fix of all that is wrong, the gravest first."""
-    names = [n for n in inspection.names if PurePosixPath(n).name not in rule.ignored]
+    names = [n for n in inspection.names if base_name(n) not in rule.ignored]
     models = [n for n in names if n.endswith(rule.models)]
     kind, holds = listed(rule.models), f"it holds {listed([*inspection.folders, *names][:5])}"
     if rule.is_alone and len(inspection.names) + len(inspection.folders) > 1:
         message = f"{framework} takes exactly one file, and folders count; {holds}."
         yield "archive-extra-file", message, "leave the model alone in the archive."
-    if framework == "TENSORFLOW" and any(PurePosixPath(n).name == "checkpoint" for n in names):
+    if framework == "TENSORFLOW" and any(base_name(n) == "checkpoint" for n in names):
         message = "TensorFlow checkpoints are not supported; there is a file named checkpoint."
         yield "archive-extra-file", message, "export a SavedModel or a frozen graph."
     if not models:
@@ -212,7 +212,7 @@ def _member_problems(
         return
     if len(models) > 1:
         message = f"Neo takes exactly one {kind} file; it holds {listed(models[:5])}."
-        beside = [n for n in models if PurePosixPath(n).name in _BESIDE_SAVED_MODEL]
+        beside = [n for n in models if base_name(n) in _BESIDE_SAVED_MODEL]
         fix = (
             f"delete {listed(beside)}: the model loads without." if beside else "leave one of them."
         )
@@ -282,7 +282,7 @@ def inspect_members(path: Path, members: Mapping[str, Path], digest: str = "") -
 
 
 def _may_be_model(name: str, members: Mapping[str, Path]) -> bool:
-    return len(members) == 1 or PurePosixPath(name).suffix in tar_reader.MODEL_SUFFIXES
+    return len(members) == 1 or name.endswith(tuple(tar_reader.MODEL_SUFFIXES))
 
 
 def _inspect_archive(path: Path) -> Inspection:
@@ -302,7 +302,7 @@ def _litter(path: Path, names: tuple[str, ...]) -> list[Finding]:
     found = [
         name
         for name in names
-        if PurePosixPath(name).name.startswith("._") or _LITTER & {*PurePosixPath(name).parts}
+        if base_name(name).startswith("._") or _LITTER & {*PurePosixPath(name).parts}
     ]
     if not found:
         return []

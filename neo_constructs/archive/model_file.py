@@ -27,6 +27,11 @@ from neo_constructs.archive.model_input import MAX_INPUTS, ModelInput
 __all__ = ["ModelFile", "ModelInput", "Trait", "recognise"]
 
 _HEAD_BYTES: Final = 4096
+_TELLING_BYTES: Final = 24
+# Of zips, of JSON, of XGBoost's binary format, of TensorFlow's graphs in text.
+_STARTS_OF_MODELS: Final = (
+    b"PK", b"{", b"binf", b"saved_model", b"meta_graphs", b"node", b"library", b"versions",
+)  # fmt: skip
 T = TypeVar("T")
 
 
@@ -123,9 +128,9 @@ def recognise(path: Path, budget: Budget | None = None) -> ModelFile | None:
         How much work it may take, with others. Default: a whole one.
     """
     budget = budget or Budget()
-    with path.open("rb") as file:
+    with path.open("rb", buffering=0) as file:
         head = file.read(_HEAD_BYTES)
-    if not head:
+    if not head or _is_other_text(head):
         return None
     for read in (_keras, _refused, _torch, _xgboost, _mxnet, _onnx, _tensorflow):
         try:
@@ -135,6 +140,14 @@ def recognise(path: Path, budget: Budget | None = None) -> ModelFile | None:
         if found:
             return found if len(found.inputs) <= MAX_INPUTS else replace(found, inputs=())
     return None
+
+
+def _is_other_text(head: bytes) -> bool:
+    """Whether a file begins as no model does: as text, but neither JSON nor a graph in text."""
+    start = head[:_TELLING_BYTES].strip()
+    return (
+        start.isascii() and start.decode().isprintable() and not start.startswith(_STARTS_OF_MODELS)
+    )
 
 
 def _keras(path: Path, head: bytes, _: Budget) -> ModelFile | None:

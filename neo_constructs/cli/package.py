@@ -65,7 +65,7 @@ def _members(
         if is_archive(path):
             raise click.UsageError(f"{str(path)!r} is an archive already: give what is in it.")
         for name, file in members_of(path).items():
-            if output.exists() and file.samefile(output):
+            if file.name == output.name and output.exists() and file.samefile(output):
                 continue  # an older archive does not go into the new one
             if prefix + name in seen:
                 raise click.UsageError(
