@@ -6,13 +6,11 @@ import asyncio
 import contextlib
 import json
 import os
-import selectors
 import shutil
 import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +19,8 @@ from typing import IO, Final
 from neo_constructs.archive.entry_point import Contract
 from neo_constructs.local import worker
 from neo_constructs.local.environment import closed_environment
-from neo_constructs.local.frames import Frame, Frames, encoded
+from neo_constructs.local.exchange import Exchange, exchange
+from neo_constructs.local.frames import Frame, encoded
 
 _FILES: Final = {
     Contract.TOOLKIT: "toolkit",
@@ -32,9 +31,8 @@ _FILES: Final = {
 }
 LOAD_SECONDS: Final = 600  # an endpoint is given minutes to answer its first ping
 ANSWER_SECONDS: Final = 60  # API reference, InvokeEndpoint: a model must respond within it
-_LOOK_SECONDS: Final = 0.2
-_OPEN_FRAME: Final = 0.5  # how long what a dead worker has written may still be on its way
-_CHUNK: Final = 1 << 16
+_ENDING_SECONDS: Final = 0.5  # how long a worker may take to end once its pipe is closed
+_NO_ANSWER: Final = "it did not answer"
 
 
 class ContainerError(RuntimeError):
@@ -149,9 +147,8 @@ class LocalContainer:
                 self.stop()
                 self._load()
             self._has_ended = True
-            frame = self._exchange(
-                encoded({"headers": dict(headers)}, body), self.answer_seconds, "it did not answer"
-            )
+            unsent = encoded({"headers": dict(headers)}, body)
+            frame = self._received(unsent, self.answer_seconds, _NO_ANSWER)
             self._has_ended = bool(frame[0]["last"])
         return Reply.of(frame)
 
@@ -163,14 +160,11 @@ class LocalContainer:
         if self._has_ended:
             return await asyncio.to_thread(self.invoke, body, headers)
         self._has_ended = True
-        exchange = _Exchange(self._process, encoded({"headers": dict(headers)}, body))
+        unsent = encoded({"headers": dict(headers)}, body)
         try:
-            frame = await exchange.done(self.answer_seconds)
-        except TimeoutError as error:
-            self.stop()
-            raise ContainerError(_late("it did not answer", self.answer_seconds)) from error
-        except EOFError as error:
-            raise ContainerError(_died(self._process)) from error
+            frame = await Exchange(self._process, unsent).done(self.answer_seconds)
+        except (TimeoutError, EOFError) as error:
+            raise self._given_up(error, self.answer_seconds, _NO_ANSWER) from error
         self._has_ended = bool(frame[0]["last"])
         return Reply.of(frame)
 
@@ -210,7 +204,7 @@ class LocalContainer:
             assert pipe  # noqa: S101 - opened above
             os.set_blocking(pipe.fileno(), False)
         try:
-            header, _ = self._exchange(b"", LOAD_SECONDS, "it did not load")
+            header, _ = self._received(b"", LOAD_SECONDS, "it did not load")
         except BaseException:
             self.stop()
             raise
@@ -218,121 +212,24 @@ class LocalContainer:
             self.stop()
             raise ContainerError(f"the container could not load: {header['error']}")
 
-    def _exchange(self, unsent: bytes, seconds: float, what: str) -> Frame:
-        """Send some bytes, and return the worker's next frame.
-
-        Its death is asked for, too: what it has started may keep its end of the pipe open.
-        """
-        sending, receiving = self._process.stdin, self._process.stdout
-        assert sending and receiving  # noqa: S101, PT018 - opened by _load
-        if sending.closed:
-            raise ContainerError("the container has died: it was stopped")
-        until, died_at, frames = time.monotonic() + seconds, float("inf"), Frames()
-        left = memoryview(unsent)
-        with selectors.DefaultSelector() as ready:
-            ready.register(receiving, selectors.EVENT_READ)
-            if left:
-                ready.register(sending, selectors.EVENT_WRITE)
-            while True:
-                events = ready.select(_LOOK_SECONDS)
-                for key, _ in events:
-                    if key.fileobj is sending:
-                        left = left[_written(sending, left) :]
-                        if not left:
-                            ready.unregister(sending)
-                    elif data := os.read(key.fd, _CHUNK):
-                        for frame in frames.feed(data):
-                            return frame
-                    else:
-                        died_at = float("-inf")
-                now = time.monotonic()
-                if self._process.poll() is not None:
-                    died_at = min(died_at, now)
-                if now > died_at + _OPEN_FRAME:
-                    raise ContainerError(_died(self._process))
-                if now > until:
-                    self.stop()
-                    raise ContainerError(_late(what, seconds))
-
-
-class _Exchange:
-    """One frame to a worker and one from it, by the running event loop."""
-
-    def __init__(self, process: subprocess.Popen[bytes], unsent: bytes) -> None:
-        assert process.stdin and process.stdout  # noqa: S101, PT018 - opened by _load
-        self._loop = asyncio.get_running_loop()
-        self._frame: asyncio.Future[Frame] = self._loop.create_future()
-        self._sending, self._receiving = process.stdin, process.stdout
-        self._frames, self._left = Frames(), memoryview(unsent)
-        self._process, self._has_died = process, False
-
-    async def done(self, seconds: float) -> Frame:
-        """Return the worker's frame.
-
-        Raises
-        ------
-        EOFError
-            If the worker has died, or closed its end.
-        TimeoutError
-            If there is none in so many seconds.
-        """
-        self._until = self._loop.time() + seconds
-        self._timer = self._loop.call_later(_LOOK_SECONDS, self._look)
-        self._loop.add_reader(self._receiving, self._read)
-        self._write()
-        if self._left:
-            self._loop.add_writer(self._sending, self._write)
+    def _received(self, unsent: bytes, seconds: float, what: str) -> Frame:
+        """Send some bytes, and return the worker's next frame."""
         try:
-            return await self._frame
-        finally:
-            self._timer.cancel()
-            self._loop.remove_reader(self._receiving)
-            self._loop.remove_writer(self._sending)
+            return exchange(self._process, unsent, seconds)
+        except (TimeoutError, EOFError) as error:
+            raise self._given_up(error, seconds, what) from error
 
-    def _look(self) -> None:
-        """End the waiting where no frame can come any more."""
-        if self._frame.done():
-            return
-        if self._has_died:
-            self._frame.set_exception(EOFError())
-        elif self._loop.time() > self._until:
-            self._frame.set_exception(TimeoutError())
-        else:
-            # What it has written may still be on its way: once more.
-            self._has_died = self._process.poll() is not None
-            self._timer = self._loop.call_later(_LOOK_SECONDS, self._look)
-
-    def _write(self) -> None:
-        self._left = self._left[_written(self._sending, self._left) :]
-        if not self._left:
-            self._loop.remove_writer(self._sending)
-
-    def _read(self) -> None:
-        data = os.read(self._receiving.fileno(), _CHUNK)
-        if self._frame.done():
-            return
-        if not data:
-            self._frame.set_exception(EOFError())
-        for frame in self._frames.feed(data):
-            self._frame.set_result(frame)
-
-
-def _late(what: str, seconds: float) -> str:
-    return f"{what} within {seconds:g} seconds"
-
-
-def _died(process: subprocess.Popen[bytes]) -> str:
-    return f"the container has died, exit code {process.wait()}"
-
-
-def _written(pipe: IO[bytes], data: memoryview) -> int:
-    """Write what a pipe takes, and return how much that is; all of it if nobody reads it."""
-    try:
-        return os.write(pipe.fileno(), data[:_CHUNK])
-    except BlockingIOError:
-        return 0
-    except OSError:
-        return len(data)  # the worker is gone: its death is seen on the other pipe
+    def _given_up(self, error: Exception, seconds: float, what: str) -> ContainerError:
+        """End a worker that does not answer, and return what is said of it."""
+        if isinstance(error, TimeoutError):
+            self.stop()
+            return ContainerError(f"{what} within {seconds:g} seconds")
+        try:
+            code = self._process.wait(_ENDING_SECONDS)
+        except subprocess.TimeoutExpired:  # it has closed its end, and runs on
+            self.stop()
+            code = self._process.returncode
+        return ContainerError(f"the container has died, exit code {code}")
 
 
 def _environment(model_dir: Path, variables: Mapping[str, str]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
 import time
@@ -212,6 +213,50 @@ def test_an_answer_that_does_not_come_is_not_waited_for(tmp_path: Path, digits: 
         with pytest.raises(ContainerError, match=r"did not answer within 0\.5 seconds"):
             ask(container, b"[1]")
         assert ask(container, b"{}").status == 400  # by a worker that was started anew
+    finally:
+        container.stop()
+
+
+ODD = """
+import os, time
+def transform_fn(model, body, content_type, accept):
+    if body == "dies":
+        os._exit(7)
+    if body == "closes":
+        os.closerange(3, 64)
+        time.sleep(60)
+    if body == "hangs":
+        time.sleep(60)
+    return str(len(body)), "text/plain"
+model_fn = len
+"""
+
+
+@pytest.mark.parametrize("by_a_loop", [False, True], ids=["blocking", "event loop"])
+def test_a_worker_that_ends_is_started_anew(tmp_path: Path, digits: Path, by_a_loop: bool) -> None:
+    (tmp_path / "model" / "code").mkdir(parents=True)
+    script = tmp_path / "model" / "code" / "inference.py"
+    script.write_text(ODD)
+    container = LocalContainer(
+        tmp_path / "model", script, contract=Contract.TOOLKIT, environment={}, answer_seconds=2
+    )
+
+    def send(body: bytes) -> Reply:
+        headers = {"Content-Type": "application/json"}
+        if by_a_loop:
+            return asyncio.run(container.answer(body, headers))
+        return container.invoke(body, headers)
+
+    try:
+        for body, says in (
+            (b"dies", "exit code 7"),
+            (b"closes", "exit code -9"),
+            (b"hangs", "did not answer within 2 seconds"),
+        ):
+            with pytest.raises(ContainerError, match=says):
+                send(body)
+            # Larger than a pipe, in both directions of the frame.
+            assert send(b"x" * 3_000_000).body == b"3000000"
     finally:
         container.stop()
 
