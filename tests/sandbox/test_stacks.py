@@ -222,7 +222,7 @@ def test_a_script_goes_into_the_served_archive(account: Account, tmp_path: Path)
     """Create, edit the script, roll back, destroy: PyTorch's containers read code/ there."""
     first = account.synthesize(served(tmp_path, 1))
     assert account.create("Served", first) == "CREATE_COMPLETE", account.said("Served")
-    inside = "code neo-sandbox.json traced.pth [1]"
+    inside = "code traced.pth [1]"
     assert invoked(account, "Served") == f"1 {inside}"
     jobs = jobs_of(account, "Served")
 

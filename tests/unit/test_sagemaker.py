@@ -15,10 +15,12 @@ from typing import Any
 
 import pytest
 
+from neo_constructs.sandbox.sagemaker.compilation import _with_note
 from neo_constructs.sandbox.sagemaker.faults import ApiError
 from neo_constructs.sandbox.sagemaker.platform import AssumedRole, split_uri
 from neo_constructs.sandbox.sagemaker.resources import RESOURCE_TYPES
 from neo_constructs.sandbox.sagemaker.service import SageMaker
+from tests.lifecycle.events import archive
 
 Json = dict[str, Any]
 ACCOUNT = "123456789012"
@@ -442,3 +444,11 @@ def test_a_request_of_the_wrong_shape_is_a_validation_error(
 def test_a_large_value_is_not_repeated(service: SageMaker) -> None:
     said = fails(service, "CreateModel", model("x" * 100_000))
     assert len(said) < 3_000
+
+
+def test_an_artifact_has_the_members_of_its_model_and_says_that_nothing_was_compiled() -> None:
+    """XGBoost's container, for one, takes exactly one file."""
+    made = _with_note(archive({"model.json": b"{}"}), "ml_c5")
+    with tarfile.open(fileobj=io.BytesIO(made)) as tar:
+        assert tar.getnames() == ["model.json"]
+        assert tar.pax_headers == {"comment": "emulated for ml_c5: nothing was compiled"}

@@ -6,7 +6,6 @@ import contextlib
 import gzip
 import hashlib
 import io
-import json
 import tarfile
 import threading
 import time
@@ -16,7 +15,7 @@ from typing import Any, Final, TypeAlias
 
 from botocore.exceptions import ClientError
 
-from neo_constructs.archive.tar_member import open_tar
+from neo_constructs.archive.tar_member import members_in, open_tar
 from neo_constructs.catalog.framework import Framework
 from neo_constructs.catalog.images import image_uri
 from neo_constructs.catalog.target import TargetDevice
@@ -34,7 +33,6 @@ from neo_constructs.sandbox.sagemaker.telemetry import (
 Parameters: TypeAlias = Mapping[str, Any]
 Job: TypeAlias = dict[str, Any]
 
-NOTE_NAME: Final = "neo-sandbox.json"
 SUFFIX: Final = ".tar.gz"
 _RUNNING: Final = frozenset({"STARTING", "INPROGRESS"})
 _TERMINAL: Final = frozenset({"COMPLETED", "FAILED", "STOPPED"})
@@ -202,7 +200,7 @@ class CompilationJobs:
             raise _JobFailed(f"{head} Unable to read {uri}: {error}") from error
         try:
             with gzip.GzipFile(fileobj=io.BytesIO(data)) as plain, open_tar(plain) as tar:
-                names = [member.name for member in tar if member.isfile()]
+                names = [member.name for member in members_in(tar) if member.isfile()]
         except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
             raise _JobFailed(
                 f"{head} Unable to untar input model. Please confirm the model is a tar.gz file."
@@ -286,19 +284,20 @@ def _target(job: Job) -> str:
 
 
 def _with_note(data: bytes, target: str) -> bytes:
-    """Return the archive with a note that says what it is."""
-    note = json.dumps({"emulated": True, "target": target, "note": "nothing was compiled"})
+    """Return the archive with a note that says what it is.
+
+    The note is a comment of the archive, and no member: some containers take exactly one file.
+    """
+    note = {"comment": f"emulated for {target}: nothing was compiled"}
     out = io.BytesIO()
     with (
         gzip.GzipFile(fileobj=io.BytesIO(data)) as plain,
         open_tar(plain) as source,
-        tarfile.open(fileobj=out, mode="w:gz", compresslevel=1) as made,
+        gzip.GzipFile(fileobj=out, mode="wb", compresslevel=1) as packed,
+        tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT, pax_headers=note) as made,
     ):
-        for member in source:
+        for member in members_in(source):
             made.addfile(member, source.extractfile(member) if member.isfile() else None)
-        info = tarfile.TarInfo(NOTE_NAME)
-        info.size = len(note)
-        made.addfile(info, io.BytesIO(note.encode()))
     return out.getvalue()
 
 
