@@ -56,6 +56,31 @@ def contract_for(framework: Framework, target: TargetDevice) -> Contract:
     return Contract.DLR if framework.name in {"ONNX", "KERAS"} else Contract.TOOLKIT
 
 
+def contract_of(path: Path) -> Contract:
+    """Return the contract that a script seems to be written for, by the names that it defines.
+
+    Where it says nothing, and where it cannot be read, that is the one of SageMaker's toolkits.
+
+    Parameters
+    ----------
+    path
+        The script, or the folder with one called inference.py.
+    """
+    try:
+        script = path / ENTRY_POINT if path.is_dir() else path
+        if script.stat().st_size > MAX_SOURCE_BYTES:
+            return Contract.TOOLKIT
+        defined = names_of(ast.parse(script.read_bytes()))
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
+        return Contract.TOOLKIT
+    if defined & set(handlers.TOOLKIT):
+        return Contract.TOOLKIT
+    if defined & set(handlers.DLR):
+        return Contract.DLR
+    is_tensorflow = defined & {*handlers.TENSORFLOW, "handler"}
+    return Contract.TENSORFLOW if is_tensorflow else Contract.TOOLKIT
+
+
 def check_code(path: Path, entry_point: str, contract: Contract) -> list[Finding]:
     """Say what is wrong with a script and what lies beside it.
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from neo_constructs.archive import declared
 from neo_constructs.archive.check_model import check_model
-from neo_constructs.archive.entry_point import ENTRY_POINT, Contract, check_code, contract_for
+from neo_constructs.archive.entry_point import ENTRY_POINT, check_code, contract_for, contract_of
 from neo_constructs.archive.inspection import Inspection, check_members, inspect, inspect_members
 from neo_constructs.archive.model_file import ModelFile
 from neo_constructs.archive.payload import check_payloads
@@ -61,7 +61,8 @@ def validate(
     data_input_config
         Default: the model's file says it, where it can.
     code
-        The folder with the script, or the script.
+        The folder with the script, or the script. Without a model and a framework, its own
+        functions say which container it is for.
     payload
         A sample payload archive.
 
@@ -151,7 +152,7 @@ def _check_inputs(
 
 
 def _check_code(code: Path, framework: Framework | None, target: TargetDevice) -> list[Finding]:
-    contract = contract_for(framework, target) if framework else Contract.TOOLKIT
+    contract = contract_for(framework, target) if framework else contract_of(code)
     return check_code(code, ENTRY_POINT, contract)
 
 

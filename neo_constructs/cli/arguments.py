@@ -27,6 +27,8 @@ def say(text: str, *, err: bool = False) -> None:
     """Print text, whatever is in it: names of files may hold bytes that no terminal should see."""
     try:
         click.echo(_plain(text), err=err)
+    except BrokenPipeError:  # the reader has seen enough, as in ``| head -1``
+        os._exit(0)
     except OSError as error:  # a full disk, a terminal that is gone
         with contextlib.suppress(OSError):
             click.echo(f"The output cannot be written: {error}.", err=True)
@@ -77,10 +79,18 @@ def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def parse_all(*given: tuple[str | None, Callable[[str], Any]]) -> list[Any]:
+def parse_all(
+    *given: tuple[str | None, Callable[[str], Any]],
+    refuse: Callable[[ValidationError], NoReturn] | None = None,
+) -> list[Any]:
     """Return parsed arguments, None for those not given; exit with 2 if one says nothing.
 
-    All that say nothing are named together.
+    Parameters
+    ----------
+    given
+        Texts and what parses them. All that say nothing are named together.
+    refuse
+        Says what is wrong. Default: as text.
     """
     parsed, unusable = [], list[Finding]()
     for text, parse in given:
@@ -88,6 +98,8 @@ def parse_all(*given: tuple[str | None, Callable[[str], Any]]) -> list[Any]:
             parsed.append(None if text is None else parse(text))
         except ValidationError as error:
             unusable += error.findings
+    if unusable and refuse:
+        refuse(ValidationError(unusable))
     if unusable:
         fail(str(ValidationError(unusable)))
     return parsed

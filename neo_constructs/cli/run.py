@@ -47,6 +47,9 @@ _CONTAINERS = {
 _OF_THE_TOOLKIT = frozenset({Contract.TOOLKIT, Contract.MXNET})
 # Their server starts with a model that it could not load, too.
 _OF_MULTI_MODEL_SERVER = frozenset({Contract.DLR, Contract.NONE, Contract.MXNET})
+_FRAMEWORK = re.compile(
+    r"No module named '(torch|torchvision|mxnet|tensorflow|keras|xgboost|onnxruntime)[.']"
+)
 CUSTOM_ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110, token
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
@@ -266,6 +269,10 @@ def _shown(reply: Reply) -> str:
 def _require_all(path: Path, code: Path | None, payloads: tuple[Path, ...], python: str) -> None:
     """Exit with 2 at what is not there, all of it together."""
     missing = []
+    if code and code.name.endswith((".tar.gz", ".tgz")):
+        missing.append(
+            f"{str(code)!r} is an archive: give the script, or the folder it was made of."
+        )
     for each in (path, *([code] if code else []), *payloads):
         try:
             each.stat()
@@ -323,5 +330,8 @@ def _hint(error: str, contract: Contract, *, script_is_given: bool) -> None:
         for text in ("torch.neo", "attribute 'neo'", "neopytorch", "neomx", "compiled")
     ):
         say("Only Neo's containers have that: --stand-in makes it here.", err=True)
+    missing = _FRAMEWORK.search(error)
+    if missing:
+        say(f"Name an interpreter that has it: --python /path/to/python ({missing[1]}).", err=True)
     if "No module named 'inference'" in error and not script_is_given:
         say("This container needs a script: give --code.", err=True)

@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -16,7 +16,7 @@ from neo_constructs.archive.validation import validate as check
 from neo_constructs.catalog.target import TargetDevice
 from neo_constructs.cli.arguments import any_version, parse_all, say, say_all, shown
 from neo_constructs.cli.arguments import data_input_config as parse_shapes
-from neo_constructs.errors import errors_among
+from neo_constructs.errors import ValidationError, errors_among
 from neo_constructs.findings import shortened
 
 MAX_SHOWN = 4_000  # bytes of inputs, and of findings
@@ -61,16 +61,24 @@ def validate(
         (framework, any_version),
         (target, TargetDevice.parse),
         (data_input_config, parse_shapes),
+        refuse=_refuse_as_json if is_json else None,
     )
     found = check(
         path, framework=parsed, target=device, data_input_config=shapes, code=code, payload=payload
     )
     if is_json:
-        click.echo(json.dumps(as_json(found)))
+        say(json.dumps(as_json(found)))
     else:
         _print(found)
     errors = {finding.code for finding in errors_among(found.findings)}
     sys.exit(2 if errors & UNREADABLE else int(bool(errors)))
+
+
+def _refuse_as_json(error: ValidationError) -> NoReturn:
+    """Print what is wrong with the arguments, in the form of ``--json``."""
+    nothing = Validation(framework=None, model=None, findings=tuple(error.findings))
+    say(json.dumps(as_json(nothing)))
+    sys.exit(2)
 
 
 def as_json(found: Validation) -> dict[str, Any]:

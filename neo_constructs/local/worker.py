@@ -42,7 +42,8 @@ def main() -> None:
             _container("stand_in").prepare(Path(model_dir), given.get("shapes"))
         handle = _container(contract).load(Path(model_dir), Path(script), given)
     except BaseException as error:
-        traceback.print_exc()
+        if not isinstance(error, ModuleNotFoundError):  # which says all in its one line
+            traceback.print_exc()
         _write(replies, {"error": f"{type(error).__name__}: {_text(error)}"}, b"")
         return
     _write(replies, {"ready": True}, b"")

@@ -94,6 +94,9 @@ def test_the_content_type_is_what_one_says(tmp_path: Path) -> None:
         ((DIGITS / "digits.onnx", "--framework", "onyx"), 2, "Did you mean 'onnx'"),
         ((DIGITS / "digits.onnx", "--code", "nowhere"), 2, "no file or folder at 'nowhere'"),
         ((DIGITS / "digits.onnx",), 1, "No module named 'inference'"),
+        ((MODELS / "frozen.pb",), 1, "frozen.pb is a frozen graph"),
+        ((MODELS / "xgboost.json",), 1, "--python /path/to/python (xgboost)"),
+        ((DIGITS / "digits.onnx", "--code", DIGITS / "a.tar.gz"), 2, "is an archive: give the"),
         ((DIGITS / "digits.onnx", "--python", "no-such-python"), 2, "no program 'no-such-python'"),
         (
             (DIGITS / "digits.onnx", "--code", DIGITS / "code", "--payload", "nothing.json"),
@@ -108,6 +111,7 @@ def test_what_cannot_be_run_is_said(
     result = run("run", *arguments)
     assert result.exit_code == code
     assert says in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 def test_tensorflows_handlers_with_a_recorded_response(tmp_path: Path) -> None:

@@ -81,6 +81,31 @@ def test_json_is_one_object_and_nothing_else() -> None:
     assert json.loads(missing.stdout)["model"] is None
 
 
+def test_json_is_json_of_wrong_arguments_too() -> None:
+    result = run("validate", MODELS / "traced.pth", "--framework", "onyx", "--json")
+    assert result.exit_code == 2
+    found = json.loads(result.stdout)
+    assert found["model"] is None
+    assert [f["code"] for f in found["findings"]] == ["framework-unknown"]
+
+
+@pytest.mark.parametrize("code", ["code", "code/inference.py"])
+def test_a_script_alone_is_judged_by_what_it_defines(code: str) -> None:
+    """A good script for ONNX models lacks nothing of the toolkits'."""
+    result = run("validate", "--code", DIGITS / code)
+    assert result.output == "0 errors, 0 warnings\n"
+
+
+def test_a_reader_that_has_seen_enough_is_no_fault(tmp_path: Path) -> None:
+    command = "from neo_constructs.cli.main import neo; neo()"
+    arguments = [sys.executable, "-c", command, "validate", str(MODELS / "newer-pair.pth")]
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(arguments, stdout=writing, stderr=subprocess.PIPE, check=False)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
 def test_the_command_needs_no_cdk() -> None:
     """It starts in a moment: neither the CDK nor boto3 is loaded."""
     script = (
