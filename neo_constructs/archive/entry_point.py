@@ -37,6 +37,7 @@ class Contract(Enum):
 
 
 ENTRY_POINT = "inference.py"
+_FILE_NAME = re.compile(r"[^/\\\x00-\x1f]+\.py")
 REQUIRED = {Contract.DLR: ("neo_preprocess", "neo_postprocess")}
 
 
@@ -93,6 +94,8 @@ def check_code(path: Path, entry_point: str, contract: Contract) -> list[Finding
     contract
         The container's.
     """
+    if path.suffix != ".py" and (wrong := check_name(entry_point, contract, str(path))):
+        return wrong
     try:
         if not path.exists():
             return check_script(path / entry_point, contract)
@@ -214,6 +217,15 @@ def check_name(entry_point: str, contract: Contract, where: str) -> list[Finding
                 where=where,
                 message="This container has a handler of its own and takes no script.",
                 fix="leave it out.",
+            )
+        ]
+    if not _FILE_NAME.fullmatch(entry_point):
+        return [
+            Finding(
+                code="script-name",
+                where=where,
+                message=f"{entry_point!r} is no name of a script in the folder.",
+                fix="name a .py file at the top of the folder, such as inference.py.",
             )
         ]
     if contract is not Contract.TENSORFLOW or entry_point == ENTRY_POINT:

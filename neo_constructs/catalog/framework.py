@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from neo_constructs.catalog.tables import documented
@@ -117,7 +118,7 @@ class Framework:
                     code="framework-version-missing",
                     where=where,
                     message=f"{text!r} says no version. Allowed: {listed(versions)}.",
-                    fix=f"write it as '{name.lower()}:{versions[-1]}', "
+                    fix=f"write it as '{name.lower()}:{_newest(by_processor)}', "
                     "with the version the model was saved in.",
                 )
             ]
@@ -131,3 +132,9 @@ class Framework:
 
     def __str__(self) -> str:
         return f"{self.name} {self.version}" if self.version else self.name
+
+
+def _newest(by_processor: Mapping[str, Sequence[str]]) -> str:
+    """Return the newest version that CPUs have, or whatever there is."""
+    versions = by_processor.get("cpu") or next(iter(by_processor.values()))
+    return max(versions, key=lambda version: [int(part) for part in version.split(".")])

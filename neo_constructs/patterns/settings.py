@@ -13,6 +13,7 @@ from typing import Any, Final, TypeAlias
 
 from neo_constructs.catalog.compiler_options import CompilerOptions
 from neo_constructs.catalog.framework import Framework
+from neo_constructs.catalog.tags import check_tags
 from neo_constructs.catalog.target import TargetDevice
 from neo_constructs.errors import ValidationError, raise_errors
 from neo_constructs.findings import Finding, listed, parse_json, suggestion
@@ -21,13 +22,31 @@ from neo_constructs.typed import typed
 CONTEXT_KEY: Final = "neo"
 _ENDPOINT_NAME = re.compile(r"[a-z][a-z0-9-]{0,40}")
 _TAKEN = frozenset({"NeoJobEngine", "NeoArtifactBucket", "NeoImageAccounts"})
+_S3_URI = re.compile(r"s3://[^/]+/.+")
+_SCRIPT = re.compile(r"[^/\\\x00-\x1f]+\.py")
+# Source: IAM API reference, PolicyName and the ARN of a policy.
+_POLICY = re.compile(r"[\w+=,.@-]{1,128}|arn:aws[\w-]*:iam::(\d{12}|aws):policy/[\w+=,.@/-]{1,512}")
+# Source: SageMaker API reference, ContainerDefinition.Image; a registry's host comes first.
+_IMAGE = re.compile(r"[\w-]+(\.[\w-]+)+(:\d+)?/[\w./-]+([:@][\w.:-]+)?")
 _STACK_NAME = re.compile(r"[a-zA-Z][-a-zA-Z0-9]{0,127}")  # AWS CloudFormation API reference
 
 Reader: TypeAlias = Callable[[Any], Any]
 
 
 class _Wrong(Exception):
-    """A value that is not allowed; the text says what is."""
+    """A value that is not allowed.
+
+    Parameters
+    ----------
+    message
+        What is wrong, or what is allowed.
+    fix
+        What to do. Default: read the page.
+    """
+
+    def __init__(self, message: str, fix: str = "") -> None:
+        super().__init__(message)
+        self.message, self.fix = message, fix
 
 
 def _setting(read: Reader, unchecked: Reader | None = None, **default: Any) -> Any:
@@ -76,9 +95,29 @@ def _parsed(parse: Callable[[str], Any]) -> Reader:
             return parse(_text(value))
         except ValidationError as error:
             finding = error.findings[0]
-            raise _Wrong(f"{finding.message} {finding.fix}".strip()) from error
+            raise _Wrong(finding.message, finding.fix) from error
 
     return read
+
+
+def _place(value: object) -> str:
+    """Read a path or an S3 URI."""
+    text = _text(value)
+    if text.startswith(("http://", "https://")):
+        raise _Wrong(
+            "Allowed: a path, or s3://bucket/key.",
+            "copy the object's S3 URI from the console, not its URL.",
+        )
+    if text.startswith("s3:") and not _S3_URI.fullmatch(text):
+        raise _Wrong("Allowed: a path, or s3://bucket/key.", "name the object, not its bucket.")
+    return text
+
+
+def _tags(value: object) -> dict[str, str]:
+    tags = _texts(value)
+    if found := check_tags(tags):
+        raise _Wrong(" ".join(f.message for f in found), found[0].fix)
+    return tags
 
 
 def _shapes(value: object) -> object:
@@ -105,8 +144,11 @@ def _json(value: str) -> object:
 def _options(value: object) -> CompilerOptions:
     if not isinstance(value, str | dict) or not value:
         raise _Wrong('Allowed: text, or an object such as {"dtype": "int64"}.')
-    if isinstance(value, dict) and set(value) == {"dtype"}:
-        return CompilerOptions.pytorch(dtype=str(value["dtype"]))
+    decoded: object = value
+    if isinstance(value, str) and value.lstrip().startswith("{"):  # -c gives text
+        decoded = _json(value)
+    if isinstance(decoded, dict) and set(decoded) == {"dtype"}:
+        return CompilerOptions.pytorch(dtype=str(decoded["dtype"]))
     return CompilerOptions.of(value)
 
 
@@ -129,7 +171,7 @@ class EndpointSettings:
     name: str = _setting(
         _matching(_ENDPOINT_NAME, "small letters, digits and hyphens, a letter first, up to 41")
     )
-    model_data: str = _setting(_text)
+    model_data: str = _setting(_place)
     target: TargetDevice = _setting(_parsed(TargetDevice.parse), _parsed(TargetDevice.of))
     instance_type: str = _setting(_text)
     framework: Framework | None = _setting(
@@ -137,9 +179,17 @@ class EndpointSettings:
     )
     data_input_config: Any = _setting(_shapes, default=None)
     compiler_options: CompilerOptions | None = _setting(_options, default=None)
-    inference_code: str | None = _setting(_text, default=None)
-    entry_point: str = _setting(_text, default="inference.py")
-    image: str | None = _setting(_text, default=None)
+    inference_code: str | None = _setting(_place, default=None)
+    entry_point: str = _setting(
+        _matching(_SCRIPT, "the name of a .py file in the folder, without the folder"),
+        default="inference.py",
+    )
+    image: str | None = _setting(
+        _matching(
+            _IMAGE, "a registry's URI, such as 123456789012.dkr.ecr.<region>.amazonaws.com/a:1"
+        ),
+        default=None,
+    )
     initial_instance_count: int = _setting(_whole_number(1, 1000), default=1)
     endpoint_name: str | None = _setting(_text, default=None)
     max_runtime_minutes: int = _setting(_whole_number(1, 45), default=15)
@@ -168,8 +218,11 @@ class Settings:
         _matching(_STACK_NAME, "letters, digits and hyphens, a letter first, up to 128"),
         default="CompiledEndpointStack",
     )
-    tags: Mapping[str, str] = _setting(_texts, default_factory=dict)
-    permissions_boundary: str | None = _setting(_text, default=None)
+    tags: Mapping[str, str] = _setting(_tags, default_factory=dict)
+    permissions_boundary: str | None = _setting(
+        _matching(_POLICY, "a policy's name, or its ARN arn:aws:iam::<account>:policy/<name>"),
+        default=None,
+    )
 
     @classmethod
     @typed
@@ -226,7 +279,10 @@ def _apply_overrides(values: dict[str, Any], context: Mapping[str, Any]) -> list
     }
     findings = []
     for path, value in context.items():
-        if not path.startswith(f"{CONTEXT_KEY}."):
+        head, dot, _ = path.partition(".")
+        if not dot or head != CONTEXT_KEY:
+            if dot and (head in endpoints or head.lower() == CONTEXT_KEY):
+                findings.append(_misspelt(path, head in endpoints))
             continue
         owner, _, key = path.removeprefix(f"{CONTEXT_KEY}.").rpartition(".")
         holder = endpoints.get(owner) if owner else values
@@ -240,6 +296,17 @@ def _apply_overrides(values: dict[str, Any], context: Mapping[str, Any]) -> list
         else:
             holder[key] = value
     return findings
+
+
+def _misspelt(path: str, is_endpoint: bool) -> Finding:
+    """Return what is said of a key of the context that was surely meant for these settings."""
+    right = f"{CONTEXT_KEY}.{path}" if is_endpoint else CONTEXT_KEY + path[len(CONTEXT_KEY) :]
+    return Finding(
+        code="setting-unknown",
+        where=path,
+        message=f"A key of the context must start with {CONTEXT_KEY!r} and a dot to count.",
+        fix=f"write -c {right}=...",
+    )
 
 
 def _as_list(value: object) -> list[Any]:
@@ -265,7 +332,8 @@ def _read(kind: type[Any], values: object, place: str, findings: list[Finding]) 
             try:
                 read[name] = setting.metadata[reader](values[name])
             except _Wrong as wrong:
-                findings.append(_wrong_value(f"{place}.{name}", values[name], str(wrong)))
+                at = f"{place}.{name}"
+                findings.append(_wrong_value(at, values[name], wrong.message, wrong.fix))
         elif setting.default is MISSING and setting.default_factory is MISSING:
             findings.append(
                 Finding(
@@ -315,12 +383,13 @@ def _unknown(path: str, message: str, name: str, known: list[str]) -> Finding:
     )
 
 
-def _wrong_value(path: str, value: object, message: str) -> Finding:
+def _wrong_value(path: str, value: object, message: str, fix: str = "") -> Finding:
     text = repr(value)
     shown = text if len(text) <= 80 else f"{text[:77]}..."
     return Finding(
         code="setting-value",
         where=path,
-        message=f"{shown} is given. {message}",
-        fix="docs/settings.md says what it means.",
+        # What says the value already need not be told it again.
+        message=message if shown in message else f"{shown} is given. {message}",
+        fix=fix or "docs/settings.md says what it means.",
     )
