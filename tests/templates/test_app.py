@@ -6,9 +6,11 @@ import json
 import os
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 from typing import Any
 
+import aws_cdk
 import pytest
 
 from tests.templates.stacks import HASH
@@ -158,3 +160,15 @@ def test_a_wheel_installed_elsewhere_synthesizes_the_same(project: Path, tmp_pat
     assert there.stdout.strip().startswith(str(tmp_path / "site"))
     assert contents(tmp_path / "here") == contents(elsewhere / "out")
     assert HASH.search(contents(elsewhere / "out")["Minimal.assets.json"])
+
+
+def test_every_recommended_flag_is_set(project: Path) -> None:
+    """Else the CDK says at each synth that flags are not configured."""
+    (bundle,) = Path(aws_cdk.__file__).parent.glob("_jsii/aws-cdk-lib@*.jsii.tgz")
+    with tarfile.open(bundle) as packed:
+        file = packed.extractfile("package/recommended-feature-flags.json")
+        assert file
+        recommended = json.load(file)
+    context = json.loads((project / "cdk.json").read_text())["context"]
+    assert {key: context.get(key) for key in recommended} == recommended
+    assert list(context)[0] == "neo", "what a deployer edits comes first"
