@@ -101,14 +101,14 @@ constraints: check-python
 	$(VENV).new/bin/python -m pip freeze --exclude-editable > constraints.txt
 	rm -rf $(VENV).new
 
-$(VENV)/.demo: requirements.txt constraints.txt pyproject.toml | check-python
+$(VENV)/.demo: examples/digits/requirements.txt constraints.txt pyproject.toml | check-python
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing into $(VENV) (a minute or two, once)"
-	@python -m pip install -q --disable-pip-version-check -r requirements.txt
+	@python -m pip install -q --disable-pip-version-check -r $<
 	@touch $@
 
-$(VENV)/.test: $(VENV)/.demo
-	@python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
+$(VENV)/.test: $(VENV)/.demo requirements.txt
+	@python -m pip install -q --disable-pip-version-check -r requirements.txt -e '.[dev]'
 	@touch $@
 
 check-python:

@@ -77,7 +77,8 @@ def packed_once(digest: str, members: Mapping[str, Path], name: str) -> Path:
     archive = cache_folder("packed") / digest / name
     note = cache_folder("notes") / f"{digest}-{name}.json"
     if _state(archive) and _noted(note) == _state(archive):
-        os.utime(note)  # when it was used last
+        with contextlib.suppress(OSError):  # a cache that is read only
+            os.utime(note)  # when it was used last
         return archive
     if pack(members, archive) != digest:
         archive.unlink(missing_ok=True)
@@ -109,12 +110,20 @@ def _tidy(*, keep: Path) -> None:
     for used, size, archive, note in sorted(archives):
         if left <= 0 or used > time.time() - _IN_USE_SECONDS:
             return
-        if archive != keep:
+        if archive != keep and not _used_since(note, used):
             with contextlib.suppress(OSError):
                 archive.unlink(missing_ok=True)
                 archive.parent.rmdir()
             note.unlink(missing_ok=True)
             left -= size
+
+
+def _used_since(note: Path, used: float) -> bool:
+    """Whether another synth has used an archive in the meantime."""
+    try:
+        return note.stat().st_mtime > used
+    except OSError:
+        return False
 
 
 def _noted(note: Path) -> object:

@@ -202,7 +202,13 @@ def _problems(source: bytes, script: Path, contract: Contract) -> Iterator[handl
     else:
         yield from _check_required(contract, defined)
         yield from handlers.check_dlr(tree)
-    yield from advise(tree, source, script, is_dlr=contract is Contract.DLR)
+    yield from advise(
+        tree,
+        source,
+        script,
+        is_dlr=contract is Contract.DLR,
+        is_module=contract is not Contract.TENSORFLOW,
+    )
 
 
 def check_name(entry_point: str, contract: Contract, where: str) -> list[Finding]:

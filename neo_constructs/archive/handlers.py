@@ -118,7 +118,7 @@ def check_tensorflow(tree: ast.Module, defined: set[str]) -> Iterator[Problem]:
     plain, constants = _plain_functions(tree), constants_of(tree)
     both = {"handler": ("data", "context"), **TENSORFLOW}
     yield from _not_callable(constants, both)
-    if "handler" in _assigned(tree) and "handler" not in constants:
+    if "handler" in _assigned(tree) - deleted_of(tree) - set(constants):
         yield Problem(
             "script-handler-name",
             "The container takes whatever is called handler for the service's one function.",
@@ -192,11 +192,14 @@ def _decodes(call: ast.Call, payload: str) -> bool:
         return False
     if call.func.attr == "decode":
         return _is_name(call.func.value, payload)
-    return (
-        call.func.attr == "loads"
-        and bool(call.args)
-        and any(_is_name(node, payload) for node in ast.walk(call.args[0]))
-    )
+    return call.func.attr == "loads" and bool(call.args) and _is_payload(call.args[0], payload)
+
+
+def _is_payload(value: ast.expr, payload: str) -> bool:
+    """Whether an expression is the payload itself, or decoded."""
+    if isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute):
+        return value.func.attr == "decode" and _is_name(value.func.value, payload)
+    return _is_name(value, payload)
 
 
 def _is_name(node: ast.AST, name: str) -> bool:
@@ -231,13 +234,23 @@ def constants_of(tree: ast.Module) -> dict[str, ast.expr]:
     """Return the names that are surely plain values when the container looks."""
     found: dict[str, ast.expr] = {}
     for statement in tree.body:
-        value = getattr(statement, "value", None)
-        is_plain = isinstance(statement, ast.Assign | ast.AnnAssign) and isinstance(value, _VALUES)
         for name in _stored(statement):
             found.pop(name, None)
-            if is_plain and isinstance(value, ast.expr):
-                found[name] = value
-    return {} if is_dynamic(tree) else found
+        if isinstance(statement, ast.ImportFrom) and any(a.name == "*" for a in statement.names):
+            found.clear()
+        if isinstance(statement, ast.Assign):
+            targets, value = statement.targets, statement.value
+        elif isinstance(statement, ast.AnnAssign) and statement.value:
+            targets, value = [statement.target], statement.value
+        else:
+            continue
+        if isinstance(value, _VALUES):
+            # Not one of several that are assigned at once.
+            found.update({t.id: value for t in targets if isinstance(t, ast.Name)})
+    globals_ = (node for node in ast.walk(tree) if isinstance(node, ast.Global))
+    bound_elsewhere = {name for node in globals_ for name in node.names}
+    kept = {name: value for name, value in found.items() if name not in bound_elsewhere}
+    return {} if is_dynamic(tree) else kept
 
 
 _VALUES: Final = (ast.Constant, ast.JoinedStr, ast.List, ast.Dict, ast.Set, ast.Tuple)

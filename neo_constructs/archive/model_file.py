@@ -21,7 +21,7 @@ from neo_constructs.archive import (
     torch_file,
     wire,
 )
-from neo_constructs.archive.budget import Budget
+from neo_constructs.archive.budget import Budget, TooMuch
 from neo_constructs.archive.model_input import MAX_INPUTS, ModelInput
 
 __all__ = ["ModelFile", "ModelInput", "Trait", "recognise"]
@@ -126,6 +126,11 @@ def recognise(path: Path, budget: Budget | None = None) -> ModelFile | None:
         The file. It is mapped, not read: its size does not matter.
     budget
         How much work it may take, with others. Default: a whole one.
+
+    Raises
+    ------
+    TooMuch
+        If it asks for more.
     """
     budget = budget or Budget()
     with path.open("rb", buffering=0) as file:
@@ -135,6 +140,8 @@ def recognise(path: Path, budget: Budget | None = None) -> ModelFile | None:
     for read in (_keras, _refused, _torch, _xgboost, _mxnet, _onnx, _tensorflow):
         try:
             found = read(path, head, budget)
+        except TooMuch:
+            raise
         except Exception:  # noqa: S112 - whatever is in a file, it is not what it looked like
             continue
         if found:

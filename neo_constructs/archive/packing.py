@@ -23,7 +23,9 @@ _BLOCK: Final = 1 << 20
 _NAMED: Final = 5
 _USTAR_BYTES: Final = 8**11  # from here on a size does not fit its field
 _PARTIAL: Final = ".neo-partial"
-_EXCLUDED_NAMES: Final = frozenset({"__pycache__", ".DS_Store", ".git", ".ipynb_checkpoints"})
+_EXCLUDED_NAMES: Final = frozenset(
+    {"__pycache__", ".DS_Store", "Icon\r", ".git", ".ipynb_checkpoints"}
+)
 
 
 def members_of(path: Path) -> Mapping[str, Path]:
@@ -201,7 +203,8 @@ def _copied(file: Path, size: int, out: _Gathered, progress: Callable[[int], Non
         after = os.fstat(stream.fileno())
     if left:
         raise OSError(f"{file} has become shorter while it was packed")
-    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+    same = (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns)
+    if before.st_size != size or not same:
         raise OSError(f"{file} has changed while it was packed")
     out.write(bytes(-size % tarfile.BLOCKSIZE))
     return hashed.hexdigest()

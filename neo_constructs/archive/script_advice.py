@@ -58,7 +58,12 @@ _RETURNS_TYPE: Final = ("transform_fn", "output_fn")  # in a tuple, if any
 
 
 def advise(
-    tree: ast.Module, source: bytes, script: Path, *, is_dlr: bool = False
+    tree: ast.Module,
+    source: bytes,
+    script: Path,
+    *,
+    is_dlr: bool = False,
+    is_module: bool = True,
 ) -> Iterator[Problem]:
     """Say what to look at.
 
@@ -71,9 +76,11 @@ def advise(
     is_dlr
         Whether it is for the containers of ONNX and Keras models: these take the script alone, and
         install nothing.
+    is_module
+        Whether others can import the script as the container has: TensorFlow's runs its file alone.
     """
     yield from _newer_syntax(source)
-    yield from _imports(tree, script, is_dlr=is_dlr)
+    yield from _imports(tree, script, is_dlr=is_dlr, is_module=is_module)
     yield from _torch_load(tree)
     yield from _returns(tree)
 
@@ -100,7 +107,7 @@ def _parses(source: bytes, version: tuple[int, int]) -> bool:
     return True
 
 
-def _imports(tree: ast.Module, script: Path, *, is_dlr: bool) -> Iterator[Problem]:
+def _imports(tree: ast.Module, script: Path, *, is_dlr: bool, is_module: bool) -> Iterator[Problem]:
     """Look one step far: at the packages' names, and at modules beside the script.
 
     What stands in a ``try`` or on a condition is left to the script.
@@ -115,7 +122,8 @@ def _imports(tree: ast.Module, script: Path, *, is_dlr: bool) -> Iterator[Proble
             "package.",
             "import it without the dots: the script's folder is on the path.",
         )
-    yield from _of_helpers(tree, script)
+    said = _of_helpers(tree, script)
+    yield from (p for p in said if is_module or p.code != "script-import-circle")
     required = set[str]() if is_dlr else _required(folder)
     if required is None or _installs_by_itself(tree):
         return

@@ -27,6 +27,7 @@ MAX_GLOBAL_HEADERS: Final = 8
 MAX_EXPANSION: Final = 4
 MIN_EXPANSION_BYTES: Final = 4 << 30
 _CHUNK: Final = 1 << 16
+_MACOS_ICON: Final = "Icon\r"  # what the Finder writes into folders
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 # Of as many digits there is no number; before Python 3.11.10 they take tarfile for ever.
 _DIGITS: Final = re.compile(rb"\d{64}")
@@ -200,7 +201,7 @@ def check_name(name: str) -> None:
         raise tarfile.ReadError(f"a name has {length:,} bytes; {MAX_NAME_BYTES:,} are the most")
     if name.count("/") > MAX_DEPTH:
         raise tarfile.ReadError(f"a name has {name.count('/')} folders; {MAX_DEPTH} are the most")
-    if _CONTROL.search(name):
+    if _CONTROL.search(name.removesuffix(_MACOS_ICON)):
         raise tarfile.ReadError(f"a name has a control character: {name[:100]!r}")
     if not name.strip("/"):
         raise tarfile.ReadError("a member has no name")
@@ -312,6 +313,8 @@ def _unpack(
     if not (member.issym() or member.islnk()) or member.linkname.startswith("/"):
         raise tarfile.ReadError(f"{member.name!r} is a device, or a link out of the folder")
     target = (path.parent if member.issym() else folder) / member.linkname
+    if member.islnk() and target.is_symlink():
+        raise tarfile.ReadError(f"{member.name!r} would be a link from another place")
     _require_inside(target, folder, member.name)
     if member.issym():
         path.symlink_to(member.linkname)

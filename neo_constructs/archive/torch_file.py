@@ -41,7 +41,8 @@ _MAX_DIMENSIONS: Final = 64  # of a tensor in PyTorch
 # What a trace has done in training: dropout(input, p, train), and batch_norm's sixth argument.
 _TRACED_TRAINING: Final = re.compile(
     r"torch\.(?:\w{0,40}dropout\w{0,20}\([^()\n]{1,200}, True\)"
-    r"|(?:\w{1,40}_)?batch_norm\((?:[^(),\n]{1,200}, ){5}True, )"
+    r"|(?:\w{1,40}_)?batch_norm\((?:[^(),\n]{1,200}, ){3}(?!None, None)"
+    r"(?:[^(),\n]{1,200}, ){2}True, )"
 )
 _ASKS_FOR_MODE: Final = re.compile(r"\w\.training\b")
 

@@ -12,7 +12,8 @@ MAGIC: Final = b"PK\x03\x04"
 # Of the directory, which Python reads as a whole: some 50,000 members.
 MAX_DIRECTORY_BYTES: Final = 8 << 20
 _END: Final = b"PK\x05\x06"
-_END_BYTES: Final = 22 + 65_535
+_RECORD_BYTES: Final = 22
+_END_BYTES: Final = _RECORD_BYTES + 65_535
 _END_64: Final = b"PK\x06\x06"
 _LOCATOR_64: Final = b"PK\x06\x07"
 _UNKNOWN: Final = 0xFFFFFFFF
@@ -55,8 +56,10 @@ def _directory_bytes(path: Path) -> int:
         start = max(path.stat().st_size - _END_BYTES, 0)
         file.seek(start)
         tail = file.read()
-        end = tail.rfind(_END)
-        if end < 0:
+        end = len(tail) - _RECORD_BYTES
+        if not (tail[end : end + 4] == _END and tail.endswith(b"\0\0")):
+            end = tail.rfind(_END)  # a comment follows it
+        if end < 0 or len(tail) - end < _RECORD_BYTES:
             return 0
         size = int.from_bytes(tail[end + 12 : end + 16], "little")
         locator = tail[max(end - 20, 0) : end]

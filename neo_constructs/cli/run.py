@@ -159,8 +159,8 @@ def run(
             seconds = time.monotonic() - began
             click.echo(f"loaded in {seconds:.1f} s, as {_CONTAINERS[contract]}", err=True)
             _warn_of_pickles(model, payloads)
-            given = {"Accept": accept, CUSTOM_ATTRIBUTES: custom_attributes, **headers}
-            sent = {name: value for name, value in given.items() if value is not None}
+            given = {"Accept": accept, CUSTOM_ATTRIBUTES: custom_attributes}
+            sent = _merged({n: v for n, v in given.items() if v is not None}, headers)
             failures = sum(_send(container, p, content_type, sent) for p in payloads)
             if listening:
                 _serve(container, listening)
@@ -217,7 +217,7 @@ def _send(
                 failures += 1
                 say(f"{name}: not sent. {why}")
                 continue
-            named = {"Content-Type": content_type or _type_of(name), **headers}
+            named = _merged({"Content-Type": content_type or _type_of(name)}, headers)
             reply = container.invoke(body, named)
             why = too_large(len(reply.body), "reply")
             failures += reply.status >= FAILED or bool(why)
@@ -241,6 +241,12 @@ def _parse_headers(given: tuple[str, ...]) -> dict[str, str]:
             raise click.BadParameter(f"{each!r} is not a header: write NAME:VALUE.")
         found[name] = value.strip()
     return found
+
+
+def _merged(usual: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
+    """Return headers, those given in place of the usual ones of the same name in any case."""
+    names = {name.lower() for name in given}
+    return {**{n: v for n, v in usual.items() if n.lower() not in names}, **given}
 
 
 def _type_of(name: str) -> str:

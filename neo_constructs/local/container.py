@@ -82,7 +82,7 @@ class LocalContainer:
     environment
         The container's variables.
     python
-        The interpreter, 3.9 or newer. Default: this one.
+        The interpreter, 3.10 or newer. Default: this one.
     options
         ``stand_in`` makes what only Neo's containers have, with a sample input of ``shapes``;
         ``upstream`` is the URI of TensorFlow's model server, ``response`` a file with what that
@@ -120,7 +120,7 @@ class LocalContainer:
             str(script), json.dumps(options or {}),
         ]  # fmt: skip
         self._folder, self._log = model_dir, log
-        self._has_ended = True
+        self._must_restart, self._is_stopped = True, True
         self._environment = _environment(model_dir, environment)
         self._load()
 
@@ -143,13 +143,13 @@ class LocalContainer:
             If the worker dies, or does not answer in time; it is ended then.
         """
         with self._lock:
-            if self._has_ended:
+            if self._must_restart:
                 self.stop()
                 self._load()
-            self._has_ended = True
+            self._must_restart = True  # unless it answers
             unsent = encoded({"headers": dict(headers)}, body)
             frame = self._received(unsent, self.answer_seconds, _NO_ANSWER)
-            self._has_ended = bool(frame[0]["last"])
+            self._must_restart = bool(frame[0]["last"])
         return Reply.of(frame)
 
     async def answer(self, body: bytes, headers: Mapping[str, str]) -> Reply:
@@ -157,24 +157,27 @@ class LocalContainer:
 
         The loop reads and writes the worker's pipes itself: a thread would wait for its turn.
         """
-        if self._has_ended:
+        if self._must_restart:
             return await asyncio.to_thread(self.invoke, body, headers)
-        self._has_ended = True
+        self._must_restart = True  # unless it answers
         unsent = encoded({"headers": dict(headers)}, body)
         try:
             frame = await Exchange(self._process, unsent).done(self.answer_seconds)
         except (TimeoutError, EOFError) as error:
             raise self._given_up(error, self.answer_seconds, _NO_ANSWER) from error
-        self._has_ended = bool(frame[0]["last"])
+        self._must_restart = bool(frame[0]["last"])
         return Reply.of(frame)
 
     @property
     def is_alive(self) -> bool:
         """Whether the worker runs, or is started anew for the next request."""
-        return self._has_ended or self._process.poll() is None
+        return self._must_restart or self._process.poll() is None
 
     def stop(self) -> None:
         """End the worker, and whatever it has started."""
+        if self._is_stopped:
+            return  # its number may be another's by now
+        self._is_stopped = True
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.kill()
@@ -199,7 +202,7 @@ class LocalContainer:
             )
         except OSError as error:
             raise ContainerError(f"{self._command[0]} cannot be run: {error}") from error
-        self._has_ended = False
+        self._is_stopped = False
         for pipe in (self._process.stdin, self._process.stdout):
             assert pipe  # noqa: S101 - opened above
             os.set_blocking(pipe.fileno(), False)
@@ -211,6 +214,7 @@ class LocalContainer:
         if "error" in header:
             self.stop()
             raise ContainerError(f"the container could not load: {header['error']}")
+        self._must_restart = False
 
     def _received(self, unsent: bytes, seconds: float, what: str) -> Frame:
         """Send some bytes, and return the worker's next frame."""
@@ -221,15 +225,15 @@ class LocalContainer:
 
     def _given_up(self, error: Exception, seconds: float, what: str) -> ContainerError:
         """End a worker that does not answer, and return what is said of it."""
+        if isinstance(error, EOFError):
+            with contextlib.suppress(
+                subprocess.TimeoutExpired
+            ):  # its end is closed, and it runs on
+                self._process.wait(_ENDING_SECONDS)
+        self.stop()
         if isinstance(error, TimeoutError):
-            self.stop()
             return ContainerError(f"{what} within {seconds:g} seconds")
-        try:
-            code = self._process.wait(_ENDING_SECONDS)
-        except subprocess.TimeoutExpired:  # it has closed its end, and runs on
-            self.stop()
-            code = self._process.returncode
-        return ContainerError(f"the container has died, exit code {code}")
+        return ContainerError(f"the container has died, exit code {self._process.returncode}")
 
 
 def _environment(model_dir: Path, variables: Mapping[str, str]) -> dict[str, str]:

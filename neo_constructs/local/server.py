@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hmac
 import re
 import socket
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Final
 
 import uvicorn
@@ -84,9 +85,14 @@ def serve(container: LocalContainer, listening: socket.socket, key: str) -> None
         named = {"content-type": reply.content_type} if reply.content_type else {}
         return Response(reply.body, reply.status, headers={**reply.headers, **named})
 
+    @contextlib.asynccontextmanager
+    async def until_the_end(_: Starlette) -> AsyncIterator[None]:
+        yield
+        container.stop()  # also one that is being started anew, for which the loop would wait
+
     routes = [Route("/ping", ping), Route("/invocations", invocations, methods=["POST"])]
     config = uvicorn.Config(
-        Starlette(routes=routes),
+        Starlette(routes=routes, lifespan=until_the_end),
         log_level="warning",
         access_log=False,
         timeout_graceful_shutdown=GRACE_SECONDS,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import re
 import sys
 import traceback
 import types
@@ -59,10 +60,8 @@ def _answer(replies: BinaryIO, handle: Any, body: bytes, headers: dict[str, str]
     server = _container("model_server")
     is_last = False
     try:
-        status, given, reply = handle(body, headers)
-        named = {str(name): str(value) for name, value in given.items()}
-        for name, value in named.items():
-            f"{name}: {value}".encode("latin-1")  # as HTTP has it
+        made, given, reply = handle(body, headers)
+        status, named = _sendable(made, given)
     except (server.WorkerDied, SystemExit, KeyboardInterrupt) as error:
         sys.stderr.write(f"here the container's worker dies, and is started anew: {error!r}\n")
         (status, named, reply), is_last = server.worker_died(), True
@@ -70,8 +69,25 @@ def _answer(replies: BinaryIO, handle: Any, body: bytes, headers: dict[str, str]
         traceback.print_exc()
         text = f"The reply cannot be sent: {type(error).__name__}: {_text(error)}"
         status, named, reply = 500, {"content-type": "text/plain"}, text.encode(errors="replace")
-    _write(replies, {"status": int(status), "headers": named, "last": is_last}, reply)
+    _write(replies, {"status": status, "headers": named, "last": is_last}, reply)
     return not is_last
+
+
+# RFC 9110: a token, and a value without control characters.
+_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+_OF_THE_SERVER = ("content-length", "transfer-encoding", "connection")
+
+
+def _sendable(status: Any, given: dict[Any, Any]) -> tuple[int, dict[str, str]]:
+    """Return a status and headers as HTTP has them; the length is the server's business."""
+    named = {str(name): str(value) for name, value in given.items()}
+    for name, value in named.items():
+        if not (_NAME.fullmatch(name) and _VALUE.fullmatch(value)):
+            raise ValueError(f"no header of HTTP: {name!r}: {value!r}")
+    if not 200 <= int(status) < 600:
+        raise ValueError(f"no status of a reply: {status!r}")
+    return int(status), {n: v for n, v in named.items() if n.lower() not in _OF_THE_SERVER}
 
 
 def _text(error: BaseException) -> str:

@@ -31,6 +31,7 @@ CONTRACTS = {
     "mxnet": Contract.MXNET,
 }
 FRAMEWORKS = {"torch": "torch", "xgboost": "xgboost", "mxnet": "mxnet"}
+OF_MMS = frozenset({"dlr", "xgboost", "mxnet"})
 PREDICTION_FAILED = "Prediction failed"
 
 
@@ -95,9 +96,6 @@ def comparable(answers: Any) -> Any:
     """Return answers without what is the same to a client: no content type, and an empty one."""
     if isinstance(answers, str):
         return answers
-    # multi-model-server goes on with a model that it could not load, and answers this to all.
-    if all(PREDICTION_FAILED in each["body"] for each in answers):
-        return "not loaded"
     return [{**each, "content_type": each["content_type"] or None} for each in answers]
 
 
@@ -111,4 +109,10 @@ def test_our_container_answers_as_the_real_one_did(
     if not python_of(group):
         pytest.skip(f"{FRAMEWORKS[group]} is not installed")
     found = ours(group, case, tmp_path, served)
-    assert comparable(found) == comparable(recorded()[group][case.name])
+    answered = recorded()[group][case.name]
+    # multi-model-server goes on with a model that it could not load, and answers this to all.
+    is_loaded = answered != "not loaded"
+    if is_loaded and group in OF_MMS:
+        is_loaded = any(PREDICTION_FAILED not in each["body"] for each in answered)
+    answered = answered if is_loaded else "not loaded"
+    assert comparable(found) == comparable(answered)

@@ -261,6 +261,32 @@ def test_a_worker_that_ends_is_started_anew(tmp_path: Path, digits: Path, by_a_l
         container.stop()
 
 
+@pytest.mark.parametrize("by_a_loop", [False, True], ids=["blocking", "event loop"])
+def test_a_worker_that_cannot_be_started_again_says_so_each_time(
+    tmp_path: Path, by_a_loop: bool
+) -> None:
+    (tmp_path / "model" / "code").mkdir(parents=True)
+    script = tmp_path / "model" / "code" / "inference.py"
+    script.write_text(ODD)
+    container = LocalContainer(
+        tmp_path / "model", script, contract=Contract.TOOLKIT, environment={}, answer_seconds=2
+    )
+    headers = {"Content-Type": "application/json"}
+    script.write_text("raise ValueError('no more')")
+
+    def send() -> Reply:
+        if by_a_loop:
+            return asyncio.run(container.answer(b"dies", headers))
+        return container.invoke(b"dies", headers)
+
+    try:
+        for says in ("exit code 7", "no more", "no more", "no more"):
+            with pytest.raises(ContainerError, match=says):
+                send()
+    finally:
+        container.stop()
+
+
 def test_a_content_type_is_needed(start: Start, digits: Path) -> None:
     container = start((digits / "code" / "inference.py").read_text())
     assert ask(container, b"{}", "").status == 500

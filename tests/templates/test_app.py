@@ -171,4 +171,4 @@ def test_every_recommended_flag_is_set(project: Path) -> None:
         recommended = json.load(file)
     context = json.loads((project / "cdk.json").read_text())["context"]
     assert {key: context.get(key) for key in recommended} == recommended
-    assert list(context)[0] == "neo", "what a deployer edits comes first"
+    assert next(iter(context)) == "neo", "what a deployer edits comes first"

@@ -313,6 +313,17 @@ def a_directory_that_lies() -> bytes:
     return b"PK\x03\x04" + bytes(60) + entries + end
 
 
+def a_directory_whose_size_is_a_mark() -> bytes:
+    """Return a zip of which the end record has the mark of one within it."""
+    size = int.from_bytes(b"PK\x05\x06", "little")
+    entry = struct.pack(
+        "<4s4B4HL2L5H2L", b"PK\x01\x02", 20, 0, 20, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0
+    )
+    entries = ((entry + b"a") * (size // 47 + 1))[:size]
+    end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 1, 1, size, 64, 0)
+    return b"PK\x03\x04" + bytes(60) + entries + end
+
+
 def operators_of_dropout() -> bytes:
     return torch_file(module(), "class M(Module):\n  torch." + "dropout" * 200_000)
 
@@ -381,6 +392,7 @@ FILES: dict[str, tuple[str, Callable[[], bytes]]] = {
     "keys that collide": ("model.pth", keys_that_collide),
     "a bomb by another method": ("model.pth", a_bomb_by_another_method),
     "a directory that lies": ("model.pth", a_directory_that_lies),
+    "a directory whose size is a mark": ("model.pth", a_directory_whose_size_is_a_mark),
     "operators of dropout": ("model.pth", operators_of_dropout),
     "a long gzip name": ("model.tar.gz", a_long_gzip_name),
     "noise after a gzip header": ("model.tar.gz", noise_after_a_header),

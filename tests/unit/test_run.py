@@ -23,6 +23,7 @@ from neo_constructs.cli.main import neo
 from neo_constructs.local.container import ContainerError
 from neo_constructs.local.model_folder import lay_out
 from neo_constructs.local.server import spelled
+from neo_constructs.local.worker import _sendable
 from tests.lifecycle.events import archive
 
 DIGITS = Path(__file__).parents[2] / "examples" / "digits"
@@ -272,6 +273,22 @@ def test_a_servers_headers_have_the_names_that_scripts_ask_for() -> None:
     assert spelled(given) == {"Content-Type": "a/b", "X-Amzn-SageMaker-Custom-Attributes": "c"}
 
 
+@pytest.mark.parametrize(
+    ("status", "name", "value"),
+    [
+        (200, "x", "a\r\nset-cookie: b"), (200, "a b", "x"), (1000, "x", "y"), (100, "x", "y"),
+        (None, "x", "y"), (200, "x", "\u2028"),
+    ],
+)  # fmt: skip
+def test_what_http_cannot_carry_is_an_error(status: object, name: str, value: str) -> None:
+    with pytest.raises((ValueError, TypeError)):
+        _sendable(status, {name: value})
+
+
+def test_the_length_of_a_reply_is_not_the_scripts() -> None:
+    assert _sendable(200, {"Content-Length": "2", "x": "y"}) == (200, {"x": "y"})
+
+
 # --- what is sent with --payload ---------------------------------------------------------------
 
 
@@ -294,6 +311,13 @@ def test_headers_reach_the_script(tmp_path: Path) -> None:
         "--custom-attributes", "trace=1", "--header", "Accept: text/csv",
     )  # fmt: skip
     assert "trace=1 text/csv" in result.stdout
+
+
+def test_a_header_takes_the_usual_ones_place_in_any_case(tmp_path: Path) -> None:
+    result = handler(
+        tmp_path, "context.request_content_type, 'a/b'", "--header", "content-type: text/csv"
+    )
+    assert result.stdout.splitlines()[-1] == "text/csv"
 
 
 def test_what_a_script_sets_is_shown(tmp_path: Path) -> None:

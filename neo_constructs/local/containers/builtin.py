@@ -27,9 +27,7 @@ def load(model_dir: Path, _script: Path, _options: dict[str, Any]) -> Callable[.
     width, predict = _model(model_dir)
 
     def answer(payload: Any, content_type: str | None) -> tuple[str, str]:
-        rows = _rows(payload, content_type, np)
-        if rows.shape[1] > width:  # neo-ai-dlr, src/dlr_treelite.cc; fewer are padded
-            raise ValueError(f"{rows.shape[1]} columns for a model with {width} features")
+        rows = _rows(payload, content_type, width, np)
         found = np.asarray(predict(rows)).reshape(len(rows), -1)
         # One value for each row is one line of the reply, as the template writes it.
         found = found.reshape((1, -1)) if found.shape[1] == 1 else found
@@ -40,21 +38,29 @@ def load(model_dir: Path, _script: Path, _options: dict[str, Any]) -> Callable[.
     return serving(service(answer), Context(str(model_dir)), decodes=True)
 
 
-def _rows(payload: Any, content_type: str | None, np: Any) -> Any:
-    """Return a request's table."""
+def _rows(payload: Any, content_type: str | None, width: int, np: Any) -> Any:
+    """Return a request's table, of at most as many columns as the model has."""
     if content_type in LIBSVM:
-        return _sparse(payload.rstrip().split("\n"), np)
+        return _sparse(payload.rstrip().split("\n"), width, np)
     if content_type == "text/csv":
         lines = payload.rstrip().split("\n")
         delimiter = csv.Sniffer().sniff(lines[0]).delimiter
-        return np.array([line.split(delimiter) for line in lines]).astype(float)
+        found = np.array([line.split(delimiter) for line in lines]).astype(float)
+        _require_fit(found.shape[1], width)
+        return found
     raise ValueError(
         'ClientError: Invalid content type. Accepted content types are "text/libsvm" and '
         f'"text/csv". Received {content_type}'
     )
 
 
-def _sparse(lines: list[str], np: Any) -> Any:
+def _require_fit(columns: int, width: int) -> None:
+    """Refuse rows that are too long: neo-ai-dlr, src/dlr_treelite.cc. Shorter ones are padded."""
+    if columns > width:
+        raise ValueError(f"{columns} columns for a model with {width} features")
+
+
+def _sparse(lines: list[str], width: int, np: Any) -> Any:
     """Return rows of libsvm as an array; what is not named is missing."""
     entries = [
         (row, int(parts[0]), float(parts[1]))
@@ -63,8 +69,10 @@ def _sparse(lines: list[str], np: Any) -> Any:
     ]
     if not entries:
         raise ValueError("no entry with a colon")
-    height, width = (1 + max(entry[axis] for entry in entries) for axis in (0, 1))
-    found = np.full((height, width), np.nan, np.float32)
+    height = 1 + max(row for row, _, _ in entries)
+    columns = 1 + max(column for _, column, _ in entries)
+    _require_fit(columns, width)
+    found = np.full((height, columns), np.nan, np.float32)
     for row, column, value in entries:
         found[row, column] = value
     return found
