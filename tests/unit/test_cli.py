@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import re
+import shlex
 import socket
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
@@ -82,3 +88,28 @@ def test_no_command_is_a_usage_error() -> None:
     result = CliRunner().invoke(neo, ["sandbox", "run"])
     assert result.exit_code == 2
     assert "Missing argument" in result.output
+
+
+def of_readme(project: Path) -> list[str]:
+    """Return the commands of the README that need no account, no server and no framework."""
+    lines = re.findall(r"^    (?:neo|tar) .+", (project / "README.md").read_text(), re.MULTILINE)
+    commands = [line.partition("#")[0].strip() for line in lines]
+    return [c for c in commands if not re.search(r"--serve|--python|sandbox run", c)]
+
+
+def test_the_readmes_commands_run_as_they_stand(project: Path, tmp_path: Path) -> None:
+    """In their order, in a folder with the examples."""
+    (tmp_path / "examples").symlink_to(project / "examples")
+    commands = of_readme(project)
+    assert len(commands) >= 6
+    search = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    for command in commands:
+        done = subprocess.run(
+            shlex.split(command),
+            cwd=tmp_path,
+            env={**os.environ, "PATH": search},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
