@@ -13,7 +13,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -55,7 +55,9 @@ class Sandbox:
     environment: Mapping[str, str]
     log: Path
 
-    def run(self, command: Sequence[str], *, seconds: float, folder: Path | None = None) -> int:
+    def run(
+        self, command: Sequence[str], *, seconds: float | None, folder: Path | None = None
+    ) -> int:
         """Run a command against the emulated AWS and return its exit code.
 
         Raises
@@ -63,7 +65,7 @@ class Sandbox:
         SandboxError
             If there is no such command, or it cannot be started.
         CommandTimeoutError
-            After ``seconds``.
+            After ``seconds``; None waits for ever.
         """
         executable = shutil.which(command[0], path=self.environment["PATH"])
         if executable is None:
@@ -80,7 +82,12 @@ class Sandbox:
 
 
 @contextlib.contextmanager
-def sandbox(*, port: int | None = None, bootstrap: bool = True) -> Iterator[Sandbox]:
+def sandbox(
+    *,
+    port: int | None = None,
+    bootstrap: bool = True,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Iterator[Sandbox]:
     """Start the emulated AWS for the length of a ``with`` block.
 
     Parameters
@@ -89,6 +96,8 @@ def sandbox(*, port: int | None = None, bootstrap: bool = True) -> Iterator[Sand
         Default: one that is free.
     bootstrap
         Whether to run ``cdk bootstrap`` in it. Default: True.
+    progress
+        Told of each step as it begins. Default: nobody is.
 
     Raises
     ------
@@ -110,8 +119,10 @@ def sandbox(*, port: int | None = None, bootstrap: bool = True) -> Iterator[Sand
             child_environment(os.environ, endpoint=endpoint, empty_folder=folder, access_key=key),
             folder / "emulator.log",
         )
+        progress("starting the emulator")
         with _emulator(chosen, folder, running.log, key):
             if bootstrap:
+                progress("bootstrapping it for the CDK; the first time, its CLI is fetched")
                 _bootstrap(running, folder)
             yield running
 

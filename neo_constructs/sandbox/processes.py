@@ -10,11 +10,12 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
 _PATIENCE_SECONDS = 5.0
+_TERMINAL = 0
 
 
 class CommandTimeoutError(RuntimeError):
@@ -28,17 +29,43 @@ def start(
     folder: Path | None = None,
     output: IO[bytes] | int | None = None,
     keep_open: tuple[int, ...] = (),
+    keeps_terminal: bool = False,
 ) -> subprocess.Popen[bytes]:
-    """Start a command as the leader of a new process group."""
+    """Start a command as the leader of a new process group.
+
+    Parameters
+    ----------
+    command, environment, folder, output, keep_open
+        As ``subprocess.Popen`` takes them.
+    keeps_terminal
+        Whether it stays in the session of this terminal, as a shell with job control needs.
+    """
     return subprocess.Popen(
         command,
         env=dict(environment),
         cwd=folder,
         stdout=output,
         stderr=subprocess.STDOUT if output is not None else None,
-        start_new_session=True,
+        start_new_session=not keeps_terminal,
+        process_group=0 if keeps_terminal else None,
         pass_fds=keep_open,
     )
+
+
+@contextlib.contextmanager
+def _in_foreground(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Give the terminal to a command: one Ctrl-C ends what runs in it, and not this process."""
+    before = signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+    own = os.getpgrp()
+    try:
+        with contextlib.suppress(OSError):
+            os.tcsetpgrp(_TERMINAL, process.pid)
+            os.killpg(process.pid, signal.SIGCONT)  # it may have read too soon, and been stopped
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            os.tcsetpgrp(_TERMINAL, own)
+        signal.signal(signal.SIGTTOU, before)
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
@@ -59,25 +86,44 @@ def run(
     command: Sequence[str],
     *,
     environment: Mapping[str, str],
-    seconds: float,
+    seconds: float | None,
     folder: Path | None = None,
     output: IO[bytes] | int | None = None,
 ) -> int:
-    """Run a command to its end and return its exit code; nothing of it stays behind.
+    """Run a command to its end and return its exit code, 128 + n where a signal ended it.
+
+    Nothing of it stays behind. In a terminal that is its own, it has the terminal.
 
     Raises
     ------
     CommandTimeoutError
-        After ``seconds``.
+        After ``seconds``; None waits for ever.
     """
-    process = start(command, environment=environment, folder=folder, output=output)
+    has_terminal = output is None and is_in_terminal()
+    process = start(
+        command,
+        environment=environment,
+        folder=folder,
+        output=output,
+        keeps_terminal=has_terminal,
+    )
     try:
-        return process.wait(timeout=seconds)
+        with _in_foreground(process) if has_terminal else contextlib.nullcontext():
+            code = process.wait(timeout=seconds)
+        return code if code >= 0 else 128 - code
     except subprocess.TimeoutExpired as expired:
-        message = f"{' '.join(command)} was ended: it took longer than {seconds:.0f} s"
+        message = f"{' '.join(command)} was ended: it took longer than {seconds or 0:.0f} s"
         raise CommandTimeoutError(message) from expired
     finally:
         end(process)
+
+
+def is_in_terminal() -> bool:
+    """Whether somebody types what this process reads."""
+    try:
+        return os.isatty(_TERMINAL) and os.tcgetpgrp(_TERMINAL) == os.getpgrp()
+    except OSError:
+        return False
 
 
 def _group_exists(group: int) -> bool:

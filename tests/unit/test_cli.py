@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+import pty
 import re
 import shlex
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from neo_constructs.cli.main import neo
+from neo_constructs.sandbox import processes
 
 
 def test_help_names_the_verbs() -> None:
@@ -113,3 +116,41 @@ def test_the_readmes_commands_run_as_they_stand(project: Path, tmp_path: Path) -
             check=False,
         )
         assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+
+
+def test_a_command_that_is_not_there_is_said_before_anything_starts() -> None:
+    result = CliRunner().invoke(neo, ["sandbox", "run", "--", "no-such-command"])
+    assert (result.exit_code, result.stderr) == (
+        127,
+        "There is no command 'no-such-command' on the PATH.\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("script", "code"), [("exit 3", 3), ("kill -TERM $$", 143), ("kill -KILL $$", 137)]
+)
+def test_a_commands_end_is_told_as_shells_do(script: str, code: int) -> None:
+    assert processes.run(["sh", "-c", script], environment=os.environ, seconds=10) == code
+
+
+def test_in_a_terminal_a_command_has_the_terminal() -> None:
+    """One Ctrl-C ends what runs in it, and not what has started it."""
+    script = "trap 'echo caught' INT; echo ready; read x; read x; echo got $x"
+    command = ["sh", "-c", script]
+    code = (
+        "import os; from neo_constructs.sandbox import processes; "
+        f"print('code', processes.run({command!r}, environment=os.environ, seconds=30))"
+    )
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execv(sys.executable, [sys.executable, "-c", code])  # noqa: S606 - no shell is meant
+    said = b""
+    for wanted, typed in ((b"ready", b"\x03"), (b"caught", b"one\ntwo\n"), (b"code 0", b"")):
+        until = time.monotonic() + 20
+        while wanted not in said and time.monotonic() < until:
+            said += os.read(terminal, 1024)
+        assert wanted in said
+        os.write(terminal, typed)
+    os.waitpid(pid, 0)
+    os.close(terminal)
+    assert b"got" in said
