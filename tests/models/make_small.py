@@ -24,6 +24,9 @@ def main(folder: Path) -> None:
                 return x + x
 
         torch.jit.trace(Twice().eval(), torch.zeros(1, 2)).save(folder / "twice.pth")
+        from make_torch import without_sources
+
+        without_sources(folder)
     with contextlib.suppress(ModuleNotFoundError):
         import xgboost
 

@@ -7,7 +7,10 @@ Made with torch 2.0.1; the files named ``newer``, ``mode`` and ``nested`` with t
 
 from __future__ import annotations
 
+import io
+import re
 import sys
+import zipfile
 from pathlib import Path
 
 import torch
@@ -73,6 +76,22 @@ def modes(folder: Path) -> None:
     torch.jit.trace(Nested().eval(), inputs, strict=False).save(str(folder / "nested.pth"))
 
 
+def without_sources(folder: Path) -> None:
+    """Take out what PyTorch notes of the sources' places on the machine that wrote the files."""
+    for file in (*folder.glob("*.pth"), *folder.glob("*.pt2")):
+        if not zipfile.is_zipfile(file):
+            continue
+        out = io.BytesIO()
+        with zipfile.ZipFile(file) as there, zipfile.ZipFile(out, "w") as here:
+            for name in dict.fromkeys(there.namelist()):
+                if not name.endswith(".debug_pkl"):
+                    plain = re.sub(rb'File \\"[^"]*/', rb'File \\"', there.read(name))
+                    info = zipfile.ZipInfo(name)
+                    info.compress_type = there.getinfo(name).compress_type
+                    here.writestr(info, plain)
+        file.write_bytes(out.getvalue())
+
+
 def main(folder: Path) -> None:
     """Write the files."""
     torch.manual_seed(1)
@@ -99,3 +118,4 @@ def main(folder: Path) -> None:
 
 if __name__ == "__main__":
     main(Path(sys.argv[1]))
+    without_sources(Path(sys.argv[1]))

@@ -236,7 +236,7 @@ STRANGERS = {
     "CatBoost": (b"CBM1\x08\0\0\0", "a model of CatBoost"),
     "an old pickle": (b"ccopy_reg\n_reconstructor\np0\n", "a pickle of Python objects"),
     "Neo's own": (b"\xb7\x9c\x04\x05\x4f\x8d\xe5\xf7\0\0", "what Neo has compiled already"),
-    "half of a zip": ((MODELS / "traced.pth").read_bytes()[:5000], "damaged or cut off"),
+    "half of a zip": ((MODELS / "traced.pth").read_bytes()[:2000], "damaged or cut off"),
     "half of a graph": ((MODELS / "frozen.pb").read_bytes()[:3000], "damaged, cut off"),
     "half of an ONNX": (wire.TWICE[: len(wire.TWICE) // 2], "damaged, cut off"),
     "noise": (bytes(range(3, 251)) * 20, "damaged, cut off"),
