@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -156,3 +157,16 @@ def test_importing_starts_neither_the_cdk_nor_an_sdk(module: str) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_no_model_says_where_its_sources_lay(project: Path) -> None:
+    """PyTorch notes the paths of the machine that wrote a file."""
+    models = [*(project / "tests" / "models").iterdir(), *(project / "examples").rglob("*.pth")]
+    for file in models:
+        if zipfile.is_zipfile(file):
+            with zipfile.ZipFile(file) as packed:
+                for name in packed.namelist():
+                    found = re.search(
+                        rb"/(?:home|work|tmp|root|Users)/[^\"]{1,80}", packed.read(name)
+                    )
+                    assert not found, f"{file.name}, {name}: {found}"
