@@ -10,7 +10,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -48,24 +48,18 @@ def start(
         stderr=subprocess.STDOUT if output is not None else None,
         start_new_session=not keeps_terminal,
         process_group=0 if keeps_terminal else None,
+        # Before the command begins: it may read, or be interrupted, at once.
+        preexec_fn=_take_terminal if keeps_terminal else None,  # noqa: PLW1509 - two calls of the system's
         pass_fds=keep_open,
     )
 
 
-@contextlib.contextmanager
-def _in_foreground(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Give the terminal to a command: one Ctrl-C ends what runs in it, and not this process."""
-    before = signal.signal(signal.SIGTTOU, signal.SIG_IGN)
-    own = os.getpgrp()
-    try:
-        with contextlib.suppress(OSError):
-            os.tcsetpgrp(_TERMINAL, process.pid)
-            os.killpg(process.pid, signal.SIGCONT)  # it may have read too soon, and been stopped
-        yield
-    finally:
-        with contextlib.suppress(OSError):
-            os.tcsetpgrp(_TERMINAL, own)
-        signal.signal(signal.SIGTTOU, before)
+def _take_terminal() -> None:
+    """Make this process's group the one that Ctrl-C is for."""
+    before = signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # or it would be stopped for asking
+    with contextlib.suppress(OSError):
+        os.tcsetpgrp(_TERMINAL, os.getpgrp())
+    signal.signal(signal.SIGTTOU, before)
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
@@ -108,13 +102,14 @@ def run(
         keeps_terminal=has_terminal,
     )
     try:
-        with _in_foreground(process) if has_terminal else contextlib.nullcontext():
-            code = process.wait(timeout=seconds)
+        code = process.wait(timeout=seconds)
         return code if code >= 0 else 128 - code
     except subprocess.TimeoutExpired as expired:
         message = f"{' '.join(command)} was ended: it took longer than {seconds or 0:.0f} s"
         raise CommandTimeoutError(message) from expired
     finally:
+        if has_terminal:
+            _take_terminal()
         end(process)
 
 
