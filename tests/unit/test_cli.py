@@ -6,6 +6,7 @@ import os
 import pty
 import re
 import shlex
+import signal
 import socket
 import subprocess
 import sys
@@ -143,6 +144,8 @@ def test_in_a_terminal_a_command_has_the_terminal() -> None:
     )
     pid, terminal = pty.fork()
     if pid == 0:
+        # Shells without job control let what they start in the background ignore it.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.execv(sys.executable, [sys.executable, "-c", code])  # noqa: S606 - no shell is meant
     said = b""
     for wanted, typed in ((b"ready", b"\x03"), (b"caught", b"one\ntwo\n"), (b"code 0", b"")):
