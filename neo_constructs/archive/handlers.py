@@ -83,34 +83,11 @@ def check_toolkit(
     )
     for name, arguments in TOOLKIT.items():
         if name in plain and is_mxnet and name in _IN_ITS_STEAD:
-            yield from _check_function_of_mxnet(plain[name], arguments)
+            # A Block's may take a context, and a Module's input_fn the model; a Module's may have
+            # any more that need not be given.
+            yield from _check_calls(plain, {name: arguments}, more=1)
         elif name in plain:
             yield from _check_function(plain[name], arguments)
-
-
-def _check_function_of_mxnet(
-    function: ast.FunctionDef | ast.AsyncFunctionDef, arguments: tuple[str, ...]
-) -> Iterator[Problem]:
-    """Say what neither a Module's function nor a Block's may look like.
-
-    A Block's may have one parameter more, a context; a Module's input_fn may have the model, and
-    each of a Module's may have any that need not be given.
-    """
-    name = function.name
-    if isinstance(function, ast.AsyncFunctionDef):
-        yield _is_async(name)
-        return
-    given = function.args
-    positional = [*given.posonlyargs, *given.args]
-    needed = len(positional) - len(given.defaults)
-    is_enough = len(arguments) <= len(positional) or given.vararg
-    if needed > len(arguments) + 1 or not is_enough:
-        yield Problem(
-            "script-function-arity",
-            f"The container calls {name}({', '.join(arguments)}), or with one argument more; it "
-            f"has {_signature(given) or 'no parameters'}.",
-            f"define {name}({', '.join(arguments)}).",
-        )
 
 
 def check_tensorflow(tree: ast.Module, defined: set[str]) -> Iterator[Problem]:
@@ -312,8 +289,10 @@ def _imported(tree: ast.Module) -> set[str]:
 def _check_calls(
     plain: Mapping[str, ast.FunctionDef | ast.AsyncFunctionDef],
     called: Mapping[str, tuple[str, ...]],
+    *,
+    more: int = 0,
 ) -> Iterator[Problem]:
-    """Say which functions cannot be called with just so many arguments."""
+    """Say which functions cannot be called with their arguments, or with up to ``more`` others."""
     for name, arguments in called.items():
         if name not in plain:
             continue
@@ -325,7 +304,7 @@ def _check_calls(
         needed = len(positional) - len(given.defaults)
         by_name = [a for a, d in zip(given.kwonlyargs, given.kw_defaults, strict=True) if not d]
         is_enough = len(arguments) <= len(positional) or given.vararg
-        if needed > len(arguments) or not is_enough or by_name:
+        if needed > len(arguments) + more or not is_enough or by_name:
             yield Problem(
                 "script-function-arity",
                 f"The container calls {name}({', '.join(arguments)}); it has "
