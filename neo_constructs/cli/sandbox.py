@@ -2,22 +2,67 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
-from typing import Final
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from neo_constructs.cli.arguments import end_as_interrupted, fail, say
 
+if TYPE_CHECKING:
+    from neo_constructs.sandbox.behaviour import Behaviour
+
 MINUTES: Final = 20.0
 NO_COMMAND: Final = 127  # as shells have it
 TIMED_OUT: Final = 124  # as timeout(1) has it
+_SECONDS: Final = click.FloatRange(min=0)
 
 
 @click.group()
 def sandbox() -> None:
     """Work against an emulated AWS: no account, no Docker."""
+
+
+def behaves(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that say how long things take, and what fails."""
+    for option in (
+        click.option("--endpoint-fails", metavar="REASON", help="Let every endpoint fail so."),
+        click.option(
+            "--compile-fails", metavar="REASON", help="Let every compilation job fail so."
+        ),
+        click.option("--endpoint-seconds", type=_SECONDS, help="How long an endpoint takes."),
+        click.option("--compile-seconds", type=_SECONDS, help="How long a compilation job takes."),
+    ):
+        command = option(command)
+    return command
+
+
+@sandbox.command(name="set")
+@behaves
+def set_behaviour(**told: float | str | None) -> None:
+    r"""Change, from inside a sandbox, what the next deploys meet; without options, put it back.
+
+    See what a failing deploy looks like, in a shell of 'neo sandbox run -- bash':
+
+    \b
+    neo sandbox set --compile-fails "ClientError: OperatorNotImplemented: NonZero"
+    npx --yes aws-cdk@2 deploy --require-approval never
+    neo sandbox set
+    """
+    from neo_constructs.sandbox.behaviour import VARIABLE, Behaviour
+
+    file = os.environ.get(VARIABLE)
+    if not file or not Path(file).is_file():
+        fail("This is for inside a sandbox: neo sandbox run -- bash")
+    behaviour = _behaviour(told, Behaviour())
+    behaviour.write(Path(file))
+    for name, value in asdict(behaviour).items():
+        say(f"{name.replace('_', ' ')}: {value if value != '' else 'no'}")
 
 
 @sandbox.command(context_settings={"ignore_unknown_options": True})
@@ -27,8 +72,11 @@ def sandbox() -> None:
     type=click.FloatRange(min=0, min_open=True),
     help="End COMMAND after this time. Default: 20, and no limit where somebody types.",
 )
+@behaves
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
-def run(port: int | None, minutes: float | None, command: tuple[str, ...]) -> None:
+def run(
+    port: int | None, minutes: float | None, command: tuple[str, ...], **told: float | str | None
+) -> None:
     r"""Run COMMAND against an emulated AWS, and end the emulator with it.
 
     IAM is enforced, Lambda functions really run, and an endpoint answers by running its script.
@@ -40,6 +88,7 @@ def run(port: int | None, minutes: float | None, command: tuple[str, ...]) -> No
     neo sandbox run -- bash
     """
     try:
+        from neo_constructs.sandbox.behaviour import Behaviour
         from neo_constructs.sandbox.emulator import SandboxError
         from neo_constructs.sandbox.emulator import sandbox as emulated
         from neo_constructs.sandbox.processes import CommandTimeoutError, is_in_terminal
@@ -52,10 +101,14 @@ def run(port: int | None, minutes: float | None, command: tuple[str, ...]) -> No
         sys.exit(NO_COMMAND)
     if minutes is None:
         minutes = None if is_in_terminal() else MINUTES
+    try:
+        behaviour = _behaviour(told, Behaviour.of(os.environ))
+    except ValueError as error:
+        fail(f"NEO_SANDBOX_COMPILE_SECONDS and NEO_SANDBOX_ENDPOINT_SECONDS are numbers: {error}.")
     # Whoever ends this process, by a signal that can be caught, ends what it started too.
     end_as_interrupted()
     try:
-        with emulated(port=port, progress=_say_step) as running:
+        with emulated(port=port, behaviour=behaviour, progress=_say_step) as running:
             click.echo(f"Sandbox: an emulated AWS at {running.endpoint}, IAM enforced.", err=True)
             code = running.run(command, seconds=None if minutes is None else minutes * 60)
     except CommandTimeoutError as error:
@@ -67,6 +120,11 @@ def run(port: int | None, minutes: float | None, command: tuple[str, ...]) -> No
         click.echo("Interrupted; the sandbox has ended.", err=True)
         sys.exit(130)
     sys.exit(code)
+
+
+def _behaviour(told: Mapping[str, float | str | None], otherwise: Behaviour) -> Behaviour:
+    given: Any = {name: value for name, value in told.items() if value is not None}
+    return replace(otherwise, **given)
 
 
 def _say_step(step: str) -> None:

@@ -45,7 +45,8 @@ def main() -> None:
     except BaseException as error:
         if not isinstance(error, ModuleNotFoundError):  # which says all in its one line
             traceback.print_exc()
-        _write(replies, {"error": f"{type(error).__name__}: {_text(error)}"}, b"")
+        where = _place_in(folder, error)
+        _write(replies, {"error": f"{type(error).__name__}: {_text(error)}{where}"}, b"")
         return
     _write(replies, {"ready": True}, b"")
     while header := requests.readline():
@@ -95,6 +96,17 @@ def _text(error: BaseException) -> str:
         return str(error)
     except Exception:
         return "(it does not say)"
+
+
+def _place_in(folder: str, error: BaseException) -> str:
+    """Return the last line of the script's folder that an error went through; empty if none."""
+    if isinstance(error, SyntaxError):
+        return ""  # whose text names file and line
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if frame.filename.startswith(folder):
+            file = os.path.relpath(frame.filename, folder)
+            return f" ({file}, line {frame.lineno}, in {frame.name})"
+    return ""
 
 
 def _container(name: str) -> Any:

@@ -19,10 +19,12 @@ from pathlib import Path
 from typing import Final
 
 from neo_constructs.sandbox import processes
+from neo_constructs.sandbox.behaviour import VARIABLE, Behaviour
 from neo_constructs.sandbox.environment import (
     ACCOUNT,
     KEY_HEADER,
     REGION,
+    WATCHED,
     child_environment,
     emulator_environment,
 )
@@ -30,6 +32,7 @@ from neo_constructs.sandbox.environment import (
 CDK: Final = ("npx", "--yes", "aws-cdk@2")  # the unpinned name is a broken publish
 START_SECONDS: Final = 60.0
 BOOTSTRAP_SECONDS: Final = 300.0
+BEHAVIOUR_FILE: Final = "behaviour.json"
 _TAIL_LINES: Final = 15
 
 
@@ -76,6 +79,7 @@ class Sandbox:
                 environment=self.environment,
                 seconds=seconds,
                 folder=folder,
+                watched=self.log.parent / WATCHED,
             )
         except OSError as error:  # a script without a first line that says what runs it
             raise SandboxError(f"{command[0]!r} cannot be started: {error}.") from error
@@ -86,6 +90,7 @@ def sandbox(
     *,
     port: int | None = None,
     bootstrap: bool = True,
+    behaviour: Behaviour | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Sandbox]:
     """Start the emulated AWS for the length of a ``with`` block.
@@ -96,6 +101,10 @@ def sandbox(
         Default: one that is free.
     bootstrap
         Whether to run ``cdk bootstrap`` in it. Default: True.
+    behaviour
+        How long jobs and endpoints take, and what fails. Default: what the variables
+        ``NEO_SANDBOX_COMPILE_SECONDS``, ``..._ENDPOINT_SECONDS``, ``..._COMPILE_FAILS`` and
+        ``..._ENDPOINT_FAILS`` say.
     progress
         Told of each step as it begins. Default: nobody is.
 
@@ -111,12 +120,20 @@ def sandbox(
         folder = Path(name)
         for file in ("config", "credentials"):
             (folder / file).touch()
+        (folder / WATCHED).mkdir()
         endpoint = f"http://localhost:{chosen}"
         # Whoever reaches the port may deploy, and so run, whatever they want: not without this.
         key = f"NEO{secrets.token_hex(16).upper()}"
+        told = folder / BEHAVIOUR_FILE
+        (behaviour or Behaviour.of(os.environ)).write(told)
         running = Sandbox(
             endpoint,
-            child_environment(os.environ, endpoint=endpoint, empty_folder=folder, access_key=key),
+            {
+                **child_environment(
+                    os.environ, endpoint=endpoint, empty_folder=folder, access_key=key
+                ),
+                VARIABLE: str(told),
+            },
             folder / "emulator.log",
         )
         progress("starting the emulator")
@@ -134,7 +151,10 @@ def _emulator(port: int, folder: Path, log: Path, key: str) -> Iterator[None]:
     with log.open("wb") as output:
         process = processes.start(
             [sys.executable, "-m", "neo_constructs.sandbox.server", str(reader)],
-            environment=emulator_environment(os.environ, port=port, folder=folder, access_key=key),
+            environment={
+                **emulator_environment(os.environ, port=port, folder=folder, access_key=key),
+                VARIABLE: str(folder / BEHAVIOUR_FILE),
+            },
             output=output,
             keep_open=(reader,),
         )
@@ -179,6 +199,7 @@ def _bootstrap(running: Sandbox, folder: Path) -> None:
             seconds=BOOTSTRAP_SECONDS,
             folder=folder,
             output=output,
+            watched=folder / WATCHED,
         )
     if code != 0:
         raise SandboxError(f"'cdk bootstrap' failed with exit code {code}. It said:\n{tail(log)}")

@@ -13,6 +13,7 @@ from neo_constructs.local.environment import closed_environment
 REGION: Final = "us-east-1"
 ACCOUNT: Final = "000000000000"
 KEY_HEADER: Final = "x-neo-sandbox-key"
+WATCHED: Final = "groups"  # names the process groups that end with the sandbox
 _DROPPED_PREFIXES: Final = ("AWS_", "CDK_", "BOTO_", "LOCALSTACK_", "SAGEMAKER_")
 _LOOPBACK: Final = ("localhost", "127.0.0.1")
 _DROPPED: Final = frozenset({"CI"})  # the CDK CLI prints otherwise under it

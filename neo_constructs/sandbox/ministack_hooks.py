@@ -28,6 +28,7 @@ from ministack.core.responses import AccountRegionScopedDict, get_account_id, ge
 from ministack.services import iam, lambda_svc, s3, sts
 from ministack.services.cloudformation import provisioners, stacks
 
+from neo_constructs.sandbox import behaviour
 from neo_constructs.sandbox.environment import ACCOUNT
 from neo_constructs.sandbox.guard import Credentials, guarded
 from neo_constructs.sandbox.sagemaker import requests
@@ -125,8 +126,7 @@ def _new_session(account: str, role: str, session: str, of: str) -> dict[str, st
 _service = SageMaker(
     make_store=AccountRegionScopedDict,
     platform=MinistackPlatform(),
-    compile_seconds=float(os.environ.get("NEO_SANDBOX_COMPILE_SECONDS", "2")),
-    endpoint_seconds=float(os.environ.get("NEO_SANDBOX_ENDPOINT_SECONDS", "1")),
+    behaviour=lambda: behaviour.Behaviour.read(Path(os.environ[behaviour.VARIABLE])),
 )
 
 

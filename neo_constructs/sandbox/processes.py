@@ -83,10 +83,13 @@ def run(
     seconds: float | None,
     folder: Path | None = None,
     output: IO[bytes] | int | None = None,
+    watched: Path | None = None,
 ) -> int:
     """Run a command to its end and return its exit code, 128 + n where a signal ended it.
 
-    Nothing of it stays behind. In a terminal that is its own, it has the terminal.
+    Nothing of it stays behind. In a terminal that is its own, it has the terminal. While it runs,
+    its process group's number is the name of a file in the folder ``watched``, if that is given:
+    whoever sees that this process was killed ends the group.
 
     Raises
     ------
@@ -101,7 +104,10 @@ def run(
         output=output,
         keeps_terminal=has_terminal,
     )
+    group = watched / str(process.pid) if watched else None
     try:
+        if group:
+            group.touch()
         code = process.wait(timeout=seconds)
         return code if code >= 0 else 128 - code
     except subprocess.TimeoutExpired as expired:
@@ -111,6 +117,15 @@ def run(
         if has_terminal:
             _take_terminal()
         end(process)
+        if group:
+            group.unlink(missing_ok=True)
+
+
+def end_watched(folder: Path) -> None:
+    """End the groups that are named in a folder, at once."""
+    for file in folder.glob("[0-9]*"):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(int(file.name), signal.SIGKILL)
 
 
 def is_in_terminal() -> bool:

@@ -7,8 +7,10 @@ import shutil
 import signal
 import sys
 import threading
+from pathlib import Path
 
-from neo_constructs.sandbox import ministack_hooks
+from neo_constructs.sandbox import ministack_hooks, processes
+from neo_constructs.sandbox.environment import WATCHED
 
 
 def main() -> None:
@@ -21,7 +23,9 @@ def main() -> None:
 
 def _end_with_parent(pipe: int) -> None:
     os.read(pipe, 1)  # returns when the other end is closed, which nobody does but the kernel
-    shutil.rmtree(os.environ["TMPDIR"], ignore_errors=True)  # the sandbox's own folder
+    folder = Path(os.environ["TMPDIR"])  # the sandbox's own
+    processes.end_watched(folder / WATCHED)
+    shutil.rmtree(folder, ignore_errors=True)
     os.killpg(os.getpgid(0), signal.SIGKILL)
 
 

@@ -1,7 +1,7 @@
 """The emulated SageMaker against what the service is known to answer: one test for each point.
 
-The expectations are those of reference/sandbox-gaps.md: botocore's model, the API reference, and
-error texts that are quoted in public issues.
+The expectations are those of botocore's model, of the API reference, and of error texts that are
+quoted in public issues.
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ import io
 import tarfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from neo_constructs.sandbox.behaviour import Behaviour
 from neo_constructs.sandbox.sagemaker.compilation import _with_note
 from neo_constructs.sandbox.sagemaker.faults import ApiError
 from neo_constructs.sandbox.sagemaker.platform import AssumedRole, split_uri
@@ -34,6 +36,7 @@ class Bucket:
 
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}
+        self.logged: list[tuple[str, str, str]] = []
         self.exceptions = self
         self.ResourceAlreadyExistsException = KeyError
 
@@ -42,6 +45,10 @@ class Bucket:
 
     def download_fileobj(self, bucket: str, key: str, out: Any) -> None:
         out.write(self.objects[f"{bucket}/{key}"])
+
+    def put_log_events(self, *, logGroupName: str, logStreamName: str, logEvents: Any) -> None:
+        assert logEvents, "the service refuses none"
+        self.logged += [(logGroupName, logStreamName, each["message"]) for each in logEvents]
 
     def describe_log_streams(self, **_: Any) -> Json:
         return {"logStreams": []}
@@ -101,9 +108,12 @@ def place() -> Place:
     return found
 
 
+QUICK = Behaviour(compile_seconds=0.1, endpoint_seconds=0)
+
+
 @pytest.fixture
 def service(place: Place) -> Iterator[SageMaker]:
-    made = SageMaker(make_store=dict, platform=place, compile_seconds=0.1, endpoint_seconds=0)
+    made = SageMaker(make_store=dict, platform=place, behaviour=lambda: QUICK)
     yield made
     for fleet in made.hosting._fleets.values():
         fleet.stop()
@@ -397,7 +407,9 @@ def test_a_list_is_ordered_filtered_and_paged(service: SageMaker) -> None:
 
 
 def test_a_job_that_takes_longer_than_it_may_fails(place: Place) -> None:
-    slow = SageMaker(make_store=dict, platform=place, compile_seconds=5, endpoint_seconds=0)
+    slow = SageMaker(
+        make_store=dict, platform=place, behaviour=lambda: replace(QUICK, compile_seconds=5)
+    )
     slow.call("CreateCompilationJob", job("j", StoppingCondition={"MaxRuntimeInSeconds": 1}))
     for _ in range(100):
         found = slow.call("DescribeCompilationJob", {"CompilationJobName": "j"})
@@ -405,6 +417,50 @@ def test_a_job_that_takes_longer_than_it_may_fails(place: Place) -> None:
             break
         time.sleep(0.05)
     assert found["FailureReason"].startswith("Timeout")
+
+
+def test_a_job_and_an_endpoint_fail_as_they_are_told_to(place: Place) -> None:
+    told = replace(QUICK, compile_fails="OperatorNotImplemented", endpoint_fails="no memory")
+    failing = SageMaker(make_store=dict, platform=place, behaviour=lambda: told)
+    failing.call("CreateCompilationJob", job("j"))
+    for _ in range(100):
+        found = failing.call("DescribeCompilationJob", {"CompilationJobName": "j"})
+        if found["CompilationJobStatus"] == "FAILED":
+            break
+        time.sleep(0.05)
+    assert found["FailureReason"] == "OperatorNotImplemented"
+    assert endpoint(failing)["FailureReason"].endswith("no memory")
+
+
+BROKEN = """import json
+
+def model_fn(folder):
+    return json.loads("{")
+"""
+FAILS_LATER = """def model_fn(folder):
+    print("loaded")
+
+def transform_fn(model, body, content_type, accept):
+    return body / 0, accept
+"""
+
+
+def test_what_a_container_prints_is_in_the_endpoints_log_group(
+    service: SageMaker, place: Place
+) -> None:
+    place.bucket.objects["b/broken.tar.gz"] = packed({"code/inference.py": BROKEN})
+    place.bucket.objects["b/later.tar.gz"] = packed({"code/inference.py": FAILS_LATER})
+    failed = endpoint(service, url="s3://b/broken.tar.gz")
+    assert "(inference.py, line 4, in model_fn)" in failed["FailureReason"]
+    said = "\n".join(text for group, _, text in place.bucket.logged if group.endswith("/e"))
+    assert "Traceback" in said
+    assert 'inference.py", line 4, in model_fn' in said
+
+    assert endpoint(service, "later", url="s3://b/later.tar.gz")["EndpointStatus"] == "InService"
+    service.hosting.invoke("later", b"1", headers={"Content-Type": "application/json"})
+    said = "\n".join(text for group, _, text in place.bucket.logged if group.endswith("/later"))
+    assert "loaded" in said
+    assert 'inference.py", line 5, in transform_fn' in said
 
 
 def tags(count: int, start: int = 0) -> list[Json]:

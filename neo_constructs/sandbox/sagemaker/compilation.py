@@ -20,6 +20,7 @@ from neo_constructs.catalog.framework import Framework
 from neo_constructs.catalog.images import image_uri
 from neo_constructs.catalog.target import TargetDevice
 from neo_constructs.errors import ValidationError
+from neo_constructs.sandbox.behaviour import Behaviour
 from neo_constructs.sandbox.sagemaker import requests
 from neo_constructs.sandbox.sagemaker.faults import ApiError
 from neo_constructs.sandbox.sagemaker.platform import Platform, split_uri
@@ -56,8 +57,8 @@ class CompilationJobs:
         Job name to job, for the account and region of the current request.
     platform
         The AWS around it.
-    seconds
-        How long a job takes.
+    behaviour
+        Returns how long a job takes and why it fails, asked when one begins.
     start
         Runs a job's work. Default: in a thread.
     """
@@ -66,13 +67,13 @@ class CompilationJobs:
         self,
         store: MutableMapping[str, Job],
         platform: Platform,
+        behaviour: Callable[[], Behaviour],
         *,
-        seconds: float,
         start: Callable[[Callable[[], None]], None] | None = None,
     ) -> None:
         self._jobs = store
         self._platform = platform
-        self._seconds = seconds
+        self._behaviour = behaviour
         self._start = start or _in_thread
         self._lock = threading.RLock()
 
@@ -168,16 +169,20 @@ class CompilationJobs:
 
     def _compile(self, job: Job, s3: Any) -> dict[str, Any]:
         """Read the model and write the artifact; return how that ended."""
+        told = self._behaviour()
         data = self._read(job, s3)
         upload = Upload(s3, self._artifact_uri(job))
-        longest = job["StoppingCondition"].get("MaxRuntimeInSeconds", self._seconds)
-        until = time.monotonic() + min(self._seconds, longest)
+        longest = job["StoppingCondition"].get("MaxRuntimeInSeconds", told.compile_seconds)
+        until = time.monotonic() + min(told.compile_seconds, longest)
         while time.monotonic() < until:
             if job["CompilationJobStatus"] == "STOPPING":
                 upload.abort()
                 return {"status": "STOPPED"}
             time.sleep(_TICK_SECONDS)
-        if longest < self._seconds:
+        if told.compile_fails:
+            upload.abort()
+            raise _JobFailed(told.compile_fails)
+        if longest < told.compile_seconds:
             upload.abort()
             raise _JobFailed(f"Timeout: the job ran longer than MaxRuntimeInSeconds, {longest}.")
         upload.complete(_with_note(data, _target(job)))

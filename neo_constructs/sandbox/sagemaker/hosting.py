@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-import gzip
-import os
-import re
-import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
 from typing import Any, TypeAlias
 
-from neo_constructs.archive.entry_point import Contract
-from neo_constructs.archive.inspection import inspect
 from neo_constructs.archive.payload import MAX_PAYLOAD_BYTES
-from neo_constructs.archive.tar_member import expansion_limit, extract
-from neo_constructs.local.container import ContainerError, LocalContainer, Reply
-from neo_constructs.local.model_folder import sample_shapes
+from neo_constructs.local.container import ContainerError, Reply
+from neo_constructs.sandbox.behaviour import Behaviour
 from neo_constructs.sandbox.sagemaker.faults import ApiError, not_emulated, not_found, refused
+from neo_constructs.sandbox.sagemaker.fleet import Fleet, containers_of
 from neo_constructs.sandbox.sagemaker.platform import AssumedRole, Platform, split_uri
 from neo_constructs.sandbox.sagemaker.telemetry import (
     ENDPOINT_LOGS,
@@ -35,17 +25,6 @@ Parameters: TypeAlias = Mapping[str, Any]
 Record: TypeAlias = dict[str, Any]
 Store: TypeAlias = MutableMapping[str, Record]
 
-_CONTRACTS = {
-    "sagemaker-neo-onnx": Contract.DLR,
-    "sagemaker-neo-keras": Contract.DLR,
-    "sagemaker-inference-tensorflow": Contract.TENSORFLOW,
-    "sagemaker-inference-mxnet": Contract.MXNET,
-    "xgboost-neo": Contract.NONE,
-    "image-classification-neo": None,
-}
-_NEED_A_SCRIPT = frozenset({Contract.TOOLKIT, Contract.MXNET})
-_FRAMEWORK_MISSING = re.compile(r"No module named '(torch|mxnet|tensorflow|xgboost|onnxruntime)'")
-_HOW_TO_ADD_IT = "Name an interpreter that has it: NEO_SANDBOX_PYTHON=/path/to/python."
 _CHANGING = frozenset({"Creating", "Updating"})
 _SERVERLESS_MB = (1024, 2048, 3072, 4096, 5120, 6144)  # API reference, MemorySizeInMB
 
@@ -117,8 +96,8 @@ class Hosting:
         Name to record, for the account and region of the current request.
     platform
         The AWS around it.
-    seconds
-        How long an endpoint takes at least to come into service.
+    behaviour
+        Returns how long an endpoint takes and why it fails, asked when one is made or updated.
     """
 
     def __init__(
@@ -128,10 +107,10 @@ class Hosting:
         configurations: Store,
         endpoints: Store,
         platform: Platform,
-        seconds: float,
+        behaviour: Callable[[], Behaviour],
     ) -> None:
         self._platform = platform
-        self._seconds = seconds
+        self._behaviour = behaviour
         self.models = Records(models, platform, kind="model", name_key="ModelName")
         self.configurations = Records(
             configurations, platform, kind="endpoint-config", name_key="EndpointConfigName"
@@ -144,11 +123,11 @@ class Hosting:
         """CreateModel: the role must be SageMaker's to assume, and able to read the artifact."""
         if ("PrimaryContainer" in parameters) == ("Containers" in parameters):
             raise refused("Exactly one of PrimaryContainer and Containers must be specified.")
-        if any(c.get("ModelPackageName") for c in _containers(parameters)):
+        if any(c.get("ModelPackageName") for c in containers_of(parameters)):
             raise not_emulated("model packages")
         arn = self._platform.arn("model", parameters["ModelName"])
         s3 = self._platform.assume(parameters["ExecutionRoleArn"], arn)("s3")
-        for container in _containers(parameters):
+        for container in containers_of(parameters):
             if url := container.get("ModelDataUrl"):
                 bucket, key = split_uri(url)
                 try:
@@ -167,7 +146,7 @@ class Hosting:
         _check_variants(parameters)
         for variant in parameters["ProductionVariants"]:
             model = self.models.get(variant["ModelName"])
-            if len(_containers(model)) != 1:
+            if len(containers_of(model)) != 1:
                 raise not_emulated("endpoints of several containers")
         return self.configurations.create(parameters)
 
@@ -241,13 +220,17 @@ class Hosting:
         record.update(EndpointStatus=status, LastModifiedTime=now, FailureReason="")
 
         def work() -> None:
-            until = time.monotonic() + self._seconds
+            told = self._behaviour()
+            until = time.monotonic() + told.endpoint_seconds
             try:
                 for role in plan.roles.values():
                     group = f"{ENDPOINT_LOGS}/{name}"
                     write_log(role, group, "AllTraffic", "the sandbox starts containers")
                     put_metric(role, ENDPOINT_METRICS, "Starts", 1)
-                fleet = Fleet.start(plan.variants, plan.models, plan.roles)
+                if told.endpoint_fails:
+                    time.sleep(told.endpoint_seconds)
+                    raise ContainerError(told.endpoint_fails)
+                fleet = Fleet.start(plan.variants, plan.models, plan.roles, endpoint=name)
             except Exception as error:
                 record.update(
                     EndpointStatus="InService" if status == "Updating" else "Failed",
@@ -278,106 +261,6 @@ class _Plan:
     variants: list[Record]
     models: Mapping[str, Record]
     roles: Mapping[str, AssumedRole]
-
-
-class Fleet:
-    """The containers behind one endpoint configuration."""
-
-    def __init__(self) -> None:
-        self._resources = contextlib.ExitStack()
-        self._containers: dict[str, LocalContainer | str] = {}
-        self._loaders: dict[str, Callable[[], LocalContainer | str]] = {}
-
-    @classmethod
-    def start(
-        cls,
-        variants: list[Record],
-        models: Mapping[str, Record],
-        clients: Mapping[str, AssumedRole],
-    ) -> Fleet:
-        """Start a container for each variant, with what the model's own role may read.
-
-        Raises
-        ------
-        ContainerError
-            If one cannot load.
-        """
-        fleet = cls()
-        try:
-            for variant in variants:
-                model = models[variant["ModelName"]]
-                role = clients[model["ExecutionRoleArn"]]
-                (container,) = _containers(model)
-                fleet._loaders[variant["VariantName"]] = partial(fleet._load, container, role)
-            for name, load in fleet._loaders.items():
-                fleet._containers[name] = load()
-        except BaseException:
-            fleet.stop()
-            raise
-        return fleet
-
-    def invoke(
-        self, body: bytes, *, headers: Mapping[str, str], variant: str = ""
-    ) -> tuple[str, Reply]:
-        """Send a request to a variant; by default to the only one.
-
-        A container that has died is started anew for the next request, as the service does.
-
-        Raises
-        ------
-        ApiError
-            If there is no such variant.
-        """
-        name = variant or next(iter(self._containers))
-        if name not in self._containers:
-            raise ApiError("ValidationError", f"Variant {name!r} was not found for the endpoint.")
-        container = self._containers[name]
-        if isinstance(container, str):
-            return name, Reply(500, "text/plain", container.encode())
-        try:
-            return name, container.invoke(body, headers)
-        except ContainerError as error:
-            with contextlib.suppress(ContainerError):
-                self._containers[name] = self._loaders[name]()
-            return name, Reply(500, "text/plain", str(error).encode())
-
-    def stop(self) -> None:
-        """Stop every container and remove its files."""
-        self._resources.close()
-
-    def _load(self, container: Record, role: AssumedRole) -> LocalContainer | str:
-        s3 = role("s3")
-        base = Path(self._resources.enter_context(tempfile.TemporaryDirectory()))
-        model_dir, variables = base / "model", dict(container.get("Environment", {}))
-        if url := container.get("ModelDataUrl"):
-            _fetch(s3, url, model_dir)
-        model_dir.mkdir(exist_ok=True)
-        contract = _contract(container["Image"])
-        if contract is None:
-            # The endpoint exists, as it would; only its container is not one we have.
-            return f"The sandbox cannot run the handler built into {container['Image']}."
-        if contract is Contract.DLR:
-            script = _only_script(s3, variables.get("SAGEMAKER_SUBMIT_DIRECTORY", ""), base)
-        else:
-            script = model_dir / "code" / variables.get("SAGEMAKER_PROGRAM", "inference.py")
-        if contract in _NEED_A_SCRIPT and not script.is_file():
-            return f"The sandbox cannot run the default handlers of {container['Image']}."
-        try:
-            started = LocalContainer(
-                model_dir,
-                script,
-                contract=contract,
-                environment={**role.environment, **variables},
-                python=os.environ.get("NEO_SANDBOX_PYTHON", sys.executable),
-                # Nothing was compiled here: what Neo would have left is made of the model.
-                options={"stand_in": True, "shapes": sample_shapes(inspect(model_dir).model)},
-            )
-        except ContainerError as error:
-            if not _FRAMEWORK_MISSING.search(str(error)):
-                raise
-            return f"The sandbox cannot run this container: {error}. {_HOW_TO_ADD_IT}"
-        self._resources.callback(started.stop)
-        return started
 
 
 def _refuse_changing(endpoint: Record) -> None:
@@ -415,42 +298,5 @@ def _variant_summary(variant: Record) -> dict[str, Any]:
     }
 
 
-def _containers(model: Parameters) -> list[Record]:
-    primary = model.get("PrimaryContainer")
-    return [primary] if primary else list(model.get("Containers", []))
-
-
 def _variants(configuration: Parameters) -> list[Record]:
     return list(configuration["ProductionVariants"])
-
-
-def _contract(image: str) -> Contract | None:
-    """Return how an image's container takes its script; None for one we have nothing for."""
-    repository = image.partition("/")[2].partition(":")[0]
-    return _CONTRACTS.get(repository, Contract.TOOLKIT)
-
-
-def _fetch(s3: Any, uri: str, folder: Path) -> None:
-    """Unpack an archive from S3."""
-    folder.mkdir(parents=True)
-    bucket, key = split_uri(uri)
-    with tempfile.TemporaryFile() as copy:
-        s3.download_fileobj(bucket, key, copy)
-        limit = expansion_limit(copy.tell())
-        copy.seek(0)
-        with gzip.GzipFile(fileobj=copy) as plain:
-            extract(plain, folder, limit=limit)
-
-
-def _only_script(s3: Any, uri: str, base: Path) -> Path:
-    """Return the one script in the archive that the DLR container fetches.
-
-    Source: neo_template_mxnet_byom.py of neo-ai/neo-ai-dlr.
-    """
-    if not uri.startswith("s3://") or not uri.endswith(".tar.gz"):
-        raise ContainerError(f"SAGEMAKER_SUBMIT_DIRECTORY must be s3://....tar.gz, not {uri!r}")
-    _fetch(s3, uri, base / "script")
-    scripts = sorted((base / "script").rglob("*.py"))
-    if len(scripts) != 1:
-        raise ContainerError(f"{uri} must hold exactly one .py file; found {len(scripts)}")
-    return scripts[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any, TypeAlias
 
+from neo_constructs.sandbox.behaviour import Behaviour
 from neo_constructs.sandbox.sagemaker import requests
 from neo_constructs.sandbox.sagemaker.compilation import CompilationJobs
 from neo_constructs.sandbox.sagemaker.faults import ApiError
@@ -24,8 +25,8 @@ class SageMaker:
         Makes an empty store that tells accounts and regions apart.
     platform
         The AWS around it.
-    compile_seconds, endpoint_seconds
-        How long a job and an endpoint take.
+    behaviour
+        Returns how long things take and what fails, asked whenever something begins.
     """
 
     def __init__(
@@ -33,17 +34,16 @@ class SageMaker:
         *,
         make_store: Callable[[], Store],
         platform: Platform,
-        compile_seconds: float,
-        endpoint_seconds: float,
+        behaviour: Callable[[], Behaviour],
     ) -> None:
         self._stores = {kind: make_store() for kind in ("jobs", "models", "configs", "endpoints")}
-        jobs = CompilationJobs(self._stores["jobs"], platform, seconds=compile_seconds)
+        jobs = CompilationJobs(self._stores["jobs"], platform, behaviour)
         self.hosting = Hosting(
             models=self._stores["models"],
             configurations=self._stores["configs"],
             endpoints=self._stores["endpoints"],
             platform=platform,
-            seconds=endpoint_seconds,
+            behaviour=behaviour,
         )
         hosting = self.hosting
         self._operations: dict[str, Callable[[Parameters], dict[str, Any]]] = {

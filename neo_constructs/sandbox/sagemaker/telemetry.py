@@ -16,14 +16,14 @@ ENDPOINT_LOGS: Final = "/aws/sagemaker/Endpoints"
 ENDPOINT_METRICS: Final = "/aws/sagemaker/Endpoints"
 
 
-def write_log(make_client: Callable[[str], Any], group: str, stream: str, message: str) -> None:
-    """Write one line, in a group and a stream that are made when they are missing.
+def write_log(make_client: Callable[[str], Any], group: str, stream: str, *messages: str) -> None:
+    """Write lines, in a group and a stream that are made when they are missing.
 
     Parameters
     ----------
     make_client
         Makes a client with the role's credentials.
-    group, stream, message
+    group, stream, messages
         What to write where.
 
     Raises
@@ -37,8 +37,9 @@ def write_log(make_client: Callable[[str], Any], group: str, stream: str, messag
     found = logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=stream)
     if stream not in {each["logStreamName"] for each in found["logStreams"]}:
         _unless_there(logs, logs.create_log_stream, **named)
-    event = {"timestamp": int(time.time() * 1000), "message": message}
-    logs.put_log_events(**named, logEvents=[event])
+    now = int(time.time() * 1000)
+    events = [{"timestamp": now, "message": message} for message in messages]
+    logs.put_log_events(**named, logEvents=events)
 
 
 def put_metric(make_client: Callable[[str], Any], namespace: str, name: str, value: float) -> None:

@@ -1,0 +1,61 @@
+"""How the emulated SageMaker behaves: how long things take, and what fails. A file says it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Final
+
+VARIABLE: Final = "NEO_SANDBOX_BEHAVIOUR"  # names the file, for the emulator and for COMMAND
+_PREFIX: Final = "NEO_SANDBOX_"
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviour:
+    """How long jobs and endpoints take, and why they fail.
+
+    Parameters
+    ----------
+    compile_seconds
+        How long a compilation job takes. Default: 2.
+    endpoint_seconds
+        How long an endpoint takes at least to come into service. Default: 1.
+    compile_fails
+        The FailureReason of every compilation job. Default: empty, none fails.
+    endpoint_fails
+        The FailureReason of every endpoint that is created or updated. Default: empty.
+    """
+
+    compile_seconds: float = 2.0
+    endpoint_seconds: float = 1.0
+    compile_fails: str = ""
+    endpoint_fails: str = ""
+
+    @classmethod
+    def of(cls, environment: Mapping[str, str]) -> Behaviour:
+        """Return what variables say: ``NEO_SANDBOX_COMPILE_SECONDS``, and so on.
+
+        Raises
+        ------
+        ValueError
+            If a time is no number.
+        """
+        given = {
+            field.name: environment[f"{_PREFIX}{field.name.upper()}"]
+            for field in fields(cls)
+            if f"{_PREFIX}{field.name.upper()}" in environment
+        }
+        return cls(**{k: float(v) if k.endswith("seconds") else v for k, v in given.items()})  # type: ignore[arg-type]
+
+    @classmethod
+    def read(cls, file: Path) -> Behaviour:
+        """Return what a file says."""
+        return cls(**json.loads(file.read_text()))
+
+    def write(self, file: Path) -> None:
+        """Say it to the emulator; what has begun goes on as it began."""
+        new = file.with_suffix(".new")
+        new.write_text(json.dumps(asdict(self)))
+        new.replace(file)
