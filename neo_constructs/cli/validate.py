@@ -14,7 +14,14 @@ from neo_constructs.archive.model_input import ModelInput
 from neo_constructs.archive.validation import Validation
 from neo_constructs.archive.validation import validate as check
 from neo_constructs.catalog.target import TargetDevice
-from neo_constructs.cli.arguments import any_version, parse_all, say, say_all, shown
+from neo_constructs.cli.arguments import (
+    any_version,
+    end_as_interrupted,
+    parse_all,
+    say,
+    say_all,
+    shown,
+)
 from neo_constructs.cli.arguments import data_input_config as parse_shapes
 from neo_constructs.errors import ValidationError, errors_among
 from neo_constructs.findings import shortened
@@ -57,6 +64,7 @@ def validate(
     """
     if path is None and code is None and payload is None:
         raise click.UsageError("Give PATH, --code or --payload, or more of them.")
+    end_as_interrupted()
     parsed, device, shapes = parse_all(
         (framework, any_version),
         (target, TargetDevice.parse),
