@@ -8,6 +8,7 @@ import re
 import signal
 import sys
 from collections.abc import Callable, Iterable
+from importlib.util import find_spec
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -67,6 +68,16 @@ def fail(text: str) -> NoReturn:
     """Say why nothing can be done, and exit with 2."""
     say(text, err=True)
     sys.exit(2)
+
+
+def require_extra(extra: str, *modules: str) -> None:
+    """Exit with 2, and one line that names an extra, unless what it brings is installed."""
+    missing = [name for name in modules if find_spec(name) is None]
+    if missing:
+        fail(
+            f"This needs {', '.join(missing)}, which the extra {extra!r} brings: "
+            f"pip install 'neo-constructs[{extra}]'"
+        )
 
 
 def end_as_interrupted() -> None:

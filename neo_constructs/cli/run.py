@@ -24,7 +24,14 @@ from neo_constructs.archive.model_file import ModelFile
 from neo_constructs.archive.payload import read_payloads, too_large
 from neo_constructs.catalog.framework import Framework
 from neo_constructs.catalog.target import TargetDevice
-from neo_constructs.cli.arguments import any_version, end_as_interrupted, fail, parse_all, say
+from neo_constructs.cli.arguments import (
+    any_version,
+    end_as_interrupted,
+    fail,
+    parse_all,
+    require_extra,
+    say,
+)
 from neo_constructs.local.container import ContainerError, LocalContainer, Reply
 from neo_constructs.local.model_folder import lay_out, sample_shapes
 
@@ -292,6 +299,7 @@ def _require_all(path: Path, code: Path | None, payloads: tuple[Path, ...], pyth
 
 def _listen(host: str, port: int) -> socket.socket:
     """Return a socket that listens; exit with 2 if it cannot."""
+    require_extra("local", "starlette", "uvicorn")
     # Named as TCP, its connections send a reply's last bytes at once (asyncio sets TCP_NODELAY).
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
@@ -304,11 +312,9 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _serve(container: LocalContainer, listening: socket.socket) -> None:
-    try:
-        from neo_constructs.local.server import KEY_HEADER
-        from neo_constructs.local.server import serve as answer
-    except ModuleNotFoundError as error:
-        fail(f"{error}: pip install 'neo-constructs[local]'")
+    from neo_constructs.local.server import KEY_HEADER
+    from neo_constructs.local.server import serve as answer
+
     host, port = listening.getsockname()[:2]
     given = os.environ.get("NEO_RUN_KEY")
     key = given or secrets.token_hex(16)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from neo_constructs.cli.arguments import end_as_interrupted, fail, say
+from neo_constructs.cli.arguments import end_as_interrupted, fail, require_extra, say
 
 if TYPE_CHECKING:
     from neo_constructs.sandbox.behaviour import Behaviour
@@ -87,15 +87,12 @@ def run(
     neo sandbox run -- npx --yes aws-cdk@2 deploy --all --require-approval never
     neo sandbox run -- bash
     """
-    try:
-        from neo_constructs.sandbox.behaviour import Behaviour
-        from neo_constructs.sandbox.emulator import SandboxError
-        from neo_constructs.sandbox.emulator import sandbox as emulated
-        from neo_constructs.sandbox.processes import CommandTimeoutError, is_in_terminal
-    except ImportError as error:
-        fail(
-            f"The sandbox needs the extra 'sandbox' ({error}): pip install neo-constructs[sandbox]"
-        )
+    from neo_constructs.sandbox.behaviour import Behaviour
+    from neo_constructs.sandbox.emulator import SandboxError
+    from neo_constructs.sandbox.emulator import sandbox as emulated
+    from neo_constructs.sandbox.processes import CommandTimeoutError, is_in_terminal
+
+    require_extra("sandbox", "ministack", "boto3")
     if shutil.which(command[0]) is None:
         say(f"There is no command {command[0]!r} on the PATH.", err=True)
         sys.exit(NO_COMMAND)
