@@ -69,16 +69,20 @@ def _problems(model: ModelFile) -> Iterator[tuple[str, str, str]]:
             "It names no version of ONNX's operators.",
             f"export it with opset {ONNX_MAX_OPSET} and IR version {ONNX_MAX_IR_VERSION}.",
         )
-    newer = []
     if model.opset and model.opset > ONNX_MAX_OPSET:
-        newer.append(f"opset {model.opset}, newer than {ONNX_MAX_OPSET}")
-    if model.ir_version and model.ir_version > ONNX_MAX_IR_VERSION:
-        newer.append(f"IR version {model.ir_version}, newer than {ONNX_MAX_IR_VERSION}")
-    for what in newer:
         yield (
             "onnx-version",
-            f"It has {what}, the newest of ONNX 1.7, which Neo compiles.",
-            f"export it with opset {ONNX_MAX_OPSET} and IR version {ONNX_MAX_IR_VERSION}.",
+            f"It has opset {model.opset}, newer than {ONNX_MAX_OPSET}, the newest of ONNX 1.7, "
+            "which Neo compiles.",
+            f"export it with opset_version={ONNX_MAX_OPSET}, or convert it: "
+            f"onnx.version_converter.convert_version(model, {ONNX_MAX_OPSET}).",
+        )
+    if model.ir_version and model.ir_version > ONNX_MAX_IR_VERSION:
+        yield (
+            "onnx-version",
+            f"It has IR version {model.ir_version}, newer than {ONNX_MAX_IR_VERSION}, the newest "
+            "of ONNX 1.7, which Neo compiles.",
+            f"load it by onnx.load, set model.ir_version = {ONNX_MAX_IR_VERSION}, and save it.",
         )
 
 

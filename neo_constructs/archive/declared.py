@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Final
 
-from neo_constructs.archive.model_file import ModelFile, channels_first
+from neo_constructs.archive.model_file import ModelFile, ModelInput, channels_first
 from neo_constructs.archive.torch_file import TORCHSCRIPT
 from neo_constructs.catalog.data_input import DataInputConfig
 from neo_constructs.catalog.framework import Framework
@@ -93,13 +94,44 @@ def check_inputs(config: DataInputConfig | None, model: ModelFile | None) -> lis
             code="data-input-config-contradicts-model",
             where="data_input_config",
             message=f"{problem.strip()}.".replace("..", "."),
-            fix="leave data_input_config out where the model file states its inputs.",
+            fix=how_to_give(model)
+            or "leave data_input_config out: the model file states its inputs.",
         )
         for problem in [*problems[:_SHOWN], *_more(problems)]
     ]
 
 
 _SHOWN: Final = 20
+
+
+def how_to_give(model: ModelFile | None) -> str:
+    """Return how to give the inputs of a model that leaves dimensions open; empty for another."""
+    inputs = [i for i in (model.inputs if model else ()) if i.shape]
+    is_open = any(not isinstance(d, int) for i in inputs for d in i.shape or ())
+    if model is None or not is_open or len(inputs) < len(model.inputs):
+        return ""
+    shown = ", ".join(f'"{i.name}": {_shown(wanted_shape(model, i))}' for i in inputs[:_SHOWN])
+    more = f" and {len(inputs) - _SHOWN} more" if len(inputs) > _SHOWN else ""
+    return f"give data_input_config={{{shown}}}{more}, with a number for each ?, such as 1."
+
+
+def with_inputs(findings: Iterable[Finding], model: ModelFile | None) -> list[Finding]:
+    """Let findings about missing inputs name those that were read, with their dimensions."""
+    fix = how_to_give(model)
+    return [
+        replace(f, fix=fix) if fix and f.code == "data-input-config-missing" else f
+        for f in findings
+    ]
+
+
+def wanted_shape(model: ModelFile, there: ModelInput) -> list[object]:
+    """Return an input's shape as Neo takes it."""
+    shape: list[object] = list(there.shape or ())
+    return channels_first(shape) if model.framework == "KERAS" else shape
+
+
+def _shown(shape: Iterable[object]) -> str:
+    return f"[{', '.join(str(d) if isinstance(d, int) else '?' for d in shape)}]"
 
 
 def _more(problems: list[str]) -> list[str]:
@@ -144,10 +176,10 @@ def _by_name(given: Mapping[object, object], model: ModelFile) -> list[str]:
         stated = there[str(name)].shape
         if stated is None:
             continue
-        wanted = channels_first(stated) if model.framework == "KERAS" else list(stated)
+        wanted = wanted_shape(model, there[str(name)])
         fits = len(shape) == len(wanted) and all(
             not isinstance(w, int) or w == s for s, w in zip(shape, wanted, strict=False)
         )
         if not fits:
-            found.append(f"the model's input {name!r} has the shape {wanted}, not {shape}")
+            found.append(f"the model's input {name!r} has the shape {_shown(wanted)}, not {shape}")
     return found

@@ -120,7 +120,7 @@ def _check_model(
         found += _check_archive(inspection, known, framework, target)
     if known and inspection and not errors_among(found):
         config = data_input_config or _read(model)
-        found += _check_inputs(known, target, config)
+        found += declared.with_inputs(_check_inputs(known, target, config), model)
         found += declared.check_inputs(config, model)
     return found, known
 

@@ -8,9 +8,10 @@ import re
 import signal
 import sys
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from importlib.util import find_spec
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 import click
 
@@ -68,6 +69,21 @@ def fail(text: str) -> NoReturn:
     """Say why nothing can be done, and exit with 2."""
     say(text, err=True)
     sys.exit(2)
+
+
+def on_command_line(finding: Finding) -> Finding:
+    """Return a finding with the arguments named as they are written on the command line."""
+    where = f"--{finding.where.replace('_', '-')}" if finding.where in _OPTIONS else finding.where
+    fix = _CALL.sub(r"--framework \1:\2", finding.fix)
+    fix = _GIVE.sub(lambda found: f"--data-input-config '{found[1]}'", fix)
+    fix = _NAME.sub(lambda found: f"--{found[0].replace('_', '-')}", fix)
+    return replace(finding, where=where, fix=fix)
+
+
+_OPTIONS: Final = ("framework", "target", "data_input_config")
+_CALL: Final = re.compile(r'Framework\.(\w+)\("([\d.]+)"\)')
+_GIVE: Final = re.compile(r"data_input_config=(\{.*?\})(?=[,.]| and \d)")
+_NAME: Final = re.compile(r"(?<!-)\bdata_input_config\b|(?<=leave )framework\b")
 
 
 def require_extra(extra: str, *modules: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -17,6 +18,7 @@ from neo_constructs.catalog.target import TargetDevice
 from neo_constructs.cli.arguments import (
     any_version,
     end_as_interrupted,
+    on_command_line,
     parse_all,
     say,
     say_all,
@@ -74,6 +76,7 @@ def validate(
     found = check(
         path, framework=parsed, target=device, data_input_config=shapes, code=code, payload=payload
     )
+    found = replace(found, findings=tuple(map(on_command_line, found.findings)))
     if is_json:
         say(json.dumps(as_json(found)))
     else:

@@ -273,7 +273,7 @@ class CompilationJob(Resource):
             max_runtime_seconds=seconds,
             region=None if Token.is_unresolved(region) else region,
         )
-        found += check_settings(without_tokens(settings))
+        found += declared.with_inputs(check_settings(without_tokens(settings)), model)
         found += declared.check_inputs(without_tokens(settings).data_input_config, model)
         found += model_data.check(known)
         found += declared.check_writer(known, model)

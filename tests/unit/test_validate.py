@@ -44,6 +44,12 @@ def run(*arguments: str | Path) -> Result:
          "[data-input-config-contradicts-model]"),
         ((MODELS / "traced.pth", "--framework", "tensorflow:2.9"), 1,
          "[framework-contradicts-model]"),
+        # A fix can be typed as it stands.
+        ((MODELS / "functional.h5", "--target", "ml_c5"), 1,
+         """give --data-input-config '{"image": [?, 3, 8, 8], "size": [?, 2]}', with a number"""),
+        ((MODELS / "sequential.h5", "--data-input-config", '{"x":[1]}'), 1,
+         """give --data-input-config '{"x": [?, 4]}'"""),
+        ((DIGITS / "digits.onnx", "--framework", "pytorch"), 1, "leave --framework out"),
         ((DIGITS / "digits.onnx", "--code", DIGITS / "code", "--target", "ml_c5"), 0, "0 errors"),
         ((DIGITS / "digits.onnx", "--target", "ml_inf1"), 1, "[framework-target]"),
         (("--code", DIGITS / "code"), 0, "0 errors"),
