@@ -1,6 +1,9 @@
 # Two commands for a person: `make demo`, `make test`. The rest is theirs.
 PYTHON ?= python3
 VENV := .venv
+DISK := 1.2 GB
+# Of the tests: much of their time is waiting.
+WORKERS ?= 2
 BIN := $(VENV)/bin
 # Only this project's environment counts, not one that is active by chance.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -18,7 +21,7 @@ demo: $(VENV)/.demo
 	@neo sandbox run -- python examples/digits/demo.py
 
 test: $(VENV)/.test
-	@python -m pytest --cov=neo_jobs --cov-branch --cov-report=term:skip-covered --cov-fail-under=100
+	@python -m pytest -n $(WORKERS) --dist loadfile --cov=neo_jobs --cov-branch --cov-report=term:skip-covered --cov-fail-under=100
 
 # Take every right away in turn, and see that it is missed: about four minutes.
 test-iam: $(VENV)/.test
@@ -102,13 +105,14 @@ constraints: check-python
 	rm -rf $(VENV).new
 
 $(VENV)/.demo: examples/digits/requirements.txt constraints.txt pyproject.toml | check-python
+	@echo "Installing into $(VENV), once: about a minute and $(DISK), from the Python package index."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@echo "Installing into $(VENV) (a minute or two, once)"
-	@python -m pip install -q --disable-pip-version-check -r $<
+	@python tools/install.py -r $<
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.demo requirements.txt
-	@python -m pip install -q --disable-pip-version-check -r requirements.txt -e '.[dev]'
+	@echo "Installing what the tests need besides."
+	@python tools/install.py -r requirements.txt -e '.[dev]'
 	@touch $@
 
 check-python:

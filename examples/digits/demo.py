@@ -8,6 +8,7 @@ removes it again; and checks at each step that what should have happened did, an
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -18,23 +19,29 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 import boto3
 import numpy as np
+from botocore.exceptions import ClientError
 from rich.columns import Columns
 from rich.console import Console
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from neo_constructs.cli.progress import Progress
+
 HERE = Path(__file__).parent
 PROJECT = HERE.parent.parent
 STACK = "DigitsStack"
-CDK = ("npx", "--yes", "aws-cdk@2", "--no-notices", "--progress", "bar")
+CDK = ("npx", "--yes", "aws-cdk@2", "--no-notices", "--progress", "events")
 CDK_SECONDS = 300
+POLL_SECONDS = 0.5
+LOG = PROJECT / "cdk.out" / "demo.log"
 # cdk.json deploys the network as TorchScript; ONNX needs no PyTorch to run here.
 ONNX = {
     "neo.digits.framework": "onnx",
@@ -44,7 +51,8 @@ ONNX = {
 SHADES = " .:-=+*#%@"
 RUNNING = ("STARTING", "INPROGRESS", "STOPPING")
 
-console = Console(highlight=False)
+# https://no-color.org: nothing but text, bold neither.
+console = Console(highlight=False, color_system=None if os.environ.get("NO_COLOR") else "auto")
 
 
 class DemoError(Exception):
@@ -61,6 +69,8 @@ class Demo:
         self.cloudformation = boto3.client("cloudformation")
         self.s3 = boto3.client("s3")
         self.times: list[tuple[str, float]] = []
+        self.others: list[str] = []
+        self.others = self.jobs()  # such as that of a deploy that failed before
 
     def run(self) -> None:
         """Do everything."""
@@ -109,41 +119,80 @@ class Demo:
         console.print(f"[bold]{name}[/bold]")
         start = time.monotonic()
         yield
-        self.times.append((name, time.monotonic() - start))
+        seconds = time.monotonic() - start
+        console.print(f"  {name} done in {seconds:.0f} s")
+        self.times.append((name, seconds))
 
     def deploy(self, overrides: Mapping[str, str] | None = None) -> None:
         """Deploy with single settings overridden."""
         self.cdk("deploy", "--require-approval", "never", overrides=overrides)
 
     def cdk(self, *arguments: str, overrides: Mapping[str, str] | None = None) -> None:
-        """Run the CDK CLI; show what it said only if it fails."""
+        """Run the CDK CLI; show what it is doing, and what it said only if it fails.
+
+        Raises
+        ------
+        DemoError
+            If it fails or takes too long, with the cause first.
+        """
         verb, *rest = arguments
         settings = {**ONNX, **(overrides or {})}
         rest += [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
+        since = datetime.now(UTC)
+        LOG.parent.mkdir(exist_ok=True)
         # In this process's group: whoever ends the group ends it too.
-        try:
-            done = subprocess.run(
+        with (
+            LOG.open("wb") as log,
+            Progress(sys.stdout) as progress,
+            subprocess.Popen(
                 [*CDK, verb, STACK, *rest, "--output", str(self.folder / "cdk.out")],
                 cwd=PROJECT,
-                stdout=subprocess.PIPE,
+                stdout=log,
                 stderr=subprocess.STDOUT,
-                timeout=CDK_SECONDS,
-                check=False,
+            ) as process,
+        ):
+            progress.step("synthesizing")
+            while process.poll() is None:
+                if progress.seconds > CDK_SECONDS:
+                    process.kill()
+                    raise DemoError(f"cdk {verb} took longer than {CDK_SECONDS} s")
+                if events := self.events(since):
+                    progress.step(f"{events[0]['LogicalResourceId']} {events[0]['ResourceStatus']}")
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(POLL_SECONDS)
+        if process.returncode != 0:
+            raise DemoError(
+                f"cdk {verb} failed with exit code {process.returncode}.\n"
+                f"{self.cause(since)}\nAll that it said: {LOG}"
             )
-        except subprocess.TimeoutExpired as expired:
-            raise DemoError(f"cdk {verb} took longer than {CDK_SECONDS} s") from expired
-        if done.returncode != 0:
-            said = done.stdout.decode(errors="replace").strip().splitlines()
-            tail = "\n".join(said[-25:])
-            raise DemoError(f"cdk {verb} failed with exit code {done.returncode}:\n{tail}")
+
+    def events(self, since: datetime) -> list[Mapping[str, Any]]:
+        """Return what has happened to the stack's resources since a moment, the newest first."""
+        try:
+            found = self.cloudformation.describe_stack_events(StackName=STACK)["StackEvents"]
+        except ClientError:  # there is no stack yet, or no longer
+            return []
+        return [event for event in found if event["Timestamp"] > since]
+
+    def cause(self, since: datetime) -> str:
+        """Return what failed first: a resource, or what the CLI itself said."""
+        failed = [e for e in self.events(since) if e["ResourceStatus"].endswith("_FAILED")]
+        if failed:
+            first = failed[-1]
+            why = first.get("ResourceStatusReason", "")
+            return f"{first['LogicalResourceId']} {first['ResourceStatus']}: {why}"
+        said = LOG.read_text(errors="replace").strip().splitlines()
+        told = [line for line in said if "error" in line.lower()] or said
+        return "\n".join(told[:10])
 
     def jobs(self, *statuses: str) -> list[str]:
-        """Return the names of the compilation jobs that have a record."""
+        """Return the names of this run's compilation jobs that have a record."""
         found = self.sagemaker.list_compilation_jobs(MaxResults=100)["CompilationJobSummaries"]
         return sorted(
             job["CompilationJobName"]
             for job in found
-            if not statuses or job["CompilationJobStatus"] in statuses
+            if job["CompilationJobName"] not in self.others
+            and (not statuses or job["CompilationJobStatus"] in statuses)
         )
 
     def endpoint(self) -> str:
@@ -211,7 +260,8 @@ class Demo:
 
     def summary(self) -> None:
         """Print the times, and what a destroy leaves behind."""
-        table = Table(title="What it took, in seconds")
+        console.print("[bold]What it took, in seconds[/bold]")
+        table = Table()
         table.add_column("step")
         table.add_column("time", justify="right")
         for name, seconds in self.times:
@@ -224,13 +274,13 @@ class Demo:
                 found = self.s3.list_objects_v2(Bucket=bucket["Name"]).get("Contents", [])
                 size = sum(item["Size"] for item in found)
                 console.print(
-                    f"  The artifact bucket, retained: {len(found)} objects, {size:,} bytes. It "
-                    "costs what S3 storage\n  costs; empty and delete it when no endpoint needs "
-                    "the models any more.",
+                    f"  The artifact bucket: {len(found)} objects, {size:,} bytes, at S3's price.\n"
+                    "  Empty and delete it when no endpoint needs the models any more.",
                     soft_wrap=True,
                 )
         console.print("  The model and the script among the CDK's own bootstrap assets.")
-        console.print("  On AWS also Neo's log group, /aws/sagemaker/CompilationJobs.")
+        console.print("  On AWS also the log groups /aws/sagemaker/CompilationJobs and")
+        console.print("  /aws/sagemaker/Endpoints/<name>.")
         console.print("[bold green]Everything held.[/bold green]")
 
     def require(self, kept: bool, promise: str) -> None:
@@ -252,7 +302,7 @@ def main() -> int:
         console.print("Run it in the sandbox: make demo")
         return 2
     console.print("An emulation: the templates, the CDK CLI, the Lambda and the script are real;")
-    console.print("AWS is not, and nothing is compiled.\n")
+    console.print("AWS is not, and nothing is compiled. It takes about a minute.\n")
     signal.signal(signal.SIGTERM, interrupted)
     try:
         with tempfile.TemporaryDirectory(prefix="neo-demo-") as folder:

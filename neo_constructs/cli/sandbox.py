@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sys
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from neo_constructs.cli.arguments import end_as_interrupted, fail, require_extra, say
+from neo_constructs.cli.progress import Progress
 
 if TYPE_CHECKING:
     from neo_constructs.sandbox.behaviour import Behaviour
@@ -105,7 +107,11 @@ def run(
     # Whoever ends this process, by a signal that can be caught, ends what it started too.
     end_as_interrupted()
     try:
-        with emulated(port=port, behaviour=behaviour, progress=_say_step) as running:
+        with contextlib.ExitStack() as until_the_end:
+            with Progress(sys.stderr) as progress:
+                running = until_the_end.enter_context(
+                    emulated(port=port, behaviour=behaviour, progress=progress.step)
+                )
             click.echo(f"Sandbox: an emulated AWS at {running.endpoint}, IAM enforced.", err=True)
             code = running.run(command, seconds=None if minutes is None else minutes * 60)
     except CommandTimeoutError as error:
@@ -122,7 +128,3 @@ def run(
 def _behaviour(told: Mapping[str, float | str | None], otherwise: Behaviour) -> Behaviour:
     given: Any = {name: value for name, value in told.items() if value is not None}
     return replace(otherwise, **given)
-
-
-def _say_step(step: str) -> None:
-    say(f"Sandbox: {step} ...", err=True)

@@ -32,6 +32,16 @@ from neo_constructs.sandbox.environment import (
 CDK: Final = ("npx", "--yes", "aws-cdk@2")  # the unpinned name is a broken publish
 START_SECONDS: Final = 60.0
 BOOTSTRAP_SECONDS: Final = 300.0
+# npm's own patience is more than a minute, in silence, where there is no network.
+NPM_PATIENCE: Final = {
+    "npm_config_fetch_retries": "1",
+    "npm_config_fetch_retry_mintimeout": "1000",
+    "npm_config_fetch_timeout": "20000",
+}
+_NO_REGISTRY: Final = (
+    "The CDK CLI could not be fetched: is the npm registry reached? A proxy or a registry of your "
+    "own goes into HTTPS_PROXY and npm_config_registry.\n"
+)
 BEHAVIOUR_FILE: Final = "behaviour.json"
 _TAIL_LINES: Final = 15
 
@@ -136,10 +146,10 @@ def sandbox(
             },
             folder / "emulator.log",
         )
-        progress("starting the emulator")
+        progress("starting the emulated AWS")
         with _emulator(chosen, folder, running.log, key):
             if bootstrap:
-                progress("bootstrapping it for the CDK; the first time, its CLI is fetched")
+                progress("cdk bootstrap; the first time, npx fetches the CDK CLI (45 MB)")
                 _bootstrap(running, folder)
             yield running
 
@@ -195,14 +205,16 @@ def _bootstrap(running: Sandbox, folder: Path) -> None:
     with log.open("wb") as output:
         code = processes.run(
             [*CDK, "bootstrap", f"aws://{ACCOUNT}/{REGION}", "--no-notices"],
-            environment=running.environment,
+            environment={**NPM_PATIENCE, **running.environment},  # what is set already counts
             seconds=BOOTSTRAP_SECONDS,
             folder=folder,
             output=output,
             watched=folder / WATCHED,
         )
     if code != 0:
-        raise SandboxError(f"'cdk bootstrap' failed with exit code {code}. It said:\n{tail(log)}")
+        said = tail(log)
+        why = _NO_REGISTRY if "npm err" in said.lower() else ""
+        raise SandboxError(f"{why}'cdk bootstrap' failed with exit code {code}. It said:\n{said}")
 
 
 def tail(log: Path) -> str:

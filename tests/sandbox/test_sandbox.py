@@ -142,10 +142,46 @@ def test_a_command_that_cannot_be_started_is_named(running: Sandbox, tmp_path: P
         running.run([str(script)], seconds=10)
 
 
-def test_the_whole_life_of_the_digits_endpoint(running: Sandbox, project: Path) -> None:
-    """What `make demo` shows: deploy, predict, diff, script edit, new target, destroy."""
-    code = running.run([sys.executable, str(project / "examples/digits/demo.py")], seconds=400)
-    assert code == 0
+def test_the_whole_life_of_the_digits_endpoint(
+    running: Sandbox, project: Path, tmp_path: Path
+) -> None:
+    """What `make demo` shows: deploy, predict, diff, script edit, new target, destroy.
+
+    Before that, a first deploy fails: the cause is said first, and the same stack can be deployed.
+    """
+    demo = [sys.executable, str(project / "examples/digits/demo.py")]
+    log = tmp_path / "log"
+    shell = ["sh", "-c", f'NO_COLOR=1 "$@" > {log} 2>&1', "sh"]
+    assert (
+        running.run([NEO, "sandbox", "set", "--compile-fails", "NotImplemented: x"], seconds=60)
+        == 0
+    )
+    assert running.run([*shell, *demo], seconds=400) == 1
+    said = log.read_text()
+    assert "\x1b" not in said
+    what, cause, rest = said[said.index("The demo failed.") :].splitlines()
+    assert "cdk deploy failed" in what
+    assert "CompilationJob" in cause
+    assert "CREATE_FAILED" in cause
+    assert "NotImplemented: x" in cause
+    assert Path(rest.removeprefix("All that it said: ")).is_file()
+
+    assert running.run([NEO, "sandbox", "set"], seconds=60) == 0
+    assert running.run([*shell, *demo], seconds=400) == 0, log.read_text()
+    lines = log.read_text().splitlines()
+    assert max(map(len, lines)) <= 80
+    assert any("synthesizing" in line for line in lines)
+
+
+def test_an_unreachable_registry_is_an_error_in_seconds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("npm_config_registry", "http://127.0.0.1:9/")
+    monkeypatch.setenv("npm_config_cache", str(tmp_path))
+    began = time.monotonic()
+    with pytest.raises(SandboxError, match=r"^The CDK CLI could not be fetched"), sandbox():
+        pass
+    assert time.monotonic() - began < 60
 
 
 def test_the_demo_refuses_to_run_against_real_aws(project: Path) -> None:
