@@ -17,7 +17,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from neo_constructs.cli.main import neo
-from neo_constructs.sandbox import processes
+from neo_constructs.sandbox import behaviour, processes
 
 
 def test_help_names_the_verbs() -> None:
@@ -103,6 +103,8 @@ def of_readme(project: Path) -> list[str]:
 
 def test_the_readmes_commands_run_as_they_stand(project: Path, tmp_path: Path) -> None:
     """In their order, in a folder with the examples."""
+    told = tmp_path / "behaviour.json"  # as in a shell of the sandbox
+    told.touch()
     (tmp_path / "examples").symlink_to(project / "examples")
     commands = of_readme(project)
     assert len(commands) >= 6
@@ -111,12 +113,13 @@ def test_the_readmes_commands_run_as_they_stand(project: Path, tmp_path: Path) -
         done = subprocess.run(
             shlex.split(command),
             cwd=tmp_path,
-            env={**os.environ, "PATH": search},
+            env={**os.environ, "PATH": search, behaviour.VARIABLE: str(told)},
             capture_output=True,
             text=True,
             check=False,
         )
         assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+    assert behaviour.Behaviour.read(told) == behaviour.Behaviour(), "all as before"
 
 
 def test_a_command_that_is_not_there_is_said_before_anything_starts() -> None:

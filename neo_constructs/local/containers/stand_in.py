@@ -26,7 +26,7 @@ def prepare(model_dir: Path, shapes: Any) -> None:
     shapes
         Of its inputs, in order, for a sample input; None if they are not known.
     """
-    made = [*_torch(model_dir, shapes), *_mxnet(model_dir)]
+    made = [*_torch(model_dir, shapes), *_mxnet(model_dir), *_tensorflow(model_dir)]
     sys.stderr.write(f"stand-in, not Neo: {', '.join(made) or 'nothing was needed'}\n")
 
 
@@ -82,3 +82,33 @@ def _mxnet(model_dir: Path) -> Iterator[str]:
         if not (model_dir / name).exists():
             shutil.copyfile(file, model_dir / name)
             yield name
+
+
+def _tensorflow(model_dir: Path) -> Iterator[str]:
+    """Make a SavedModel of a frozen graph, as Neo does of either."""
+    frozen = [f for f in sorted(model_dir.iterdir()) if f.suffix in {".pb", ".pbtxt"}]
+    if len(frozen) != 1 or frozen[0].stem == "saved_model":
+        return
+    import tensorflow as tf
+    from google.protobuf import text_format
+
+    graph = tf.compat.v1.GraphDef()
+    if frozen[0].suffix == ".pb":
+        graph.ParseFromString(frozen[0].read_bytes())
+    else:
+        text_format.Parse(frozen[0].read_text(), graph)
+    taken = {name.lstrip("^").partition(":")[0] for node in graph.node for name in node.input}
+    inputs = [node.name for node in graph.node if node.op == "Placeholder"]
+    outputs = [n.name for n in graph.node if n.name not in taken and n.op not in _NO_OUTPUT]
+    with tf.Graph().as_default() as whole, tf.compat.v1.Session(graph=whole) as session:
+        tf.import_graph_def(graph, name="")
+        tf.compat.v1.saved_model.simple_save(
+            session,
+            str(model_dir / "1"),
+            {name: whole.get_tensor_by_name(f"{name}:0") for name in inputs},
+            {name: whole.get_tensor_by_name(f"{name}:0") for name in outputs},
+        )
+    yield f"1/saved_model.pb of {frozen[0].name}"
+
+
+_NO_OUTPUT = frozenset({"NoOp", "Placeholder", "Const", "Assert"})

@@ -286,11 +286,12 @@ def _recorded(file: Path) -> Predict:
 def _predicting(model_dir: Path) -> Predict:
     """Return TensorFlow's own predictions. Source of the form: TensorFlow Serving, RESTful API."""
     bundles = sorted(file.parent for file in model_dir.rglob("saved_model.pb"))
-    frozen = sorted(file.name for file in model_dir.rglob("*.pb"))
+    frozen = sorted(file.name for file in model_dir.glob("*.pb*"))
     if not bundles and frozen:
         raise ValueError(
             f"{frozen[0]} is a frozen graph. Neo compiles those, but the model server takes "
-            "SavedModels only: give --response with what it would answer, or the SavedModel"
+            "SavedModels only: give --stand-in, which makes one of it, or --response with what it "
+            "would answer"
         )
     if len(bundles) != 1:
         raise ValueError(f"no SavedModel bundles found! ({len(bundles)} where one is needed)")
