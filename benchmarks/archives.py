@@ -46,19 +46,19 @@ with tarfile.open(sys.argv[1], "r|gz") as tar:
 CHECK = """
 import sys
 from pathlib import Path
-from neo_constructs.archive import codec
+from neo_constructs.archives import gzip_io
 if sys.argv[2] == "plain":
-    codec.FAST = None
-from neo_constructs.archive.inspection import inspect
+    gzip_io.FAST = None
+from neo_constructs.archives.inspection import inspect
 assert not inspect(Path(sys.argv[1])).findings
 """
 PACK = """
 import sys
 from pathlib import Path
-from neo_constructs.archive import codec
+from neo_constructs.archives import gzip_io
 if sys.argv[3] == "plain":
-    codec.FAST = None
-from neo_constructs.archive.packing import members_of, pack
+    gzip_io.FAST = None
+from neo_constructs.archives.packing import members_of, pack
 pack(members_of(Path(sys.argv[1])), Path(sys.argv[2]))
 """
 REPACK = """

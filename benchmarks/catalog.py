@@ -14,14 +14,14 @@ import sys
 import time
 from collections.abc import Callable
 
+from neo_constructs.catalog.compilation_request import JobSettings, check
 from neo_constructs.catalog.compiler_options import CompilerOptions
 from neo_constructs.catalog.data_input import DataInputConfig
 from neo_constructs.catalog.framework import Framework
-from neo_constructs.catalog.job import JobSettings, check
 from neo_constructs.catalog.target import TargetDevice
 
 RUNS = 7
-CATALOG = "import neo_constructs.catalog.images, neo_constructs.catalog.job"
+CATALOG = "import neo_constructs.catalog.images, neo_constructs.catalog.compilation_request"
 GOOD = (
     JobSettings(
         framework=Framework.pytorch("1.13"),

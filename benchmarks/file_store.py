@@ -66,12 +66,12 @@ class Idle:
 
 def repack(source: str, made: str) -> None:
     """Write a serving archive from a compiled one, as the worker does."""
-    from neo_jobs.repack import Script, write_archive
+    from neo_jobs.archive_writer import Script, write_archive
     from neo_jobs.transfer import Sizes, Source, Transfer, threads
 
     compiled = Path(source)
     script = compiled.with_name("sourcedir.tar.gz")
-    from neo_constructs.archive.packing import pack
+    from neo_constructs.archives.packing import pack
 
     pack({"inference.py": ROOT / "examples/digits/pytorch/code/inference.py"}, script)
     store = Store(compiled, Path(made))

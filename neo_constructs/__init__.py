@@ -10,7 +10,6 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from neo_constructs.archive.entry_point import Contract
     from neo_constructs.catalog.compiler_options import CompilerOptions
     from neo_constructs.catalog.data_input import DataInputConfig
     from neo_constructs.catalog.framework import Framework
@@ -19,8 +18,8 @@ if TYPE_CHECKING:
     from neo_constructs.compilation.compilation_job import CompilationJob
     from neo_constructs.compilation.inference_image import InferenceImage
     from neo_constructs.compilation.model_data import ModelData
-    from neo_constructs.errors import ValidationError
-    from neo_constructs.findings import Finding
+    from neo_constructs.findings.errors import ValidationError
+    from neo_constructs.findings.finding import Finding
     from neo_constructs.hosting.endpoint import Endpoint
     from neo_constructs.hosting.endpoint_config import EndpointConfig, ProductionVariant
     from neo_constructs.hosting.inference_code import InferenceCode
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from neo_constructs.patterns.compiled_endpoint import CompiledEndpoint
     from neo_constructs.patterns.settings import Settings
     from neo_constructs.patterns.stacks import CompiledEndpointStack
+    from neo_constructs.scripts.script_rules import Contract
 
 __all__ = [
     "ArtifactBucket",
@@ -59,11 +59,11 @@ _MODULES = {
     "CompiledEndpoint": "patterns.compiled_endpoint",
     "CompiledEndpointStack": "patterns.stacks",
     "CompilerOptions": "catalog.compiler_options",
-    "Contract": "archive.entry_point",
+    "Contract": "scripts.script_rules",
     "DataInputConfig": "catalog.data_input",
     "Endpoint": "hosting.endpoint",
     "EndpointConfig": "hosting.endpoint_config",
-    "Finding": "findings",
+    "Finding": "findings.finding",
     "Framework": "catalog.framework",
     "InferenceCode": "hosting.inference_code",
     "InferenceImage": "compilation.inference_image",
@@ -73,7 +73,7 @@ _MODULES = {
     "ServingArchive": "hosting.serving_archive",
     "Settings": "patterns.settings",
     "TargetDevice": "catalog.target",
-    "ValidationError": "errors",
+    "ValidationError": "findings.errors",
 }
 
 

@@ -15,8 +15,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, Final, ParamSpec, TypeVar
 
-from neo_constructs.errors import ValidationError
-from neo_constructs.findings import Finding, shortened
+from neo_constructs.findings.errors import ValidationError
+from neo_constructs.findings.finding import Finding
+from neo_constructs.findings.wording import shortened
 
 P = ParamSpec("P")
 R = TypeVar("R")

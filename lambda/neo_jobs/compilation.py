@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 from botocore.exceptions import ClientError
 
-from neo_jobs import fence, storage
+from neo_jobs import fencing, s3_objects
 from neo_jobs import job_spec as spec
 from neo_jobs import reconcile as core
 from neo_jobs.cloudformation import Request
@@ -87,20 +87,20 @@ class CompilationJobs:
                     Key=spec.record_key(request, result.job_name),
                     Body=result.to_json().encode(),
                     ContentType="application/json",
-                    **storage.encryption(spec.encryption_key(request)),
+                    **s3_objects.encryption(spec.encryption_key(request)),
                 )
             case core.DiscardInput():
-                storage.delete(self._s3, bucket, spec.input_key(request, name))
+                s3_objects.delete(self._s3, bucket, spec.input_key(request, name))
             case core.DestroyArtifacts():
                 doomed = _destroyed(request, name)
-                storage.do_all(partial(storage.destroy, self._s3, bucket, p) for p in doomed)
+                s3_objects.do_all(partial(s3_objects.destroy, self._s3, bucket, p) for p in doomed)
 
     def stop(self, name: str) -> None:
         """Stop a job; one that has ended meanwhile is left as it is."""
         try:
             self._sagemaker.stop_compilation_job(CompilationJobName=name)
         except ClientError as error:
-            if storage.error_code(error) not in {"ValidationException", "ResourceNotFound"}:
+            if s3_objects.error_code(error) not in {"ValidationException", "ResourceNotFound"}:
                 raise
 
     def _delete(self, name: str) -> None:
@@ -113,11 +113,11 @@ class CompilationJobs:
 
     def stop_older(self, request: Request, older: Sequence[Request]) -> core.Wait | None:
         """Stop the jobs and copies of older requests; None if there are none to stop."""
-        active = fence.active_jobs(self._others(request))
+        active = fencing.active_jobs(self._others(request))
         for name in active:
             self.stop(name)
         if active:
-            return core.Wait(fence.STOPPING_SECONDS, "jobs of older requests are being stopped")
+            return core.Wait(fencing.STOPPING_SECONDS, "jobs of older requests are being stopped")
         return self._abort_copies(request, older)
 
     def remove_older(
@@ -125,17 +125,17 @@ class CompilationJobs:
     ) -> core.Wait | None:
         """Remove what older requests of the resource have left; None if that is done."""
         bucket, leavings = spec.bucket(request), self._leavings(request, clock)
-        action = fence.fence_jobs(request, self._others(request), leavings)
+        action = fencing.fence_jobs(request, self._others(request), leavings)
         match action:
-            case fence.DeleteOtherJobs(names):
+            case fencing.DeleteOtherJobs(names):
                 for name in names:
                     self._delete(name)
-            case fence.DiscardInputs(names):
+            case fencing.DiscardInputs(names):
                 keys = [spec.input_key(request, name) for name in names]
-                storage.do_all(partial(storage.delete, self._s3, bucket, key) for key in keys)
-            case fence.DestroyOutputs(names):
+                s3_objects.do_all(partial(s3_objects.delete, self._s3, bucket, key) for key in keys)
+            case fencing.DestroyOutputs(names):
                 folders = [spec.output_folder(name) for name in names]
-                storage.do_all(partial(storage.destroy, self._s3, bucket, f) for f in folders)
+                s3_objects.do_all(partial(s3_objects.destroy, self._s3, bucket, f) for f in folders)
             case None if not self._discard_in_former_buckets(request, older, clock):
                 return None
             case core.Wait():
@@ -150,19 +150,19 @@ class CompilationJobs:
         def discard(bucket: str) -> bool:
             found = [
                 key
-                for key, _ in storage.keys(self._s3, bucket, spec.inputs_folder(request))
+                for key, _ in s3_objects.keys(self._s3, bucket, spec.inputs_folder(request))
                 if not clock.keeps(key)
             ]
-            storage.do_all(partial(storage.delete, self._s3, bucket, key) for key in found)
+            s3_objects.do_all(partial(s3_objects.delete, self._s3, bucket, key) for key in found)
             return bool(found)
 
-        buckets = fence.former_buckets(request, older, spec.bucket)
-        found = [fence.while_allowed(partial(discard, bucket)) for bucket in buckets]
+        buckets = fencing.former_buckets(request, older, spec.bucket)
+        found = [fencing.while_allowed(partial(discard, bucket)) for bucket in buckets]
         return any(found)
 
     def _abort_copies(self, request: Request, older: Sequence[Request]) -> core.Wait | None:
         """Abort the copies that older requests are making."""
-        found = fence.abort_older(
+        found = fencing.abort_older(
             self._s3,
             request,
             older,
@@ -171,14 +171,14 @@ class CompilationJobs:
         )
         return core.Wait(1, "older copies are being aborted") if found else None
 
-    def _others(self, request: Request) -> list[fence.OtherJob]:
+    def _others(self, request: Request) -> list[fencing.OtherJob]:
         """Return the resource's jobs, but for the one the request is about."""
         pages = self._sagemaker.get_paginator("list_compilation_jobs").paginate(
             NameContains=f"{request.resource_prefix}-"
         )
         own = spec.job_name(request)
         return [
-            fence.OtherJob(job["CompilationJobName"], job["CompilationJobStatus"])
+            fencing.OtherJob(job["CompilationJobName"], job["CompilationJobStatus"])
             for page in pages
             for job in page["CompilationJobSummaries"]
             # The filter finds the text anywhere in a name.
@@ -186,23 +186,23 @@ class CompilationJobs:
             and job["CompilationJobName"] != own
         ]
 
-    def _leavings(self, request: Request, clock: core.Clock) -> list[fence.Leavings]:
+    def _leavings(self, request: Request, clock: core.Clock) -> list[fencing.Leavings]:
         """Return what lies in the bucket of the resource's other jobs."""
         bucket, own = spec.bucket(request), spec.job_name(request)
         found: dict[str, set[str]] = {}
         if not bucket:
             return []
         try:
-            for key, _ in storage.keys(self._s3, bucket, request.resource_prefix):
+            for key, _ in s3_objects.keys(self._s3, bucket, request.resource_prefix):
                 name = spec.job_of_key(request, key)
                 if name and name != own and not clock.keeps(key):
                     found.setdefault(name, set()).add(key)
         except ClientError as error:
-            if spec.needs_no_bucket(request, storage.error_code(error)):
+            if spec.needs_no_bucket(request, s3_objects.error_code(error)):
                 return []
             raise
         return [
-            fence.Leavings(
+            fencing.Leavings(
                 name,
                 has_input=spec.input_key(request, name) in keys,
                 has_result=spec.record_key(request, name) in keys,
@@ -219,7 +219,7 @@ class CompilationJobs:
                 self.stop(name)
             finally:
                 key = spec.input_key(request, name)
-                storage.abort_uploads(self._s3, spec.bucket(request), key)
+                s3_objects.abort_uploads(self._s3, spec.bucket(request), key)
 
     def _observe(self, request: Request, clock: core.Clock) -> core.Observed:
         name, bucket = spec.job_name(request), spec.bucket(request)
@@ -245,11 +245,11 @@ class CompilationJobs:
     def _has(self, bucket: str, request: Request, name: str) -> bool:
         """Whether a job's result is on record."""
         key = spec.record_key(request, name)
-        return bool(bucket) and storage.head(self._s3, bucket, key) is not None
+        return bool(bucket) and s3_objects.head(self._s3, bucket, key) is not None
 
     def _has_input(self, request: Request) -> bool:
         key = spec.input_key(request, spec.job_name(request))
-        return storage.head(self._s3, spec.bucket(request), key) is not None
+        return s3_objects.head(self._s3, spec.bucket(request), key) is not None
 
     def _observe_leftovers(self, request: Request, clock: core.Clock) -> core.Observed:
         """Look for what a job whose record is gone has left in the bucket."""
@@ -262,10 +262,10 @@ class CompilationJobs:
             leftovers = spec.destroys(request) and any(
                 not clock.keeps(found["Key"])
                 for prefix in _destroyed(request, name)
-                for found in storage.versions(self._s3, bucket, prefix)
+                for found in s3_objects.versions(self._s3, bucket, prefix)
             )
         except ClientError as error:
-            if not spec.needs_no_bucket(request, storage.error_code(error)):
+            if not spec.needs_no_bucket(request, s3_objects.error_code(error)):
                 raise
             spec.name_what_stays(request, error, spec.output_folder(name), clock.kept)
             return core.Observed()
@@ -316,7 +316,7 @@ class CompilationJobs:
         folder = f"{spec.records_folder(request)}{spec.inputs_digest(request)}-"
         found = [
             (name == request.physical_id, modified, key, name)
-            for key, modified in storage.keys(
+            for key, modified in s3_objects.keys(
                 self._s3, bucket, own if request.type == "Create" else folder
             )
             if (name := spec.job_of_key(request, key))
@@ -332,8 +332,8 @@ class CompilationJobs:
         return None, False
 
     def _exists(self, uri: str) -> bool:
-        bucket, key = storage.split_uri(uri)
-        return bool(key) and storage.head(self._s3, bucket, key) is not None
+        bucket, key = s3_objects.split_uri(uri)
+        return bool(key) and s3_objects.head(self._s3, bucket, key) is not None
 
 
 def _destroyed(request: Request, name: str) -> tuple[str, str]:
@@ -366,7 +366,7 @@ def _has_known_image(request: Request, result: core.Result) -> bool:
 
 def _is_missing(error: ClientError) -> bool:
     """Whether there is no such job: the API documents one form, the service also uses another."""
-    code = storage.error_code(error)
+    code = s3_objects.error_code(error)
     return code == "ResourceNotFound" or (
         code == "ValidationException" and "Could not find" in str(error)
     )

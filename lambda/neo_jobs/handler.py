@@ -25,7 +25,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
-from neo_jobs import compilation, fence, serving_archive, storage
+from neo_jobs import compilation, fencing, s3_objects, serving_archive
 from neo_jobs import reconcile as core
 from neo_jobs.cloudformation import (
     DEADLINE_SECONDS,
@@ -135,13 +135,13 @@ class _Watch:
 
     def go_on(self) -> None:
         if self.now() >= self.until:
-            raise storage.Refused(
+            raise s3_objects.Refused(
                 "It could not be moved in the time there was. Make the model or the script smaller."
             )
 
     def end(self) -> None:
         if self.is_superseded():
-            raise storage.Refused(fence.SUPERSEDED)
+            raise s3_objects.Refused(fencing.SUPERSEDED)
 
 
 class Engine:
@@ -296,7 +296,7 @@ class Engine:
         if found["status"] == "RUNNING":
             raise RuntimeError(f"{execution_arn} is {status}, and described as RUNNING")
         request = _served(found["input"])
-        is_ours = found.get("cause") == fence.STOP_CAUSE
+        is_ours = found.get("cause") == fencing.STOP_CAUSE
         if request and found["status"] != "SUCCEEDED" and not is_ours:
             why = found.get("cause") or found.get("error") or "no cause is given"
             reason = f"The job engine's execution ended as {found['status']}: {why}"
@@ -321,9 +321,9 @@ class Engine:
             resource.perform(request, action)
         except NeedsWorker:
             return progress, Work()
-        except storage.NotDeleted as error:
+        except s3_objects.NotDeleted as error:
             return self._leave_behind(request, error, clock, progress)
-        except (storage.Refused, ClientError, BotoCoreError) as error:
+        except (s3_objects.Refused, ClientError, BotoCoreError) as error:
             return progress, self._met(error, clock)
         return progress, action
 
@@ -340,7 +340,7 @@ class Engine:
             if not (progress.is_fenced and core.is_passing(_code(error))):
                 raise
             return replace(progress, lists_failed=True), None
-        if progress.is_superseded or fence.is_superseded(request, executions, clock.started):
+        if progress.is_superseded or fencing.is_superseded(request, executions, clock.started):
             action = self._withdraw(request, resource, clock)
             return replace(progress, is_superseded=True), action
         if progress.is_fenced:
@@ -349,7 +349,7 @@ class Engine:
         return replace(progress, is_fenced=before is None), before
 
     def _leave_behind(
-        self, request: Request, error: storage.NotDeleted, clock: core.Clock, progress: Progress
+        self, request: Request, error: s3_objects.NotDeleted, clock: core.Clock, progress: Progress
     ) -> tuple[Progress, core.Wait]:
         """Go on without what S3 refuses to delete: that is named, and no failure."""
         if clock.now < clock.started + self._grace_seconds:
@@ -364,10 +364,10 @@ class Engine:
         """Undo what a request has made that a newer one has overtaken."""
         undoing = resource.withdrawn(request)
         if undoing is None:
-            return core.Fail(fence.SUPERSEDED)
+            return core.Fail(fencing.SUPERSEDED)
         action = resource.next_action(undoing, clock)
         resource.perform(undoing, action)
-        return core.Fail(fence.SUPERSEDED) if isinstance(action, core.Succeed) else action
+        return core.Fail(fencing.SUPERSEDED) if isinstance(action, core.Succeed) else action
 
     def _finish(
         self,
@@ -398,7 +398,7 @@ class Engine:
 
     def _met(self, error: Exception, clock: core.Clock) -> core.Wait | core.Fail:
         """Return what a call that was refused, or got no reply, means."""
-        if isinstance(error, storage.Refused):
+        if isinstance(error, s3_objects.Refused):
             return core.Fail(str(error))
         if isinstance(error, ClientError):
             fault = error.response.get("Error", {})
@@ -413,19 +413,19 @@ class Engine:
         self,
         request: Request,
         resource: Resource,
-        executions: Sequence[fence.Execution],
+        executions: Sequence[fencing.Execution],
         clock: core.Clock,
     ) -> core.Wait | core.Fail | None:
         """End what older requests of the resource still do; None if that is done."""
         older = [e.request for e in executions if e.request]
-        action = fence.stop_executions(executions, clock)
-        if isinstance(action, fence.StopExecutions):
+        action = fencing.stop_executions(executions, clock)
+        if isinstance(action, fencing.StopExecutions):
             self._stop_executions(action.arns)
             action = core.Wait(clock.soon(), "older requests are being ended")
         action = (
             action
             or resource.stop_older(request, older)
-            or fence.settle(executions, clock)
+            or fencing.settle(executions, clock)
             or resource.remove_older(request, older, clock)
         )
         if action and clock.is_late:
@@ -436,12 +436,12 @@ class Engine:
         """Stop executions; one that has ended meanwhile is left as it is."""
         for arn in arns:
             try:
-                self._states.stop_execution(executionArn=arn, cause=fence.STOP_CAUSE)
+                self._states.stop_execution(executionArn=arn, cause=fencing.STOP_CAUSE)
             except ClientError as error:
-                if storage.error_code(error) != "ValidationException":
+                if s3_objects.error_code(error) != "ValidationException":
                     raise
 
-    def _other_executions(self, request: Request) -> list[fence.Execution]:
+    def _other_executions(self, request: Request) -> list[fencing.Execution]:
         """Return the resource's other executions that matter to a request.
 
         Those that run or were ended before they could answer, and those that may be newer.
@@ -450,7 +450,7 @@ class Engine:
         found = []
         pages = self._states.get_paginator("list_executions").paginate(stateMachineArn=machine)
         for listed in (e for page in pages for e in page["executions"]):
-            execution = fence.Execution(
+            execution = fencing.Execution(
                 listed["executionArn"],
                 listed["status"],
                 listed["startDate"].timestamp(),
@@ -464,7 +464,7 @@ class Engine:
             if is_other and (may_be_newer or execution.status != "SUCCEEDED"):
                 text = self._states.describe_execution(executionArn=execution.arn)["input"]
                 other = replace(execution, request=_served(text))
-                if fence.concerns(other, request):
+                if fencing.concerns(other, request):
                     found.append(other)
         return found
 
@@ -528,13 +528,13 @@ class Engine:
             return compilation.CompilationJobs(self._sagemaker, self._s3, transfer)
         if request.resource_type == serving_archive.RESOURCE_TYPE:
             return serving_archive.ServingArchives(self._s3, transfer)
-        raise storage.Refused(f"The engine does not know {request.resource_type!r}.")
+        raise s3_objects.Refused(f"The engine does not know {request.resource_type!r}.")
 
     def _transfer(self, request: Request, budget: Budget, clock: core.Clock) -> Transfer:
         watch = _Watch(
             now=self._now,
             until=min(budget.began + budget.seconds, clock.deadline),
-            is_superseded=lambda: fence.is_superseded(
+            is_superseded=lambda: fencing.is_superseded(
                 request, self._other_executions(request), clock.started
             ),
         )
@@ -604,7 +604,7 @@ def _log_failure(what: str) -> None:
 def _code(error: Exception) -> str:
     """Return the service's error code; what got no reply is a matter of the connection."""
     if isinstance(error, ClientError):
-        return storage.error_code(error)
+        return s3_objects.error_code(error)
     is_passing = isinstance(error, BotoCoreError) and not isinstance(error, ParamValidationError)
     return "ConnectionError" if is_passing else type(error).__name__
 

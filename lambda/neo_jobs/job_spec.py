@@ -9,7 +9,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from neo_jobs import storage
+from neo_jobs import s3_objects
 from neo_jobs.cloudformation import Request, digest
 
 INPUT_FILE = "model.tar.gz"  # the API asks for this suffix; CDK assets lose it
@@ -154,12 +154,12 @@ def name_what_stays(request: Request, error: ClientError, place: str, kept: Sequ
 
     Raises
     ------
-    storage.NotDeleted
+    s3_objects.NotDeleted
         With the place.
     """
-    is_denied = storage.error_code(error) == "AccessDenied"
+    is_denied = s3_objects.error_code(error) == "AccessDenied"
     if is_denied and destroys(request) and place not in kept:
-        raise storage.NotDeleted((place,), str(error)) from error
+        raise s3_objects.NotDeleted((place,), str(error)) from error
 
 
 def create_request(request: Request) -> dict[str, Any]:

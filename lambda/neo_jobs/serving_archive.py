@@ -13,10 +13,10 @@ from typing import Any, TypeAlias
 
 from botocore.exceptions import ClientError
 
+from neo_jobs import archive_writer, s3_objects
 from neo_jobs import reconcile as core
-from neo_jobs import repack, storage
 from neo_jobs.cloudformation import Request, digest
-from neo_jobs.fence import abort_older
+from neo_jobs.fencing import abort_older
 from neo_jobs.job_spec import bucket_of, destroys, name_what_stays, needs_no_bucket
 from neo_jobs.transfer import Transfer
 
@@ -67,7 +67,7 @@ class Wanted:
         checked = [properties["EntryPoint"], properties.get("NetworkIsolation")]
         content = [model_url if is_inside else "", script_content, checked]
         return cls(
-            bucket=storage.split_uri(properties["OutputLocation"])[0],
+            bucket=s3_objects.split_uri(properties["OutputLocation"])[0],
             model_url=model_url,
             script_uri=script["S3Uri"],
             script_version=version,
@@ -193,7 +193,7 @@ class ServingArchives:
                 self._transfer.need_worker()
                 self._write(request)
             case core.DestroyArtifacts():
-                storage.destroy(self._s3, _bucket(request), doomed(request))
+                s3_objects.destroy(self._s3, _bucket(request), doomed(request))
 
     def stop_older(self, request: Request, older: Sequence[Request]) -> core.Wait | None:
         """Abort what older requests of the resource are writing; None if that is done."""
@@ -209,17 +209,17 @@ class ServingArchives:
         """
         for folder in unheard(request, older):
             if self._has_any(_bucket(request), f"{folder}/", clock):
-                storage.destroy(self._s3, _bucket(request), f"{folder}/")
+                s3_objects.destroy(self._s3, _bucket(request), f"{folder}/")
                 return core.Wait(clock.soon(), "archives that were not reported are being removed")
         return None
 
     def abandon(self, request: Request) -> None:
         """Leave nothing half-written when a request is given up."""
         if request.type != "Delete":
-            storage.abort_uploads(self._s3, _bucket(request), own_folder(request))
+            s3_objects.abort_uploads(self._s3, _bucket(request), own_folder(request))
 
     def _has_any(self, bucket: str, prefix: str, clock: core.Clock) -> bool:
-        found = storage.versions(self._s3, bucket, prefix)
+        found = s3_objects.versions(self._s3, bucket, prefix)
         return any(not clock.keeps(each["Key"]) for each in found)
 
     def _observe(self, request: Request, clock: core.Clock) -> Seen:
@@ -229,7 +229,7 @@ class ServingArchives:
         try:
             found = bool(prefix and bucket) and self._has_any(bucket, prefix, clock)
         except ClientError as error:
-            if not needs_no_bucket(request, storage.error_code(error)):
+            if not needs_no_bucket(request, s3_objects.error_code(error)):
                 raise
             name_what_stays(request, error, prefix, clock.kept)
             return Seen()
@@ -245,7 +245,7 @@ class ServingArchives:
         prefix = own_folder(request) if is_new else f"{archives(request)}{wanted.content}-"
         found = [
             (key == f"{request.physical_id}/{wanted.file}", modified, key)
-            for key, modified in storage.keys(self._s3, wanted.bucket, prefix)
+            for key, modified in s3_objects.keys(self._s3, wanted.bucket, prefix)
             if key.endswith(f"/{wanted.file}")
         ]
         return max(found)[2].removesuffix(f"/{wanted.file}") if found else ""
@@ -258,9 +258,9 @@ class ServingArchives:
         model = transfer.find(wanted.model_url, "") if wanted.is_inside else None
         key_id = str(properties.get("KmsKeyId") or "")
         with transfer.upload(wanted.bucket, key, key_id=key_id) as upload:
-            repack.write_archive(
+            archive_writer.write_archive(
                 upload,
-                script=repack.Script(
+                script=archive_writer.Script(
                     entry_point=properties.get("EntryPoint") or "",
                     is_alone=not wanted.is_inside,
                     may_install=properties.get("NetworkIsolation") != "true",

@@ -17,7 +17,7 @@ from typing import Any, Protocol, TypeAlias
 
 from botocore.exceptions import ClientError
 
-from neo_jobs import storage
+from neo_jobs import s3_objects
 
 Client: TypeAlias = Any
 
@@ -147,14 +147,16 @@ class Transfer:
 
         Raises
         ------
-        storage.Refused
+        s3_objects.Refused
             If there is none.
         """
-        bucket, key = storage.split_uri(uri)
-        found = storage.head(self._s3, bucket, key, version)
+        bucket, key = s3_objects.split_uri(uri)
+        found = s3_objects.head(self._s3, bucket, key, version)
         if found is None:
             what = f"{uri} (version {version})" if version else uri
-            raise storage.Refused(f"There is no object at {what}. Upload it, or correct the URI.")
+            raise s3_objects.Refused(
+                f"There is no object at {what}. Upload it, or correct the URI."
+            )
         return Source(bucket, key, version, found["ETag"], found["ContentLength"])
 
     def copy(self, source: Source, bucket: str, key: str, *, key_id: str = "") -> None:
@@ -183,7 +185,7 @@ class Transfer:
                 # Copying metadata or tags would need further rights on the source.
                 MetadataDirective="REPLACE",
                 TaggingDirective="REPLACE",
-                **storage.encryption(key_id),
+                **s3_objects.encryption(key_id),
             )
             return
         self.need_worker()
@@ -232,7 +234,7 @@ class Upload:
         self._has_failed = False
         self._threads = executor
         self._where = {"Bucket": bucket, "Key": key}
-        self._encryption = storage.encryption(key_id)
+        self._encryption = s3_objects.encryption(key_id)
         self._upload_id = ""
         self._buffer = bytearray()
         self._moving: deque[Future[dict[str, Any]]] = deque()
@@ -306,7 +308,7 @@ class Upload:
         number = len(self._parts) + len(self._moving) + 1
         if number > MAX_PARTS:
             largest = MAX_PARTS * self._part_size >> 30
-            raise storage.Refused(f"The archive would be larger than {largest} GiB.")
+            raise s3_objects.Refused(f"The archive would be larger than {largest} GiB.")
         self._moving.append(self._threads.submit(lambda: _part(number, send(number))))
         if len(self._moving) > THREADS:
             self._await_part()
@@ -327,7 +329,7 @@ class Upload:
         self._watch.end()
         # What a try that was killed, or whose reply was lost, has left would stay.
         bucket, key = self._where["Bucket"], self._where["Key"]
-        storage.abort_uploads(self._s3, bucket, key, keep=self._upload_id)
+        s3_objects.abort_uploads(self._s3, bucket, key, keep=self._upload_id)
         self._s3.complete_multipart_upload(
             **self._where, UploadId=self._upload_id, MultipartUpload={"Parts": self._parts}
         )
@@ -341,7 +343,7 @@ class Upload:
         self._threads.shutdown(cancel_futures=True)
         bucket, key = self._where["Bucket"], self._where["Key"]
         try:
-            storage.abort_upload(self._s3, bucket, key, self._upload_id)
+            s3_objects.abort_upload(self._s3, bucket, key, self._upload_id)
         except Exception:
             log.warning("an upload to %s could not be aborted", key)
 

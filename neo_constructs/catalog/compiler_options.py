@@ -10,7 +10,8 @@ from typing import Any, TypeAlias
 from neo_constructs.catalog.framework import Framework
 from neo_constructs.catalog.support import level_for
 from neo_constructs.catalog.target import TargetDevice
-from neo_constructs.findings import Finding, Level, listed, suggestion
+from neo_constructs.findings.finding import Finding, Level
+from neo_constructs.findings.wording import listed, suggestion
 from neo_constructs.typed import check_fields, typed
 
 PYTORCH_DTYPES = ("float", "float32", "int64", "long")  # API reference, OutputConfig

@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from neo_constructs.catalog.data_tables import documented
 from neo_constructs.catalog.framework import Framework
 from neo_constructs.catalog.support import level_for
-from neo_constructs.catalog.tables import documented
 from neo_constructs.catalog.target import TargetDevice
-from neo_constructs.findings import Finding, Level
+from neo_constructs.findings.finding import Finding, Level
 from neo_constructs.typed import check_fields, typed
 
 Shape: TypeAlias = Sequence[int]

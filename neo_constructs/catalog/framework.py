@@ -6,9 +6,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from neo_constructs.catalog.tables import documented
-from neo_constructs.errors import ValidationError
-from neo_constructs.findings import Finding, listed, suggestion
+from neo_constructs.catalog.data_tables import documented
+from neo_constructs.findings.errors import ValidationError
+from neo_constructs.findings.finding import Finding
+from neo_constructs.findings.wording import listed, suggestion
 from neo_constructs.typed import check_fields, typed
 
 _MAJOR_MINOR = re.compile(r"\d+\.\d+(?=\.|$)")

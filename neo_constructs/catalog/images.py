@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from neo_constructs.catalog.data_tables import deep_learning_containers, documented, sdk_images
 from neo_constructs.catalog.framework import Framework
 from neo_constructs.catalog.support import newest_of_older, supports
-from neo_constructs.catalog.tables import deep_learning_containers, documented, sdk_images
 from neo_constructs.catalog.target import TargetDevice
-from neo_constructs.errors import ValidationError
-from neo_constructs.findings import Finding, listed, suggestion
+from neo_constructs.findings.errors import ValidationError
+from neo_constructs.findings.finding import Finding
+from neo_constructs.findings.wording import listed, suggestion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

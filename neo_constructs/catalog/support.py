@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 
+from neo_constructs.catalog.data_tables import documented, service_model
 from neo_constructs.catalog.framework import Framework
-from neo_constructs.catalog.tables import documented, service_model
 from neo_constructs.catalog.target import TargetDevice
-from neo_constructs.findings import Finding, Level, listed, suggestion
+from neo_constructs.findings.finding import Finding, Level
+from neo_constructs.findings.wording import listed, suggestion
 
 # botocore, InputConfig.FrameworkVersion: 3 to 10 characters of this form
 _VERSION = re.compile(r"(?=.{3,10}$)[0-9]\.[A-Za-z0-9.]+")

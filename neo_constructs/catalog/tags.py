@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from neo_constructs.findings import Finding, shortened
+from neo_constructs.findings.finding import Finding
+from neo_constructs.findings.wording import shortened
 
 # Source: botocore, Tag and TagList; "aws:" is AWS's own, as CreateCompilationJob says.
 MAX_TAGS: Final = 50

@@ -6,9 +6,10 @@ import re
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from neo_constructs.catalog.tables import documented, service_model
-from neo_constructs.errors import ValidationError
-from neo_constructs.findings import Finding, Level, listed, suggestion
+from neo_constructs.catalog.data_tables import documented, service_model
+from neo_constructs.findings.errors import ValidationError
+from neo_constructs.findings.finding import Finding, Level
+from neo_constructs.findings.wording import listed, suggestion
 from neo_constructs.typed import check_fields, typed
 
 INSTANCE_TYPE = re.compile(r"ml\.(?P<family>[a-z0-9-]+)\.[a-z0-9]+")

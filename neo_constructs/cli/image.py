@@ -7,12 +7,12 @@ import sys
 import click
 
 from neo_constructs.catalog import support
+from neo_constructs.catalog.compilation_request import check_region
 from neo_constructs.catalog.framework import Framework
 from neo_constructs.catalog.images import find_image
-from neo_constructs.catalog.job import check_region
 from neo_constructs.catalog.target import TargetDevice
-from neo_constructs.cli.arguments import parse_all
-from neo_constructs.errors import ValidationError, raise_errors
+from neo_constructs.cli.parameters import parse_all
+from neo_constructs.findings.errors import ValidationError, raise_errors
 
 
 @click.command()

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import click
 
-from neo_constructs.archive.inspection import is_archive
-from neo_constructs.archive.packing import folder_and_file, members_of, pack
-from neo_constructs.archive.validation import validate_members
-from neo_constructs.cli.arguments import any_version, end_as_interrupted, fail, parse_all, say
-from neo_constructs.errors import errors_among
+from neo_constructs.archives.inspection import is_archive
+from neo_constructs.archives.packing import folder_and_file, members_of, pack
+from neo_constructs.cli.console import end_as_interrupted, fail, say
+from neo_constructs.cli.parameters import any_version, parse_all
+from neo_constructs.findings.errors import errors_among
+from neo_constructs.plans.validation import validate_members
 
 SUFFIXES = (".tar.gz", ".tgz")
 SLOW_BYTES = 64 << 20  # from here it takes seconds

@@ -18,22 +18,16 @@ from pathlib import Path
 
 import click
 
-from neo_constructs.archive.entry_point import Contract, check_script, contract_for
-from neo_constructs.archive.inspection import inspect
-from neo_constructs.archive.model_file import ModelFile
-from neo_constructs.archive.payload import read_payloads, too_large
+from neo_constructs.archives.inspection import inspect
+from neo_constructs.archives.sample_payload import read_payloads, too_large
 from neo_constructs.catalog.framework import Framework
 from neo_constructs.catalog.target import TargetDevice
-from neo_constructs.cli.arguments import (
-    any_version,
-    end_as_interrupted,
-    fail,
-    parse_all,
-    require_extra,
-    say,
-)
+from neo_constructs.cli.console import end_as_interrupted, fail, require_extra, say
+from neo_constructs.cli.parameters import any_version, parse_all
 from neo_constructs.local.container import ContainerError, LocalContainer, Reply
 from neo_constructs.local.model_folder import lay_out, sample_shapes
+from neo_constructs.model_formats.model_file import ModelFile
+from neo_constructs.scripts.script_rules import Contract, check_script, contract_for
 
 SHOWN = 2_000  # characters of a reply
 FAILED = 400

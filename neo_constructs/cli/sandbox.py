@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from neo_constructs.cli.arguments import end_as_interrupted, fail, require_extra, say
+from neo_constructs.cli.console import end_as_interrupted, fail, require_extra, say
 from neo_constructs.cli.progress import Progress
 
 if TYPE_CHECKING:

@@ -11,22 +11,15 @@ from typing import Any, NoReturn
 
 import click
 
-from neo_constructs.archive.model_input import ModelInput
-from neo_constructs.archive.validation import Validation
-from neo_constructs.archive.validation import validate as check
 from neo_constructs.catalog.target import TargetDevice
-from neo_constructs.cli.arguments import (
-    any_version,
-    end_as_interrupted,
-    on_command_line,
-    parse_all,
-    say,
-    say_all,
-    shown,
-)
-from neo_constructs.cli.arguments import data_input_config as parse_shapes
-from neo_constructs.errors import ValidationError, errors_among
-from neo_constructs.findings import shortened
+from neo_constructs.cli.console import end_as_interrupted, say, say_all, shown
+from neo_constructs.cli.parameters import any_version, on_command_line, parse_all
+from neo_constructs.cli.parameters import data_input_config as parse_shapes
+from neo_constructs.findings.errors import ValidationError, errors_among
+from neo_constructs.findings.wording import shortened
+from neo_constructs.model_formats.model_input import ModelInput
+from neo_constructs.plans.validation import Validation
+from neo_constructs.plans.validation import validate as check
 
 MAX_SHOWN = 4_000  # bytes of inputs, and of findings
 UNREADABLE = frozenset(

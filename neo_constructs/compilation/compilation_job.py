@@ -23,22 +23,14 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct, IDependable, IValidation
 
-from neo_constructs.archive import declared
-from neo_constructs.archive.check_model import check_model
+from neo_constructs.catalog.compilation_request import DEFAULT_RUNTIME_SECONDS, JobSettings
+from neo_constructs.catalog.compilation_request import check as check_settings
 from neo_constructs.catalog.compiler_options import CompilerOptions, CompilerOptionsLike
 from neo_constructs.catalog.data_input import DataInputConfig, DataInputConfigLike
 from neo_constructs.catalog.framework import Framework
-from neo_constructs.catalog.job import DEFAULT_RUNTIME_SECONDS, JobSettings
-from neo_constructs.catalog.job import check as check_settings
 from neo_constructs.catalog.support import newest
 from neo_constructs.catalog.tags import check_tags
 from neo_constructs.catalog.target import TargetDevice
-from neo_constructs.compilation.arguments import (
-    has_tokens,
-    known_at_synth,
-    with_json_of_tokens,
-    without_tokens,
-)
 from neo_constructs.compilation.artifact_bucket import ArtifactBucket
 from neo_constructs.compilation.inference_image import InferenceImage
 from neo_constructs.compilation.model_data import ModelData
@@ -46,11 +38,19 @@ from neo_constructs.compilation.places import (
     check_artifact_bucket,
     check_source_bucket,
 )
+from neo_constructs.compilation.tokens import (
+    has_tokens,
+    known_at_synth,
+    with_json_of_tokens,
+    without_tokens,
+)
 from neo_constructs.engine.job_engine import JobEngine
+from neo_constructs.engine.permissions import compile_statements, extend_role, places, warn
 from neo_constructs.engine.retention import not_retained
-from neo_constructs.engine.rights import compile_statements, extend_role, places, warn
-from neo_constructs.errors import ValidationError, errors_among, raise_errors
-from neo_constructs.findings import Finding
+from neo_constructs.findings.errors import ValidationError, errors_among, raise_errors
+from neo_constructs.findings.finding import Finding
+from neo_constructs.model_formats import consistency
+from neo_constructs.model_formats.model_rules import check_model
 from neo_constructs.typed import typed
 
 RESOURCE_TYPE: Final = "Custom::NeoCompilationJob"
@@ -252,7 +252,7 @@ class CompilationJob(Resource):
         model = model_data.model
         known = framework or (newest(model.framework, target) if model else None)
         is_checked = target.is_checked and (known is None or known.is_checked)
-        contradicted = declared.check_framework(framework, model)
+        contradicted = consistency.check_framework(framework, model)
         found = [*model_data.findings, *_check_policy(artifact_removal_policy)]
         seconds, late = _seconds(max_runtime)
         found += late
@@ -273,10 +273,10 @@ class CompilationJob(Resource):
             max_runtime_seconds=seconds,
             region=None if Token.is_unresolved(region) else region,
         )
-        found += declared.with_inputs(check_settings(without_tokens(settings)), model)
-        found += declared.check_inputs(without_tokens(settings).data_input_config, model)
+        found += consistency.with_inputs(check_settings(without_tokens(settings)), model)
+        found += consistency.check_inputs(without_tokens(settings).data_input_config, model)
         found += model_data.check(known)
-        found += declared.check_writer(known, model)
+        found += consistency.check_writer(known, model)
         if compiler_options:  # which say of what type the inputs are
             found = [finding for finding in found if finding.code != "input-dtype"]
         warn(self, raise_errors(found, subject=self.node.path))

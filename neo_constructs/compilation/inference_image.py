@@ -16,11 +16,11 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from neo_constructs.catalog import images
+from neo_constructs.catalog.compilation_request import image_or_none
 from neo_constructs.catalog.framework import Framework
-from neo_constructs.catalog.job import image_or_none
 from neo_constructs.catalog.target import TargetDevice
 from neo_constructs.compilation.places import check_image
-from neo_constructs.errors import raise_errors
+from neo_constructs.findings.errors import raise_errors
 from neo_constructs.typed import typed
 
 _MAPPING_ID: Final = "NeoImageAccounts"

@@ -13,13 +13,14 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_s3_assets as s3_assets
 from constructs import Construct
 
-from neo_constructs.archive.cache import cache_folder, packed_once
-from neo_constructs.archive.inspection import Inspection, check_members
-from neo_constructs.archive.model_file import ModelFile
-from neo_constructs.archive.remembered import inspect_once
+from neo_constructs.archives.asset_cache import cache_folder, packed_once
+from neo_constructs.archives.inspection import Inspection, check_members
+from neo_constructs.archives.inspection_cache import inspect_once
 from neo_constructs.catalog.framework import Framework
-from neo_constructs.errors import ValidationError
-from neo_constructs.findings import Finding, Level, listed
+from neo_constructs.findings.errors import ValidationError
+from neo_constructs.findings.finding import Finding, Level
+from neo_constructs.findings.wording import listed
+from neo_constructs.model_formats.model_file import ModelFile
 from neo_constructs.typed import typed
 
 # Amazon S3 user guide, bucket naming rules

@@ -8,7 +8,7 @@ from aws_cdk import Stack, Token
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from neo_constructs.findings import Finding, Level
+from neo_constructs.findings.finding import Finding, Level
 
 
 def elsewhere(scope: Construct, region: str, account: str) -> tuple[str, str]:

@@ -27,8 +27,7 @@ from constructs import Construct, IDependable
 
 from neo_constructs.engine.acknowledgements import acknowledge, acknowledge_wildcards
 from neo_constructs.engine.lambda_code import lambda_code
-from neo_constructs.engine.retention import RetentionCheck
-from neo_constructs.engine.rights import (
+from neo_constructs.engine.permissions import (
     compile_statements,
     pass_role_statement,
     place_hash,
@@ -36,6 +35,7 @@ from neo_constructs.engine.rights import (
     service_principal,
     use_keys,
 )
+from neo_constructs.engine.retention import RetentionCheck
 
 # Everything about the engine that a release may tune stands here.
 RUNTIME: Final = "python3.14"  # the newest Python the CDK names

@@ -6,7 +6,7 @@ import jsii
 from aws_cdk import CfnDeletionPolicy, CfnResource
 from constructs import IValidation
 
-from neo_constructs.findings import Finding
+from neo_constructs.findings.finding import Finding
 
 
 def not_retained(policy: str) -> Finding:

@@ -10,8 +10,8 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
-from neo_constructs.errors import raise_errors
-from neo_constructs.findings import Finding
+from neo_constructs.findings.errors import raise_errors
+from neo_constructs.findings.finding import Finding
 from neo_constructs.hosting.endpoint_config import EndpointConfig
 from neo_constructs.typed import typed
 

@@ -13,9 +13,9 @@ from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
 from neo_constructs.catalog.target import TargetDevice, check_instance_type_name
-from neo_constructs.engine.rights import warn
-from neo_constructs.errors import raise_errors
-from neo_constructs.findings import Finding
+from neo_constructs.engine.permissions import warn
+from neo_constructs.findings.errors import raise_errors
+from neo_constructs.findings.finding import Finding
 from neo_constructs.hosting.model import Model
 from neo_constructs.typed import check_fields, typed
 

@@ -14,11 +14,11 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_s3_assets as s3_assets
 from constructs import Construct
 
-from neo_constructs.archive.cache import packed_once
-from neo_constructs.archive.entry_point import ENTRY_POINT, Contract, check_code, check_name
-from neo_constructs.archive.packing import fingerprint, members_of
+from neo_constructs.archives.asset_cache import packed_once
+from neo_constructs.archives.packing import fingerprint, members_of
 from neo_constructs.compilation.model_data import ObjectLocation, check_key, checked_path
-from neo_constructs.findings import Finding, Level
+from neo_constructs.findings.finding import Finding, Level
+from neo_constructs.scripts.script_rules import ENTRY_POINT, Contract, check_code, check_name
 from neo_constructs.typed import typed
 
 _ARCHIVE_KEY = re.compile(r".*\.(tar\.gz|tgz)")

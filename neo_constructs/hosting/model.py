@@ -12,7 +12,6 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
-from neo_constructs.archive.entry_point import Contract, contract_for
 from neo_constructs.catalog.framework import Framework
 from neo_constructs.catalog.target import TargetDevice
 from neo_constructs.compilation.compilation_job import CompilationJob
@@ -24,7 +23,7 @@ from neo_constructs.compilation.inference_image import (
 from neo_constructs.compilation.model_data import check_key
 from neo_constructs.compilation.places import check_artifact_bucket
 from neo_constructs.engine.job_engine import JobEngine
-from neo_constructs.engine.rights import (
+from neo_constructs.engine.permissions import (
     extend_role,
     logging_statements,
     places,
@@ -32,10 +31,11 @@ from neo_constructs.engine.rights import (
     use_keys,
     warn,
 )
-from neo_constructs.errors import raise_errors
-from neo_constructs.findings import Finding, Level
+from neo_constructs.findings.errors import raise_errors
+from neo_constructs.findings.finding import Finding, Level
 from neo_constructs.hosting.inference_code import InferenceCode
 from neo_constructs.hosting.serving_archive import ServingArchive
+from neo_constructs.scripts.script_rules import Contract, contract_for
 from neo_constructs.typed import typed
 
 

@@ -9,13 +9,13 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from neo_constructs.archive.entry_point import Contract
 from neo_constructs.compilation.artifact_bucket import ArtifactBucket
 from neo_constructs.compilation.places import check_source_bucket
 from neo_constructs.engine.job_engine import JobEngine
-from neo_constructs.engine.rights import warn
-from neo_constructs.errors import raise_errors
+from neo_constructs.engine.permissions import warn
+from neo_constructs.findings.errors import raise_errors
 from neo_constructs.hosting.inference_code import InferenceCode
+from neo_constructs.scripts.script_rules import Contract
 from neo_constructs.typed import typed
 
 RESOURCE_TYPE: Final = "Custom::NeoServingArchive"

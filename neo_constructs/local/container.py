@@ -16,18 +16,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Final
 
-from neo_constructs.archive.entry_point import Contract
 from neo_constructs.local import worker
 from neo_constructs.local.environment import closed_environment
 from neo_constructs.local.exchange import Exchange, exchange
 from neo_constructs.local.frames import Frame, encoded
+from neo_constructs.scripts.script_rules import Contract
 
 _FILES: Final = {
     Contract.TOOLKIT: "toolkit",
     Contract.MXNET: "mxnet",
     Contract.TENSORFLOW: "tensorflow",
     Contract.DLR: "dlr",
-    Contract.NONE: "builtin",
+    Contract.NONE: "xgboost",
 }
 LOAD_SECONDS: Final = 600  # an endpoint is given minutes to answer its first ping
 ANSWER_SECONDS: Final = 60  # API reference, InvokeEndpoint: a model must respond within it

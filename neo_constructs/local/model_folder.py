@@ -5,13 +5,13 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from neo_constructs.archive.codec import decompressed
-from neo_constructs.archive.entry_point import ENTRY_POINT, Contract
-from neo_constructs.archive.inspection import is_archive
-from neo_constructs.archive.model_file import ModelFile
-from neo_constructs.archive.packing import members_of
-from neo_constructs.archive.tar_member import expansion_limit, extract
+from neo_constructs.archives.gzip_io import decompressed
+from neo_constructs.archives.inspection import is_archive
+from neo_constructs.archives.packing import members_of
+from neo_constructs.archives.tar_member import expansion_limit, extract
 from neo_constructs.local.container import ContainerError
+from neo_constructs.model_formats.model_file import ModelFile
+from neo_constructs.scripts.script_rules import ENTRY_POINT, Contract
 
 CODE = "code"
 

@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from neo_constructs.archive.payload import too_large
+from neo_constructs.archives.sample_payload import too_large
 from neo_constructs.local.container import ContainerError, LocalContainer
 
 GRACE_SECONDS: Final = 2  # for a request that is under way when the server ends

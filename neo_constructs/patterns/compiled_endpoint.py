@@ -13,11 +13,11 @@ from neo_constructs.catalog.compiler_options import CompilerOptionsLike
 from neo_constructs.catalog.data_input import DataInputConfigLike
 from neo_constructs.catalog.framework import Framework
 from neo_constructs.catalog.target import TargetDevice
-from neo_constructs.compilation.arguments import known_at_synth
 from neo_constructs.compilation.compilation_job import CompilationJob
 from neo_constructs.compilation.inference_image import InferenceImage
 from neo_constructs.compilation.model_data import ModelData
-from neo_constructs.errors import ValidationError, errors_among, raise_errors
+from neo_constructs.compilation.tokens import known_at_synth
+from neo_constructs.findings.errors import ValidationError, errors_among, raise_errors
 from neo_constructs.hosting.endpoint import Endpoint, check_name
 from neo_constructs.hosting.endpoint_config import (
     EndpointConfig,

@@ -15,8 +15,9 @@ from neo_constructs.catalog.compiler_options import CompilerOptions
 from neo_constructs.catalog.framework import Framework
 from neo_constructs.catalog.tags import check_tags
 from neo_constructs.catalog.target import TargetDevice
-from neo_constructs.errors import ValidationError, raise_errors
-from neo_constructs.findings import Finding, listed, parse_json, suggestion
+from neo_constructs.findings.errors import ValidationError, raise_errors
+from neo_constructs.findings.finding import Finding
+from neo_constructs.findings.wording import listed, parse_json, suggestion
 from neo_constructs.typed import typed
 
 CONTEXT_KEY: Final = "neo"

@@ -32,7 +32,7 @@ from neo_constructs.sandbox import behaviour
 from neo_constructs.sandbox.environment import ACCOUNT
 from neo_constructs.sandbox.guard import Credentials, guarded
 from neo_constructs.sandbox.sagemaker import requests
-from neo_constructs.sandbox.sagemaker.faults import ApiError, not_emulated
+from neo_constructs.sandbox.sagemaker.errors import ApiError, not_emulated
 from neo_constructs.sandbox.sagemaker.platform import AssumedRole
 from neo_constructs.sandbox.sagemaker.resources import RESOURCE_TYPES
 from neo_constructs.sandbox.sagemaker.service import SageMaker

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from neo_constructs.archive.entry_point import Contract
 from neo_constructs.local.container import ContainerError, LocalContainer
+from neo_constructs.scripts.script_rules import Contract
 from tests.containers import real
 from tests.containers.cases import GROUPS, SERVED, Case, Request, lay_out
 from tests.containers.record import recorded

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from neo_constructs.errors import ValidationError
-from neo_constructs.findings import Finding, Level
+from neo_constructs.findings.errors import ValidationError
+from neo_constructs.findings.finding import Finding, Level
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk.assertions import Annotations, Match
 
 import neo_constructs as neo
-from neo_constructs.findings import Finding, Level
+from neo_constructs.findings.finding import Finding, Level
 from tests.corpus.case import Case
 from tests.templates.stacks import DIGITS, digits_endpoint, stack
 

@@ -18,14 +18,14 @@ from pathlib import Path, PurePosixPath
 from unittest.mock import patch
 from zipfile import ZipFile
 
-from neo_constructs.archive.check_model import check_model
-from neo_constructs.archive.declared import check_inputs, check_writer
-from neo_constructs.archive.entry_point import Contract, check_code, check_script
-from neo_constructs.archive.inspection import check_members, inspect
-from neo_constructs.archive.model_file import recognise
-from neo_constructs.archive.payload import check_payloads
+from neo_constructs.archives.inspection import check_members, inspect
+from neo_constructs.archives.sample_payload import check_payloads
 from neo_constructs.catalog.framework import Framework
-from neo_constructs.findings import Finding
+from neo_constructs.findings.finding import Finding
+from neo_constructs.model_formats.consistency import check_inputs, check_writer
+from neo_constructs.model_formats.model_file import recognise
+from neo_constructs.model_formats.model_rules import check_model
+from neo_constructs.scripts.script_rules import Contract, check_code, check_script
 from tests import wire
 from tests.corpus.case import Case
 
@@ -111,7 +111,7 @@ def path(
     def run(folder: Path) -> list[Finding]:
         made = make(folder)
         fault = OSError(fails, os.strerror(fails))
-        temporary = "neo_constructs.archive.tar_reader.tempfile.TemporaryDirectory"
+        temporary = "neo_constructs.archives.tar_reader.tempfile.TemporaryDirectory"
         with patch(temporary, side_effect=fault) if fails else nullcontext():
             found = inspect(made)
         return [*found.findings, *(check_model(found.model) if found.model else [])]

@@ -10,13 +10,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from neo_constructs.catalog.compilation_request import JobSettings, check
 from neo_constructs.catalog.compiler_options import CompilerOptions
 from neo_constructs.catalog.data_input import MAX_LENGTH, DataInputConfig
 from neo_constructs.catalog.framework import Framework
 from neo_constructs.catalog.images import deep_learning_container, find_image, image_uri
-from neo_constructs.catalog.job import JobSettings, check
 from neo_constructs.catalog.target import TargetDevice
-from neo_constructs.findings import Finding
+from neo_constructs.findings.finding import Finding
 from tests.corpus.case import Case, findings_of
 
 PYTORCH, TENSORFLOW = Framework.pytorch("2.0"), Framework.tensorflow("2.9")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from neo_constructs.findings import Finding
+from neo_constructs.findings.finding import Finding
 from neo_constructs.patterns.settings import Settings
 from tests.corpus.case import Case, findings_of
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from neo_constructs.codes import CODES
-from neo_constructs.findings import Level
+from neo_constructs.findings.codes import CODES
+from neo_constructs.findings.finding import Level
 from tests.corpus import constructs, files, jobs, settings
 from tests.corpus.case import Case, codes
 

@@ -17,7 +17,7 @@ import botocore.session
 from botocore.exceptions import ClientError, ReadTimeoutError
 from botocore.validate import ParamValidator
 
-from neo_constructs.sandbox.sagemaker.faults import ApiError
+from neo_constructs.sandbox.sagemaker.errors import ApiError
 from neo_constructs.sandbox.sagemaker.requests import validate
 from tests.lifecycle.rights import ACCOUNT, REGION, Need, Rights, allowed, needs
 

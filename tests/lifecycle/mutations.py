@@ -19,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent.parent
 LIVES = "300"
 SIMULATION = "tests/lifecycle/test_simulation.py"
-OTHERS = ("tests/lifecycle", "tests/unit/test_cloudformation.py", "tests/unit/test_repack.py",
+OTHERS = ("tests/lifecycle", "tests/unit/test_cloudformation.py", "tests/unit/test_archive_writer.py",
           "tests/unit/test_transfer.py", f"--ignore={SIMULATION}",
           "--ignore=tests/lifecycle/test_mutations.py")  # fmt: skip
 
@@ -44,9 +44,9 @@ class Mutation:
     new: str
 
 
-RECONCILE, FENCE, JOBS = "reconcile.py", "fence.py", "compilation.py"
-SPEC, HANDLER, CFN, STORAGE = "job_spec.py", "handler.py", "cloudformation.py", "storage.py"
-TRANSFER, ARCHIVES, REPACK = "transfer.py", "serving_archive.py", "repack.py"
+RECONCILE, FENCE, JOBS = "reconcile.py", "fencing.py", "compilation.py"
+SPEC, HANDLER, CFN, STORAGE = "job_spec.py", "handler.py", "cloudformation.py", "s3_objects.py"
+TRANSFER, ARCHIVES, REPACK = "transfer.py", "serving_archive.py", "archive_writer.py"
 
 MUTATIONS = (
     Mutation("a Create ends with the artifact", RECONCILE,
@@ -119,9 +119,9 @@ MUTATIONS = (
     Mutation("a stop that comes too late is no fault", JOBS,
              'not in {"ValidationException", "ResourceNotFound"}', "not in set()"),
     Mutation("an execution that has just ended needs no stop", HANDLER,
-             'if storage.error_code(error) != "ValidationException":', "if True:"),
+             'if s3_objects.error_code(error) != "ValidationException":', "if True:"),
     Mutation('a newer request supersedes', HANDLER,
-             'if progress.is_superseded or fence.is_superseded(request, executions, clock.started):',
+             'if progress.is_superseded or fencing.is_superseded(request, executions, clock.started):',
              'if False:'),
     Mutation('in one second a Delete comes last', FENCE,
              'return (other.signed, other.type == "Delete", *theirs) > (',
@@ -152,8 +152,8 @@ MUTATIONS = (
              '(other.type != "Create", *theirs) > (request.type != "Create", *ours)',
              '(False, *theirs) > (False, *ours)'),
     Mutation('what a request that was overtaken has made is undone', HANDLER,
-             '        if undoing is None:\n            return core.Fail(fence.SUPERSEDED)',
-             '        if undoing:\n            return core.Fail(fence.SUPERSEDED)\n        if undoing is None:\n            return core.Fail(fence.SUPERSEDED)'),
+             '        if undoing is None:\n            return core.Fail(fencing.SUPERSEDED)',
+             '        if undoing:\n            return core.Fail(fencing.SUPERSEDED)\n        if undoing is None:\n            return core.Fail(fencing.SUPERSEDED)'),
     Mutation('a request that fails leaves no job running', HANDLER,
              '        if isinstance(action, core.Fail):\n            action = self._given_up(request, action)\n',
              ''),
@@ -204,27 +204,27 @@ MUTATIONS = (
              "        self._threads.shutdown(cancel_futures=True)\n",
              "        self._has_failed = True\n"),
     Mutation("a try that was killed, or whose reply was lost, leaves no upload", TRANSFER,
-             "        storage.abort_uploads(self._s3, bucket, key, keep=self._upload_id)\n", ""),
+             "        s3_objects.abort_uploads(self._s3, bucket, key, keep=self._upload_id)\n", ""),
     Mutation("what an older request writes is aborted", ARCHIVES,
              "found = abort_older(", "found = False and abort_older("),
     Mutation("what an older request copies is aborted", JOBS,
-             "        found = fence.abort_older(\n",
-             "        found = False and fence.abort_older(\n"),
+             "        found = fencing.abort_older(\n",
+             "        found = False and fencing.abort_older(\n"),
     Mutation('uploads to the buckets of older requests are aborted', FENCE,
              '    for bucket in former_buckets(request, older, bucket_of):\n',
              '    for bucket in ():\n'),
     Mutation('copies in the buckets of older requests are removed', JOBS,
-             '        buckets = fence.former_buckets(request, older, spec.bucket)\n',
+             '        buckets = fencing.former_buckets(request, older, spec.bucket)\n',
              '        buckets = ()\n'),
     Mutation("a transfer ends before the function does", HANDLER,
              "        if self.now() >= self.until:\n", "        if False:\n"),
     Mutation("what was overtaken is not completed", HANDLER,
              "        if self.is_superseded():\n", "        if False:\n"),
     Mutation("the abort leaves nothing half-written", ARCHIVES,
-             "            storage.abort_uploads(self._s3, _bucket(request), own_folder(request))",
+             "            s3_objects.abort_uploads(self._s3, _bucket(request), own_folder(request))",
              "            pass"),
     Mutation('the abort leaves no half of a copy', JOBS,
-             '                storage.abort_uploads(self._s3, spec.bucket(request), key)\n',
+             '                s3_objects.abort_uploads(self._s3, spec.bucket(request), key)\n',
              '                pass\n'),
     Mutation("a part that another try has aborted is no failure", RECONCILE,
              '        "NoSuchUpload",  # another try', '        # another try'),
@@ -398,7 +398,7 @@ MUTATIONS = (
              ', key_id=spec.encryption_key(request))',
              ')'),
     Mutation('the record is under the key that was asked for', JOBS,
-             '                    **storage.encryption(spec.encryption_key(request)),\n',
+             '                    **s3_objects.encryption(spec.encryption_key(request)),\n',
              ''),
     Mutation('the served archive is under the key that was asked for', ARCHIVES,
              'key_id = str(properties.get("KmsKeyId") or "")',
@@ -434,11 +434,11 @@ MUTATIONS = (
              'headers={"Content-Type": ""}',
              'headers={"Content-Type": "application/json"}'),
     Mutation('a refused listing of its own bucket fails a request', FENCE,
-             '            if not needs_no_bucket(request, storage.error_code(error)):\n                raise\n    for bucket',
+             '            if not needs_no_bucket(request, s3_objects.error_code(error)):\n                raise\n    for bucket',
              '            pass\n    for bucket'),
     Mutation('an abort takes nothing of another request', ARCHIVES,
-             'storage.abort_uploads(self._s3, _bucket(request), own_folder(request))',
-             'storage.abort_uploads(self._s3, _bucket(request), archives(request))'),
+             's3_objects.abort_uploads(self._s3, _bucket(request), own_folder(request))',
+             's3_objects.abort_uploads(self._s3, _bucket(request), archives(request))'),
     Mutation('after a 403 the key itself is looked for, not what begins like it', STORAGE,
              'if not any(k == key for k, _ in keys(s3, bucket, key)):',
              'if not any(keys(s3, bucket, key)):'),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.lifecycle.asking import NAME, compiles, created, input_key, record_key
 from tests.lifecycle.events import BUCKET, PREFIX, SOURCE, event
 from tests.lifecycle.fakes import refused
+from tests.lifecycle.helpers import NAME, compiles, created, input_key, record_key
 from tests.lifecycle.world import World
 
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from neo_jobs.cloudformation import Request
 
-from tests.lifecycle.asking import record_key
 from tests.lifecycle.events import PREFIX, event
 from tests.lifecycle.fakes import Json
+from tests.lifecycle.helpers import record_key
 from tests.lifecycle.recording import FOLDER, scenarios
 from tests.lifecycle.world import Running, World
 

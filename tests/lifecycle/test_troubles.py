@@ -10,7 +10,6 @@ import pytest
 from botocore.exceptions import ReadTimeoutError
 
 from neo_constructs.engine.job_engine import STEP_SECONDS
-from tests.lifecycle.asking import NAME, compiles, created, input_key, record_key
 from tests.lifecycle.events import (
     BUCKET,
     INVENTED,
@@ -21,6 +20,7 @@ from tests.lifecycle.events import (
     event,
 )
 from tests.lifecycle.fakes import Json, execution_arn, refused
+from tests.lifecycle.helpers import NAME, compiles, created, input_key, record_key
 from tests.lifecycle.world import World
 
 

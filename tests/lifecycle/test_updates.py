@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.lifecycle.asking import compiles, created, record_key
 from tests.lifecycle.events import BUCKET, SOURCE, event
 from tests.lifecycle.fakes import Json
+from tests.lifecycle.helpers import compiles, created, record_key
 from tests.lifecycle.world import World
 
 

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from neo_constructs.catalog.compilation_request import JobSettings
 from neo_constructs.catalog.compiler_options import CompilerOptions
 from neo_constructs.catalog.data_input import DataInputConfig
 from neo_constructs.catalog.framework import Framework
 from neo_constructs.catalog.images import deep_learning_container, image_uri
-from neo_constructs.catalog.job import JobSettings
 from neo_constructs.catalog.target import TargetDevice
 from tests.oracle import sdk
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from neo_constructs.catalog.data_tables import deep_learning_containers
 from neo_constructs.catalog.images import deep_learning_container
-from neo_constructs.catalog.tables import deep_learning_containers
 from tests.oracle.sdk import image_answer
 
 INSTANCE_TYPES = {"cpu": "ml.c5.large", "gpu": "ml.g4dn.xlarge"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from neo_constructs.errors import ValidationError
+from neo_constructs.findings.errors import ValidationError
 from tests.oracle.differences import DIFFERENCES, NO_ANSWER, Difference
 
 

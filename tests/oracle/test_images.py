@@ -6,12 +6,12 @@ import itertools
 
 import pytest
 
+from neo_constructs.catalog.data_tables import documented, sdk_images
 from neo_constructs.catalog.framework import Framework
 from neo_constructs.catalog.images import image_classification, image_uri, registries
 from neo_constructs.catalog.support import check, supported_versions
-from neo_constructs.catalog.tables import documented, sdk_images
 from neo_constructs.catalog.target import TargetDevice
-from neo_constructs.findings import Level
+from neo_constructs.findings.finding import Level
 from tests.oracle.sdk import image_answer
 
 SDK_FRAMEWORK = {"cpu": "neo", "gpu": "neo", "inf": "inferentia"}

@@ -16,11 +16,11 @@ from aws_cdk import Duration
 from neo_jobs.cloudformation import Request
 from neo_jobs.job_spec import create_request
 
+from neo_constructs.catalog.compilation_request import JobSettings
 from neo_constructs.catalog.compiler_options import CompilerOptions
 from neo_constructs.catalog.data_input import DataInputConfig
+from neo_constructs.catalog.data_tables import documented
 from neo_constructs.catalog.framework import Framework
-from neo_constructs.catalog.job import JobSettings
-from neo_constructs.catalog.tables import documented
 from neo_constructs.catalog.target import TargetDevice
 from neo_constructs.compilation.compilation_job import CompilationJob
 from neo_constructs.compilation.model_data import ModelData

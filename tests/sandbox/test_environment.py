@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
-from neo_constructs.archive.entry_point import Contract
 from neo_constructs.local.container import LocalContainer
 from neo_constructs.sandbox.emulator import sandbox
 from neo_constructs.sandbox.environment import child_environment, emulator_environment
+from neo_constructs.scripts.script_rules import Contract
 from tests.sandbox.account import Account
 
 HOSTILE = {

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from neo_constructs.archive.entry_point import Contract
 from neo_constructs.local.container import ContainerError, LocalContainer, Reply
+from neo_constructs.scripts.script_rules import Contract
 
 Start = Callable[..., LocalContainer]
 

@@ -14,9 +14,9 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 
 import neo_constructs as neo
-from neo_constructs.archive import cache, remembered
-from neo_constructs.archive.inspection import Inspection, inspect
-from neo_constructs.archive.packing import pack
+from neo_constructs.archives import asset_cache, inspection_cache
+from neo_constructs.archives.inspection import Inspection, inspect
+from neo_constructs.archives.packing import pack
 from neo_constructs.compilation import model_data
 from tests.templates.stacks import (
     ARCHIVE,
@@ -272,7 +272,7 @@ def test_an_unchanged_model_is_neither_read_nor_packed_at_the_next_synth(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(remembered, "MIN_AGE_NS", -(10**9))
+    monkeypatch.setattr(inspection_cache, "MIN_AGE_NS", -(10**9))
     model = tmp_path / "digits.onnx"
     model.write_bytes((DIGITS / "digits.onnx").read_bytes())
 
@@ -291,9 +291,9 @@ def test_an_unchanged_model_is_neither_read_nor_packed_at_the_next_synth(
 
     first = synthesized()
     done = list[str]()
-    once = functools.partial(remembered.inspect_once, look=look)
+    once = functools.partial(inspection_cache.inspect_once, look=look)
     monkeypatch.setattr(model_data, "inspect_once", once)
-    monkeypatch.setattr(cache, "pack", packing)
+    monkeypatch.setattr(asset_cache, "pack", packing)
     assert synthesized() == first
     assert done == []
     model.write_bytes(model.read_bytes() + b"\x72\x00")  # an empty field more: another model

@@ -11,15 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neo_constructs.archive.check_model import check_model
-from neo_constructs.archive.entry_point import Contract, check_script, contract_for
-from neo_constructs.archive.inspection import inspect
-from neo_constructs.archive.model_file import ModelInput, recognise
-from neo_constructs.archive.packing import fingerprint, members_of, pack
-from neo_constructs.archive.tar_reader import read
+from neo_constructs.archives.inspection import inspect
+from neo_constructs.archives.packing import fingerprint, members_of, pack
+from neo_constructs.archives.tar_reader import read
 from neo_constructs.catalog.framework import Framework
 from neo_constructs.catalog.target import TargetDevice
-from neo_constructs.findings import Level
+from neo_constructs.findings.finding import Level
+from neo_constructs.model_formats.model_file import ModelInput, recognise
+from neo_constructs.model_formats.model_rules import check_model
+from neo_constructs.scripts.script_rules import Contract, check_script, contract_for
 
 
 def test_an_onnx_file_says_what_it_must_be_fed(digits: Path) -> None:

@@ -23,8 +23,8 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from neo_jobs.repack import Script, write_archive
-from neo_jobs.storage import Refused
+from neo_jobs.archive_writer import Script, write_archive
+from neo_jobs.s3_objects import Refused
 
 from neo_constructs.cli.validate import validate
 from tests import wire

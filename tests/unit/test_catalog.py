@@ -14,8 +14,8 @@ from neo_constructs.catalog.data_input import DataInputConfig
 from neo_constructs.catalog.framework import Framework
 from neo_constructs.catalog.images import image_uri
 from neo_constructs.catalog.target import TargetDevice
-from neo_constructs.errors import ValidationError
-from neo_constructs.findings import Finding, Level
+from neo_constructs.findings.errors import ValidationError
+from neo_constructs.findings.finding import Finding, Level
 
 ML_C5 = TargetDevice.ML_C5
 

@@ -11,12 +11,12 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from neo_jobs import repack
+from neo_jobs import archive_writer
 
-from neo_constructs.archive import tar_member
-from neo_constructs.archive.inspection import inspect as inspect_model
-from neo_constructs.archive.packing import members_of
-from neo_constructs.archive.tar_member import extract
+from neo_constructs.archives import tar_member
+from neo_constructs.archives.inspection import inspect as inspect_model
+from neo_constructs.archives.packing import members_of
+from neo_constructs.archives.tar_member import extract
 
 Entry = tuple[str, bytes, str, int]
 
@@ -225,5 +225,5 @@ def test_what_an_interrupt_has_left_is_not_packed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("method", ["_proc_member", "_proc_sparse", "_proc_gnusparse_10"])
 def test_the_function_limits_headers_as_the_library_does(method: str) -> None:
     """The function imports nothing of the library, so it has its own copy of these."""
-    library, function = getattr(tar_member.Member, method), getattr(repack._Member, method)
+    library, function = getattr(tar_member.Member, method), getattr(archive_writer._Member, method)
     assert inspect.getsource(library) == inspect.getsource(function)

@@ -13,16 +13,16 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from neo_jobs.repack import Script, write_archive
-from neo_jobs.storage import Refused
+from neo_jobs.archive_writer import Script, write_archive
+from neo_jobs.s3_objects import Refused
 
-from neo_constructs.archive import pickle_data, wire
-from neo_constructs.archive.budget import Budget
-from neo_constructs.archive.check_model import check_model
-from neo_constructs.archive.entry_point import Contract, check_code
-from neo_constructs.archive.inspection import inspect
-from neo_constructs.archive.model_file import recognise
-from neo_constructs.archive.payload import check_payloads
+from neo_constructs.archives.inspection import inspect
+from neo_constructs.archives.sample_payload import check_payloads
+from neo_constructs.model_formats import pickle_reader, protobuf_wire
+from neo_constructs.model_formats.budget import Budget
+from neo_constructs.model_formats.model_file import recognise
+from neo_constructs.model_formats.model_rules import check_model
+from neo_constructs.scripts.script_rules import Contract, check_code
 from tests.lifecycle.events import archive
 
 MODELS = Path(__file__).parent.parent / "models"
@@ -130,8 +130,8 @@ def test_archives_with_faults(data: st.DataObject) -> None:
 def test_pickles(content: bytes) -> None:
     totals["pickles"] += 1
     try:
-        pickle_data.read(content)
-    except pickle_data.PickleError:
+        pickle_reader.read(content)
+    except pickle_reader.PickleError:
         return
 
 
@@ -140,8 +140,8 @@ def test_pickles(content: bytes) -> None:
 def test_messages(content: bytes) -> None:
     totals["messages"] += 1
     try:
-        list(wire.Reader(Budget()).fields(memoryview(content)))
-    except wire.WireError:
+        list(protobuf_wire.Reader(Budget()).fields(memoryview(content)))
+    except protobuf_wire.WireError:
         return
 
 

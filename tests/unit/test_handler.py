@@ -10,7 +10,7 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 from neo_jobs import handler as module
-from neo_jobs import storage
+from neo_jobs import s3_objects
 from neo_jobs.cloudformation import Request, send
 
 from neo_constructs.engine.job_engine import MACHINE_SECONDS, STEP_SECONDS, WORKER_SECONDS
@@ -56,7 +56,7 @@ def test_an_object_is_deleted_for_good(version: str | None) -> None:
         answers.add_response(
             "delete_object", {}, {**named, **({"VersionId": version} if version else {})}
         )
-        storage.delete(s3, "bucket", "key")
+        s3_objects.delete(s3, "bucket", "key")
         answers.assert_no_pending_responses()
 
 
@@ -64,7 +64,7 @@ def test_an_object_that_is_gone_is_not_deleted_again() -> None:
     s3 = boto3.client("s3")
     with Stubber(s3) as answers:
         answers.add_client_error("head_object", "404")
-        storage.delete(s3, "bucket", "key")
+        s3_objects.delete(s3, "bucket", "key")
 
 
 def test_more_than_a_thousand_objects_are_deleted() -> None:
@@ -78,7 +78,7 @@ def test_more_than_a_thousand_objects_are_deleted() -> None:
         for part in ([*versions, marker][:1000], [*versions, marker][1000:]):
             deleted = {"Bucket": "bucket", "Delete": {"Objects": part, "Quiet": True}}
             answers.add_response("delete_objects", {}, deleted)
-        storage.destroy(s3, "bucket", "p/")
+        s3_objects.destroy(s3, "bucket", "p/")
         answers.assert_no_pending_responses()
 
 
@@ -96,7 +96,7 @@ def test_a_key_that_only_begins_like_the_one_in_question_is_another() -> None:
     with Stubber(s3) as answers:
         answers.add_client_error("head_object", "403", http_status_code=403)
         answers.add_response("list_objects_v2", listed)
-        assert storage.head(s3, "bucket", "key") is None
+        assert s3_objects.head(s3, "bucket", "key") is None
 
 
 def test_an_answer_has_no_content_type() -> None:

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from sagemaker_inference.transformer import Transformer
 
-from neo_constructs.archive.entry_point import Contract, check_script
-from neo_constructs.findings import Level
+from neo_constructs.findings.finding import Level
+from neo_constructs.scripts.script_rules import Contract, check_script
 
 LOAD = "def model_fn(d): return 1\n"
 WHOLE = LOAD + "def transform_fn(m, d, c, a): return b'ok'\n"

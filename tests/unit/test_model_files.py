@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from neo_constructs.archive.declared import check_framework, check_inputs, check_writer
-from neo_constructs.archive.inspection import check_members, inspect
-from neo_constructs.archive.model_file import ModelFile, ModelInput, Trait, recognise
-from neo_constructs.archive.validation import validate
+from neo_constructs.archives.inspection import check_members, inspect
 from neo_constructs.catalog.data_input import DataInputConfig
 from neo_constructs.catalog.framework import Framework
 from neo_constructs.catalog.target import TargetDevice
+from neo_constructs.model_formats.consistency import check_framework, check_inputs, check_writer
+from neo_constructs.model_formats.model_file import ModelFile, ModelInput, Trait, recognise
+from neo_constructs.plans.validation import validate
 from tests import wire
 from tests.lifecycle.events import archive
 

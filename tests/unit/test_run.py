@@ -18,12 +18,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from neo_constructs.archive.entry_point import Contract
 from neo_constructs.cli.main import neo
 from neo_constructs.local.container import ContainerError
 from neo_constructs.local.model_folder import lay_out
 from neo_constructs.local.server import spelled
 from neo_constructs.local.worker import _sendable
+from neo_constructs.scripts.script_rules import Contract
 from tests.lifecycle.events import archive
 
 DIGITS = Path(__file__).parents[2] / "examples" / "digits"

@@ -18,7 +18,7 @@ import pytest
 
 from neo_constructs.sandbox.behaviour import Behaviour
 from neo_constructs.sandbox.sagemaker.compilation import _with_note
-from neo_constructs.sandbox.sagemaker.faults import ApiError
+from neo_constructs.sandbox.sagemaker.errors import ApiError
 from neo_constructs.sandbox.sagemaker.platform import AssumedRole, split_uri
 from neo_constructs.sandbox.sagemaker.resources import RESOURCE_TYPES
 from neo_constructs.sandbox.sagemaker.service import SageMaker

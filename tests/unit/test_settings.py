@@ -13,7 +13,7 @@ import pytest
 from neo_constructs.catalog.compiler_options import CompilerOptions
 from neo_constructs.catalog.framework import Framework
 from neo_constructs.catalog.target import TargetDevice
-from neo_constructs.errors import ValidationError
+from neo_constructs.findings.errors import ValidationError
 from neo_constructs.patterns.compiled_endpoint import CompiledEndpoint
 from neo_constructs.patterns.settings import EndpointSettings, Settings
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from neo_constructs.archive import tar_reader
-from neo_constructs.archive.packing import pack
+from neo_constructs.archives import tar_reader
+from neo_constructs.archives.packing import pack
 from neo_constructs.cli import package
 from neo_constructs.cli.main import neo
 

@@ -15,14 +15,14 @@ from typing import Any, Final, TypeAlias
 
 from botocore.exceptions import ClientError
 
-from neo_constructs.archive.tar_member import members_in, open_tar
+from neo_constructs.archives.tar_member import members_in, open_tar
 from neo_constructs.catalog.framework import Framework
 from neo_constructs.catalog.images import image_uri
 from neo_constructs.catalog.target import TargetDevice
-from neo_constructs.errors import ValidationError
+from neo_constructs.findings.errors import ValidationError
 from neo_constructs.sandbox.behaviour import Behaviour
 from neo_constructs.sandbox.sagemaker import requests
-from neo_constructs.sandbox.sagemaker.faults import ApiError
+from neo_constructs.sandbox.sagemaker.errors import ApiError
 from neo_constructs.sandbox.sagemaker.platform import Platform, split_uri
 from neo_constructs.sandbox.sagemaker.telemetry import (
     COMPILATION_LOGS,

@@ -14,14 +14,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from neo_constructs.archive.entry_point import Contract
-from neo_constructs.archive.inspection import inspect
-from neo_constructs.archive.tar_member import expansion_limit, extract
+from neo_constructs.archives.inspection import inspect
+from neo_constructs.archives.tar_member import expansion_limit, extract
 from neo_constructs.local.container import ContainerError, LocalContainer, Reply
 from neo_constructs.local.model_folder import sample_shapes
-from neo_constructs.sandbox.sagemaker.faults import ApiError
+from neo_constructs.sandbox.sagemaker.errors import ApiError
 from neo_constructs.sandbox.sagemaker.platform import AssumedRole, split_uri
 from neo_constructs.sandbox.sagemaker.telemetry import ENDPOINT_LOGS, write_log
+from neo_constructs.scripts.script_rules import Contract
 
 Record: TypeAlias = dict[str, Any]
 

@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from neo_constructs.archive.payload import MAX_PAYLOAD_BYTES
+from neo_constructs.archives.sample_payload import MAX_PAYLOAD_BYTES
 from neo_constructs.local.container import ContainerError, Reply
 from neo_constructs.sandbox.behaviour import Behaviour
-from neo_constructs.sandbox.sagemaker.faults import ApiError, not_emulated, not_found, refused
+from neo_constructs.sandbox.sagemaker.errors import ApiError, not_emulated, not_found, refused
 from neo_constructs.sandbox.sagemaker.fleet import Fleet, containers_of
 from neo_constructs.sandbox.sagemaker.platform import AssumedRole, Platform, split_uri
 from neo_constructs.sandbox.sagemaker.telemetry import (

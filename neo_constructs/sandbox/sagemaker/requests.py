@@ -13,7 +13,7 @@ from typing import Any
 import botocore.session
 import botocore.validate
 
-from neo_constructs.sandbox.sagemaker.faults import ApiError
+from neo_constructs.sandbox.sagemaker.errors import ApiError
 
 MAX_TAGS = 50  # API reference, TagList
 # Java's character classes, as far as the model uses them.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from neo_constructs.sandbox.sagemaker import requests
-from neo_constructs.sandbox.sagemaker.faults import ApiError
+from neo_constructs.sandbox.sagemaker.errors import ApiError
 
 Properties: TypeAlias = Mapping[str, Any]
 Call: TypeAlias = Callable[[str, Mapping[str, Any]], dict[str, Any]]

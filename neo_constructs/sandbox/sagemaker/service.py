@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from neo_constructs.sandbox.behaviour import Behaviour
 from neo_constructs.sandbox.sagemaker import requests
 from neo_constructs.sandbox.sagemaker.compilation import CompilationJobs
-from neo_constructs.sandbox.sagemaker.faults import ApiError
+from neo_constructs.sandbox.sagemaker.errors import ApiError
 from neo_constructs.sandbox.sagemaker.hosting import Hosting
 from neo_constructs.sandbox.sagemaker.platform import Platform
 

@@ -1,1 +1,0 @@
-"""model.tar.gz: read, check and write it, without any ML framework."""

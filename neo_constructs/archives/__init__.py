@@ -1,0 +1,1 @@
+"""Archives of models and payloads: read, checked and packed."""

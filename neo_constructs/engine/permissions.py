@@ -1,0 +1,239 @@
+"""Rights that more than one construct gives, and how a role gets them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from aws_cdk import Annotations, Aws, Stack, Token
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_s3 as s3
+from constructs import Construct, IDependable
+
+from neo_constructs.engine.acknowledgements import acknowledge_wildcards
+from neo_constructs.findings.finding import Finding, Level
+
+
+def warn(scope: Construct, findings: Iterable[Finding]) -> None:
+    """Attach findings to a construct as warnings that can be acknowledged by their codes."""
+    for finding in findings:
+        Annotations.of(scope).add_warning_v2(f"neo-constructs:{finding.code}", str(finding))
+
+
+def extend_role(
+    scope: Construct,
+    role: iam.IRole,
+    statements: Sequence[iam.PolicyStatement],
+    *,
+    places: Sequence[str],
+) -> list[IDependable]:
+    """Give a role more rights, and return what must be waited for.
+
+    They are a policy of their own, in the stack of ``scope``: a role of another stack must not
+    get this one's names. It is another policy for other places, so that CloudFormation takes the
+    rights on former ones away only when nothing uses them any more.
+
+    A role that cannot be extended from here (imported as immutable, or of another account) gets
+    nothing; a warning on ``scope`` then carries the statements it needs.
+
+    Parameters
+    ----------
+    scope, role, statements
+        Who gets what, for whom.
+    places
+        The ARNs of the buckets and keys that the rights are about.
+    """
+    policy = _policy_of(scope, role, places)
+    policy.add_statements(*statements)
+    role.attach_inline_policy(policy)
+    acknowledge_wildcards(policy, statements)
+    (resource,) = [child for child in policy.node.children if isinstance(child, iam.CfnPolicy)]
+    if Stack.of(scope).resolve(resource.roles):
+        return [policy]
+    name = role.role_name
+    shown = "The given role" if Token.is_unresolved(name) else f"The role {name!r}"
+    warning = Finding(
+        code="role-not-extended",
+        level=Level.WARNING,
+        where="role",
+        message=(
+            f"{shown} cannot be extended from here. It needs this policy, in which neo-* stands "
+            f"for the names that the stack's job engine makes: {pasteable(scope, statements)}"
+        ),
+        fix="add the policy to the role, then deploy.",
+    )
+    warn(scope, [warning])
+    return []
+
+
+def place_hash(scope: Construct, arns: Sequence[str]) -> str:
+    """Return a short name for some places; the same for the same ARNs, tokens or not."""
+    resolved = json.dumps(Stack.of(scope).resolve(list(arns)), sort_keys=True)
+    return hashlib.sha256(resolved.encode()).hexdigest()[:8].upper()
+
+
+def _policy_of(scope: Construct, role: iam.IRole, arns: Sequence[str]) -> iam.Policy:
+    """Return the policy that a role's rights on some places go into.
+
+    A construct's own role has it beside it. One that is given may be shared by many: they share
+    a policy in their stack, in which the CDK writes the same statement once, because IAM counts all
+    inline policies of a role together.
+    """
+    name = f"Policy{place_hash(scope, arns)}"
+    if role.node.scope is scope:
+        return iam.Policy(scope, name)
+    stack = Stack.of(scope)
+    shared = f"Neo{name}{place_hash(scope, [role.node.path])}"
+    found = stack.node.try_find_child(shared)
+    return found if isinstance(found, iam.Policy) else iam.Policy(stack, shared)
+
+
+def places(bucket: s3.IBucket, key: kms.IKey | None = None) -> list[str]:
+    """Return the ARNs of a bucket and of the keys that its objects are encrypted with."""
+    keys = dict.fromkeys(k.key_arn for k in (bucket.encryption_key, key) if k)
+    return [bucket.bucket_arn, *keys]
+
+
+def pasteable(scope: Construct, statements: Sequence[iam.PolicyStatement]) -> str:
+    """Return a policy document as JSON, with what is known at synth written out.
+
+    What the stack makes stands as ``<LogicalId>``; a region or an account that is known only at
+    deploy as ``*``.
+    """
+    stack = Stack.of(scope)
+    known = {"AWS::Partition": "aws", "AWS::URLSuffix": "amazonaws.com"} | {
+        name: value
+        for name, value in (("AWS::Region", stack.region), ("AWS::AccountId", stack.account))
+        if not Token.is_unresolved(value)
+    }
+    region = known.get("AWS::Region", "")
+    for start, partition in (("cn-", "aws-cn"), ("us-gov-", "aws-us-gov")):
+        if region.startswith(start):
+            known["AWS::Partition"] = partition
+    if region.startswith("cn-"):
+        known["AWS::URLSuffix"] = "amazonaws.com.cn"
+    document = {
+        "Version": "2012-10-17",
+        "Statement": stack.resolve([each.to_statement_json() for each in statements]),
+    }
+    return json.dumps(_written_out(document, known))
+
+
+def _written_out(value: Any, known: Mapping[str, str]) -> Any:
+    if isinstance(value, list):
+        return [_written_out(item, known) for item in value]
+    if not isinstance(value, dict):
+        return value
+    ((key, argument),) = value.items() if len(value) == 1 else [("", "")]
+    if key == "Ref":
+        return known.get(argument, "*" if argument.startswith("AWS::") else f"<{argument}>")
+    if key == "Fn::GetAtt":
+        return f"<{'.'.join(argument)}>"
+    if key == "Fn::Join":
+        joined = str(argument[0]).join(str(_written_out(item, known)) for item in argument[1])
+        return re.sub(r"\*+", "*", joined)
+    # Any other function gives a part of the stack's id, in the names that the engine makes.
+    is_function = key.startswith("Fn::")
+    return "*" if is_function else {k: _written_out(v, known) for k, v in value.items()}
+
+
+def use_keys(
+    actions: Sequence[str], bucket: s3.IBucket, key: kms.IKey | None = None
+) -> list[iam.PolicyStatement]:
+    """Return the right to use the keys of objects in a bucket, by way of S3 only.
+
+    Parameters
+    ----------
+    actions
+        What is done with the keys.
+    bucket
+        Its own key is one of them, if it has one.
+    key
+        A further one.
+    """
+    arns = list(dict.fromkeys(k.key_arn for k in (bucket.encryption_key, key) if k))
+    if not arns:
+        return []
+    return [
+        iam.PolicyStatement(
+            actions=list(actions),
+            resources=arns,
+            conditions={
+                "StringEquals": {"kms:ViaService": f"s3.{bucket.env.region}.{Aws.URL_SUFFIX}"}
+            },
+        )
+    ]
+
+
+def service_principal(source: str) -> iam.IPrincipal:
+    """Return SageMaker as a principal, for jobs and models of this account only.
+
+    Parameters
+    ----------
+    source
+        What the call must come from, such as ``compilation-job/*``. Source of the form: AWS
+        developer guide, page security-confused-deputy-prevention.
+    """
+    return iam.ServicePrincipal(
+        "sagemaker.amazonaws.com",
+        conditions={
+            "StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID},
+            "ArnLike": {
+                "aws:SourceArn": (
+                    f"arn:{Aws.PARTITION}:sagemaker:{Aws.REGION}:{Aws.ACCOUNT_ID}:{source}"
+                )
+            },
+        },
+    )
+
+
+def compile_statements() -> list[iam.PolicyStatement]:
+    """Return what any compile role needs beside its artifacts: Neo's logs and metrics.
+
+    Source: API reference of CreateCompilationJob, parameter RoleArn.
+    """
+    return logging_statements("/aws/sagemaker/CompilationJobs")
+
+
+def logging_statements(log_group: str) -> list[iam.PolicyStatement]:
+    """Return the rights to write SageMaker's logs and metrics.
+
+    Parameters
+    ----------
+    log_group
+        The name, or the pattern of the names, of the log groups.
+    """
+    group = f"arn:{Aws.PARTITION}:logs:{Aws.REGION}:{Aws.ACCOUNT_ID}:log-group:{log_group}"
+    return [
+        iam.PolicyStatement(
+            actions=[
+                "logs:CreateLogGroup",
+                "logs:CreateLogStream",
+                "logs:DescribeLogStreams",
+                "logs:PutLogEvents",
+            ],
+            # A pattern covers the groups' streams too.
+            resources=[group] if group.endswith("*") else [group, f"{group}:*"],
+        ),
+        # The API has no resource level; the namespace is what can be narrowed.
+        iam.PolicyStatement(
+            actions=["cloudwatch:PutMetricData"],
+            resources=["*"],
+            conditions={
+                "StringLike": {"cloudwatch:namespace": ["/aws/sagemaker/*", "AWS/SageMaker"]}
+            },
+        ),
+    ]
+
+
+def pass_role_statement(role: iam.IRole) -> iam.PolicyStatement:
+    """Return the right to hand a role to SageMaker, and to no other service."""
+    return iam.PolicyStatement(
+        actions=["iam:PassRole"],
+        resources=[role.role_arn],
+        conditions={"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}},
+    )

@@ -1,0 +1,1 @@
+"""What is wrong, why, and how to put it right; the errors that carry it."""

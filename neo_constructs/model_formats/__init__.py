@@ -1,0 +1,1 @@
+"""The files that frameworks save: recognised and read without any of the frameworks."""

@@ -1,0 +1,1 @@
+"""Everything that can be known of a deployment before it: the rules, asked in one place."""

@@ -1,0 +1,1 @@
+"""Inference scripts: what a serving container calls in them, checked by their syntax."""

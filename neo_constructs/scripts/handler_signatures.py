@@ -1,0 +1,455 @@
+"""What a script's functions are, and how the containers would call them; by its syntax alone.
+
+An error is said only where it is certain: of a plain, undecorated function at the top of the
+module. What is assigned, imported, decorated or defined on a condition is left to the container.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from neo_constructs.findings.finding import Level
+from neo_constructs.findings.wording import listed, shortened
+
+# sagemaker-inference-toolkit, transformer.py: function to the arguments it is called with.
+TOOLKIT: Final[Mapping[str, tuple[str, ...]]] = {
+    "model_fn": ("model_dir",),
+    "input_fn": ("data", "content_type"),
+    "predict_fn": ("data", "model"),
+    "output_fn": ("prediction", "accept"),
+    "transform_fn": ("model", "data", "content_type", "accept"),
+}
+_IN_ITS_STEAD: Final = ("input_fn", "predict_fn", "output_fn")
+# sagemaker-tensorflow-serving-container, python_service.py.
+TENSORFLOW: Final[Mapping[str, tuple[str, ...]]] = {
+    "input_handler": ("data", "context"),
+    "output_handler": ("response", "context"),
+}
+# neo-ai-dlr, neo_template_mxnet_byom.py.
+DLR: Final[Mapping[str, tuple[str, ...]]] = {
+    "neo_preprocess": ("payload", "content_type"),
+    "neo_postprocess": ("result",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong with a script, or doubtful."""
+
+    code: str
+    message: str
+    fix: str
+    level: Level = Level.ERROR
+
+
+def check_toolkit(
+    tree: ast.Module, defined: set[str], *, is_mxnet: bool = False
+) -> Iterator[Problem]:
+    """Say what the PyTorch and MXNet containers would make of a script.
+
+    Parameters
+    ----------
+    tree, defined
+        The script, and the names that it binds.
+    is_mxnet
+        Whether the functions are called by MXNet's rules: a Module's get no context.
+    """
+    if not defined & {*TOOLKIT, "*"}:
+        yield Problem(
+            "script-function-missing",
+            f"It defines none of {listed(TOOLKIT)}: the container's defaults serve alone.",
+            "define what shall be otherwise.",
+            Level.WARNING,
+        )
+    plain = _plain_functions(tree)
+    constants = constants_of(tree)
+    there = {*plain, *_lambdas(tree), *_imported(tree)} - set(constants)
+    beside = [name for name in _IN_ITS_STEAD if name in there]
+    if "transform_fn" in there and beside:
+        is_certain = not _imported(tree) & {"transform_fn", *beside}
+        yield Problem(
+            "script-functions-together",
+            f"transform_fn does all of {listed(_IN_ITS_STEAD)}, and the container refuses it "
+            f"beside {listed(beside)}.",
+            "leave one or the other.",
+            Level.ERROR if is_certain else Level.WARNING,
+        )
+    # What is false counts as not defined, but for model_fn.
+    yield from _not_callable(
+        {n: v for n, v in constants.items() if n == "model_fn" or not _is_false(v)}, TOOLKIT
+    )
+    for name, arguments in TOOLKIT.items():
+        if name in plain and is_mxnet and name in _IN_ITS_STEAD:
+            # A Block's may take a context, and a Module's input_fn the model; a Module's may have
+            # any more that need not be given.
+            yield from _check_calls(plain, {name: arguments}, more=1)
+        elif name in plain:
+            yield from _check_function(plain[name], arguments)
+
+
+def check_tensorflow(tree: ast.Module, defined: set[str]) -> Iterator[Problem]:
+    """Say what the TensorFlow container would make of a script."""
+    plain, constants = _plain_functions(tree), constants_of(tree)
+    both = {"handler": ("data", "context"), **TENSORFLOW}
+    yield from _not_callable(constants, both)
+    if "handler" in _assigned(tree) - deleted_of(tree) - set(constants):
+        yield Problem(
+            "script-handler-name",
+            "The container takes whatever is called handler for the service's one function.",
+            "give it another name.",
+            Level.WARNING,
+        )
+    if not {"*", "handler"} & defined:
+        missing = [name for name in TENSORFLOW if name not in defined]
+        if missing:
+            yield Problem(
+                "script-function-missing",
+                f"The container calls {listed(TENSORFLOW)}; missing: {listed(missing)}.",
+                "define input_handler(data, context) and output_handler(response, context).",
+            )
+    yield from _check_calls(plain, both)
+
+
+def check_dlr(tree: ast.Module) -> Iterator[Problem]:
+    """Say what the containers of ONNX and Keras models would make of a script."""
+    plain = _plain_functions(tree)
+    yield from _not_callable(constants_of(tree), DLR)
+    yield from _check_calls(plain, DLR)
+    if function := plain.get("neo_preprocess"):
+        yield from _check_payload(function)
+
+
+def _check_payload(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[Problem]:
+    """Say if a script decodes a body that the container's server has decoded already.
+
+    Source: awslabs/multi-model-server, mms/protocol/otf_message_handler.py: JSON comes parsed and
+    text as str, unless decode_input_request is false.
+    """
+    parameters = [*function.args.posonlyargs, *function.args.args]
+    if not parameters:
+        return
+    payload = parameters[0].arg
+    calls = [node for node in ast.walk(function) if isinstance(node, ast.Call)]
+    # A script that asks what it has got takes both.
+    asks = any(
+        isinstance(call.func, ast.Name) and call.func.id in {"isinstance", "type", "hasattr"}
+        for call in calls
+    )
+    is_tried = any(isinstance(node, ast.Try) for node in ast.walk(function))
+    is_tried = is_tried or _is_for_other_types(function)
+    line = next((c.lineno for c in calls if _decodes(c, payload)), None)
+    if line and not asks and not is_tried:
+        yield Problem(
+            "script-payload-decoded",
+            f"neo_preprocess decodes {payload} (line {line}); the container's server gives JSON "
+            "parsed, and text as str.",
+            f"take both: parse {payload} only if it is str, bytes or bytearray.",
+            Level.WARNING,
+        )
+
+
+def _is_for_other_types(function: ast.AST) -> bool:
+    """Whether a function names a content type that the server does not decode."""
+    texts = (n.value for n in ast.walk(function) if isinstance(n, ast.Constant))
+    return any(
+        isinstance(text, str)
+        and re.fullmatch(r"[a-z]+/[\w.+-]+", text)
+        and text != "application/json"
+        and not text.startswith("text/")
+        for text in texts
+    )
+
+
+def _decodes(call: ast.Call, payload: str) -> bool:
+    """Whether a call is json.loads(payload) or payload.decode()."""
+    if not isinstance(call.func, ast.Attribute):
+        return False
+    if call.func.attr == "decode":
+        return _is_name(call.func.value, payload)
+    return call.func.attr == "loads" and bool(call.args) and _is_payload(call.args[0], payload)
+
+
+def _is_payload(value: ast.expr, payload: str) -> bool:
+    """Whether an expression is the payload itself, or decoded."""
+    if isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute):
+        return value.func.attr == "decode" and _is_name(value.func.value, payload)
+    return _is_name(value, payload)
+
+
+def _is_name(node: ast.AST, name: str) -> bool:
+    return isinstance(node, ast.Name) and node.id == name
+
+
+def _not_callable(
+    constants: Mapping[str, ast.expr], called: Mapping[str, tuple[str, ...]]
+) -> Iterator[Problem]:
+    """Say which names that the container calls are plain values."""
+    for name in called:
+        if name in constants:
+            yield Problem(
+                "script-not-callable",
+                f"The container calls {name}, which is {_literal(constants[name])}.",
+                f"define {name}({', '.join(called[name])}), or take the name out.",
+            )
+
+
+def _literal(value: ast.expr) -> str:
+    """Return a value as it is written, or of what kind it is where that would be long."""
+    if isinstance(value, ast.Constant):
+        plain = value.value
+        is_long = len(plain) > 50 if isinstance(plain, str | bytes) else False
+        if not is_long and not (isinstance(plain, int) and abs(plain) > 10**9):
+            return repr(plain)
+        return f"a {type(plain).__name__}"
+    return f"a {type(value).__name__.lower()}"
+
+
+def constants_of(tree: ast.Module) -> dict[str, ast.expr]:
+    """Return the names that are surely plain values when the container looks."""
+    found: dict[str, ast.expr] = {}
+    for statement in tree.body:
+        for name in _stored(statement):
+            found.pop(name, None)
+        if isinstance(statement, ast.ImportFrom) and any(a.name == "*" for a in statement.names):
+            found.clear()
+        if isinstance(statement, ast.Assign):
+            targets, value = statement.targets, statement.value
+        elif isinstance(statement, ast.AnnAssign) and statement.value:
+            targets, value = [statement.target], statement.value
+        else:
+            continue
+        if isinstance(value, _VALUES):
+            # Not one of several that are assigned at once.
+            found.update({t.id: value for t in targets if isinstance(t, ast.Name)})
+    globals_ = (node for node in ast.walk(tree) if isinstance(node, ast.Global))
+    bound_elsewhere = {name for node in globals_ for name in node.names}
+    kept = {name: value for name, value in found.items() if name not in bound_elsewhere}
+    return {} if is_dynamic(tree) else kept
+
+
+_VALUES: Final = (ast.Constant, ast.JoinedStr, ast.List, ast.Dict, ast.Set, ast.Tuple)
+
+
+def _is_false(value: ast.expr) -> bool:
+    if isinstance(value, ast.Constant):
+        return not value.value
+    return isinstance(value, ast.List | ast.Tuple) and not value.elts
+
+
+def _stored(statement: ast.stmt) -> set[str]:
+    """Return the names that a statement at the top of a module binds, or takes away."""
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return {statement.name}
+    names = set[str]()
+    for node in ast.walk(statement):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store | ast.Del):
+            names.add(node.id)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            names.update((a.asname or a.name).partition(".")[0] for a in node.names)
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names.add(node.name)
+    return names
+
+
+def deleted_of(tree: ast.Module) -> set[str]:
+    """Return the names that a module has bound and then deleted."""
+    gone = set[str]()
+    for statement in tree.body:
+        if isinstance(statement, ast.Delete):
+            gone |= {target.id for target in statement.targets if isinstance(target, ast.Name)}
+        else:
+            gone -= _stored(statement)
+    return gone
+
+
+def _lambdas(tree: ast.Module) -> set[str]:
+    """Return the names that are a lambda, and nothing else before or after."""
+    names: list[str] = []
+    for statement in tree.body:
+        if isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Lambda):
+            names += [t.id for t in statement.targets if isinstance(t, ast.Name)]
+    others = [s for s in tree.body if not isinstance(getattr(s, "value", None), ast.Lambda)]
+    rebound = {name for statement in others for name in _stored(statement)}
+    return set(names) - rebound
+
+
+def _imported(tree: ast.Module) -> set[str]:
+    """Return the names that are imported from a module, whatever they are there."""
+    return {
+        alias.asname or alias.name
+        for statement in tree.body
+        if isinstance(statement, ast.ImportFrom)
+        for alias in statement.names
+    }
+
+
+def _check_calls(
+    plain: Mapping[str, ast.FunctionDef | ast.AsyncFunctionDef],
+    called: Mapping[str, tuple[str, ...]],
+    *,
+    more: int = 0,
+) -> Iterator[Problem]:
+    """Say which functions cannot be called with their arguments, or with up to ``more`` others."""
+    for name, arguments in called.items():
+        if name not in plain:
+            continue
+        function, given = plain[name], plain[name].args
+        if isinstance(function, ast.AsyncFunctionDef):
+            yield _is_async(name)
+            continue
+        positional = [*given.posonlyargs, *given.args]
+        needed = len(positional) - len(given.defaults)
+        by_name = [a for a, d in zip(given.kwonlyargs, given.kw_defaults, strict=True) if not d]
+        is_enough = len(arguments) <= len(positional) or given.vararg
+        if needed > len(arguments) + more or not is_enough or by_name:
+            yield Problem(
+                "script-function-arity",
+                f"The container calls {name}({', '.join(arguments)}); it has "
+                f"{_signature(given) or 'no parameters'}.",
+                f"define {name}({', '.join(arguments)}).",
+            )
+
+
+def _signature(given: ast.arguments) -> str:
+    """Return parameters as they are written, but never at length."""
+    names = [a.arg for a in (*given.posonlyargs, *given.args, *given.kwonlyargs)]
+    if len(names) > _MAX_SHOWN:
+        return f"{len(names)} parameters"
+    try:
+        return shortened(ast.unparse(given), 200)
+    except ValueError:  # a number too long to be written
+        return ", ".join(names)
+
+
+_MAX_SHOWN: Final = 20
+
+
+def _check_function(
+    function: ast.FunctionDef | ast.AsyncFunctionDef, arguments: tuple[str, ...]
+) -> Iterator[Problem]:
+    name = function.name
+    if isinstance(function, ast.AsyncFunctionDef):
+        yield _is_async(name)
+        return
+    given = function.args
+    positional = [*given.posonlyargs, *given.args]
+    every = [*positional, *given.kwonlyargs, *filter(None, (given.vararg, given.kwarg))]
+    # The toolkit counts all of them, and passes the context as one more, by its place.
+    passed = len(every)
+    takes = passed in {len(arguments), len(arguments) + 1}
+    required = len(positional) - len(given.defaults)
+    can_bind = (passed <= len(positional) or given.vararg is not None) and passed >= required
+    needs_names = [a.arg for a, d in zip(given.kwonlyargs, given.kw_defaults, strict=True) if not d]
+    if not takes or not can_bind or needs_names:
+        yield Problem(
+            "script-function-arity",
+            f"The container calls {name}({', '.join(arguments)}), or with a context after these; "
+            f"it has {passed} parameter{'s' * (passed != 1)}: {_signature(given) or 'none'}.",
+            f"define {name}({', '.join(arguments)}).",
+        )
+    elif passed == len(arguments) + 1 and "context" not in every[-1].arg.lower():
+        yield Problem(
+            "script-context-taken",
+            f"The container passes its context as the last parameter of {name}, "
+            f"{every[-1].arg!r}, whatever its default is.",
+            f"take it out, or call it context: {name}({', '.join(arguments)}, context).",
+            Level.WARNING,
+        )
+
+
+def _is_async(name: str) -> Problem:
+    return Problem(
+        "script-function-async",
+        f"{name} is async; the container does not await it and answers with a coroutine.",
+        "define it without async.",
+    )
+
+
+def _plain_functions(
+    tree: ast.Module,
+) -> dict[str, ast.FunctionDef | ast.AsyncFunctionDef]:
+    """Return the functions of which it is certain what they are when the container looks."""
+    found = {
+        node.name: node
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not node.decorator_list
+    }
+    rebound = _bound_otherwise(tree) | ({"*"} if is_dynamic(tree) else set())
+    return {} if "*" in rebound else {n: f for n, f in found.items() if n not in rebound}
+
+
+def is_dynamic(tree: ast.Module) -> bool:
+    """Whether a module may define names in a way that its syntax does not show."""
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef) and node.name == "__getattr__":
+            return True
+    return any(
+        _binds_by_name(node)
+        for statement in tree.body
+        if not (isinstance(statement, ast.If) and is_main(statement.test))
+        for node in ast.walk(statement)
+    )
+
+
+def _binds_by_name(node: ast.AST) -> bool:
+    """Whether a call may bind names of the module: globals(), exec(), vars(), setattr(module)."""
+    if isinstance(node, ast.Name):
+        return node.id in {"globals", "exec", "eval"}
+    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
+        return False
+    if node.func.id == "vars":
+        return not node.args
+    if node.func.id == "setattr" and node.args:
+        names = {n.id for n in ast.walk(node.args[0]) if isinstance(n, ast.Name)}
+        return bool(names & {"sys", "importlib", "module", "__import__"})
+    return False
+
+
+def is_main(test: ast.expr) -> bool:
+    """Whether a condition is ``__name__ == "__main__"``: false when a container imports it."""
+    if not isinstance(test, ast.Compare) or len(test.comparators) != 1:
+        return False
+    sides = [test.left, test.comparators[0]]
+    return any(isinstance(side, ast.Name) and side.id == "__name__" for side in sides) and any(
+        isinstance(side, ast.Constant) and side.value == "__main__" for side in sides
+    )
+
+
+def _assigned(tree: ast.Module) -> set[str]:
+    """Return the names that plain assignments at the top of a module bind."""
+    names: set[str] = set()
+    for statement in tree.body:
+        if isinstance(statement, ast.Assign):
+            targets: list[ast.expr] = statement.targets
+        elif isinstance(statement, ast.AnnAssign | ast.For):
+            targets = [statement.target]
+        else:
+            continue
+        if not isinstance(getattr(statement, "value", None), ast.Lambda):
+            names |= {n.id for t in targets for n in ast.walk(t) if isinstance(n, ast.Name)}
+    return names
+
+
+def _bound_otherwise(tree: ast.Module) -> set[str]:
+    """Return what is bound at module level by anything but a plain def; ``*`` for a star import."""
+    names: set[str] = set()
+    todo: list[ast.AST] = []
+    for statement in tree.body:
+        is_def = isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef)
+        if not is_def or getattr(statement, "decorator_list", []):
+            todo.append(statement)
+    while todo:
+        node = todo.pop()
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names.add(node.name)
+            continue
+        todo += ast.iter_child_nodes(node)
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            names.update((a.asname or a.name).partition(".")[0] for a in node.names)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store | ast.Del):
+            names.add(node.id)
+    return names

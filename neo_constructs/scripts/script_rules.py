@@ -1,0 +1,264 @@
+"""The script's contract with each kind of container, checked without importing the script."""
+
+from __future__ import annotations
+
+import ast
+import re
+import warnings
+from collections.abc import Iterator
+from enum import Enum
+from pathlib import Path, PurePosixPath
+
+from neo_constructs.archives.packing import check_links, members_of
+from neo_constructs.catalog.framework import Framework
+from neo_constructs.catalog.target import TargetDevice
+from neo_constructs.findings.finding import Finding, Level
+from neo_constructs.findings.wording import listed
+from neo_constructs.scripts import handler_signatures
+from neo_constructs.scripts.script_lint import MAX_SOURCE_BYTES, advise, names_of
+
+
+class Contract(Enum):
+    """How a container finds the script, and which functions it calls."""
+
+    TOOLKIT = "toolkit"
+    """``code/`` in the served archive; ``model_fn`` and its companions (PyTorch)."""
+
+    MXNET = "mxnet"
+    """The same functions, called by MXNet's rules for Modules and Blocks."""
+
+    TENSORFLOW = "tensorflow"
+    """``code/inference.py`` in the served archive; ``input_handler`` and ``output_handler``."""
+
+    DLR = "dlr"
+    """An S3 archive with exactly one script; ``neo_preprocess``, ``neo_postprocess``."""
+
+    NONE = "none"
+    """The container has a handler of its own and takes no script (XGBoost)."""
+
+
+ENTRY_POINT = "inference.py"
+_FILE_NAME = re.compile(r"[^/\\\x00-\x1f]+\.py")
+REQUIRED = {Contract.DLR: ("neo_preprocess", "neo_postprocess")}
+
+
+def contract_for(framework: Framework, target: TargetDevice) -> Contract:
+    """Return the contract of the container that serves ``framework`` on ``target``.
+
+    Source: AWS developer guide, page neo-deployment-hosting-services-prerequisites; for
+    Inferentia the published containers (neo-ai/neo-ai-dlr, folder container), which differ from
+    the page.
+    """
+    if framework.name == "XGBOOST":
+        return Contract.NONE
+    if framework.name == "TENSORFLOW":
+        return Contract.TENSORFLOW if target.processor != "neuronx" else Contract.TOOLKIT
+    if framework.name == "MXNET":
+        return Contract.MXNET
+    return Contract.DLR if framework.name in {"ONNX", "KERAS"} else Contract.TOOLKIT
+
+
+def contract_of(path: Path) -> Contract:
+    """Return the contract that a script seems to be written for, by the names that it defines.
+
+    Where it says nothing, and where it cannot be read, that is the one of SageMaker's toolkits.
+
+    Parameters
+    ----------
+    path
+        The script, or the folder with one called inference.py.
+    """
+    try:
+        script = path / ENTRY_POINT if path.is_dir() else path
+        if script.stat().st_size > MAX_SOURCE_BYTES:
+            return Contract.TOOLKIT
+        defined = names_of(ast.parse(script.read_bytes()))
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
+        return Contract.TOOLKIT
+    if defined & set(handler_signatures.TOOLKIT):
+        return Contract.TOOLKIT
+    if defined & set(handler_signatures.DLR):
+        return Contract.DLR
+    is_tensorflow = defined & {*handler_signatures.TENSORFLOW, "handler"}
+    return Contract.TENSORFLOW if is_tensorflow else Contract.TOOLKIT
+
+
+def check_code(path: Path, entry_point: str, contract: Contract) -> list[Finding]:
+    """Say what is wrong with a script and what lies beside it.
+
+    Parameters
+    ----------
+    path
+        The folder, or the script.
+    entry_point
+        The script's name in the folder.
+    contract
+        The container's.
+    """
+    if path.suffix != ".py" and (wrong := check_name(entry_point, contract, str(path))):
+        return wrong
+    try:
+        if not path.exists():
+            return check_script(path / entry_point, contract)
+        is_file = path.is_file()
+        script = path if is_file else path / entry_point
+        members = members_of(path)
+        others = [n for n in members if n.endswith(".py") and path / n != script]
+        secrets = [] if is_file else [n for n in members if is_secret(n)]
+    except OSError as error:
+        return [_finding(path, "script-missing", f"It cannot be read: {error}.", "")]
+    findings = [*check_script(script, contract), *check_links(path, members)]
+    if secrets:
+        findings.append(
+            Finding(
+                code="script-secret",
+                level=Level.WARNING,
+                where=str(path),
+                message=f"Files that may hold secrets would be deployed: {listed(secrets[:5])}.",
+                fix="move them out of the folder; an endpoint gets rights by its role.",
+            )
+        )
+    if contract is Contract.DLR and others and not is_file:
+        message = (
+            f"This container takes exactly one .py file; beside {entry_point} there is "
+            f"{listed(others[:5])}."
+        )
+        fix = "put everything into the one script."
+        findings.append(_finding(path, "script-not-alone", message, fix))
+    return findings
+
+
+# What holds secrets by convention: of shells, clouds, package managers, keys.
+_SECRETS = re.compile(
+    r"\.env(\..+)?|\.netrc|\.npmrc|\.pypirc|\.git-credentials|\.htpasswd|credentials(\.json)?"
+    r"|id_(rsa|dsa|ecdsa|ed25519)|.+\.(pem|key|p12|pfx|jks|keystore|kdbx)"
+    r"|(client_)?secrets?\.(json|ya?ml|toml)|service[-_]account.*\.json",
+    re.IGNORECASE,
+)
+_SECRET_FOLDERS = frozenset({".aws", ".ssh", ".gnupg", ".azure", ".kube", ".docker"})
+
+
+def is_secret(name: str) -> bool:
+    """Whether a member is named like a file that holds secrets."""
+    parts = PurePosixPath(name).parts
+    return bool(_SECRETS.fullmatch(parts[-1]) or _SECRET_FOLDERS & {*parts})
+
+
+def check_script(script: Path, contract: Contract) -> list[Finding]:
+    """Say what is wrong with a script for a contract. It is parsed, never run."""
+    wrong_name = check_name(script.name, contract, str(script))
+    if wrong_name:
+        return wrong_name
+    try:
+        if not script.is_file():
+            fix = "check the path and entry_point."
+            return [_finding(script, "script-missing", "There is no such file.", fix)]
+        if (size := script.stat().st_size) > MAX_SOURCE_BYTES:
+            return [_unchecked(script, size)]
+        source = script.read_bytes()
+    except OSError as error:
+        return [_finding(script, "script-missing", f"It cannot be read: {error}.", "")]
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Python's own, about how the script is written
+            problems = list(_problems(source, script, contract))
+    except (RecursionError, MemoryError):
+        nested = "It is nested too deeply to be read."
+        fix = "write it with fewer levels."
+        problems = [handler_signatures.Problem("script-unreadable", nested, fix)]
+    return [
+        Finding(code=p.code, level=p.level, where=str(script), message=p.message, fix=p.fix)
+        for p in problems
+    ]
+
+
+def _unchecked(script: Path, size: int) -> Finding:
+    return Finding(
+        code="script-unchecked",
+        level=Level.WARNING,
+        where=str(script),
+        message=f"It has {size:,} bytes; more than {MAX_SOURCE_BYTES:,} are not looked at.",
+        fix="put what is data into a file of its own.",
+    )
+
+
+def _problems(
+    source: bytes, script: Path, contract: Contract
+) -> Iterator[handler_signatures.Problem]:
+    try:
+        tree = ast.parse(source, filename=script.name)
+        # What only the compiler sees, such as a return outside of a function.
+        compile(source, script.name, "exec", dont_inherit=True)
+    except (SyntaxError, ValueError) as error:
+        line = getattr(error, "lineno", None)
+        place = f" (line {line})" if line else ""
+        message = getattr(error, "msg", None) or str(error)
+        yield handler_signatures.Problem(
+            "script-unreadable", f"It is not Python: {message}{place}.", "correct it."
+        )
+        return
+    defined = names_of(tree)
+    if contract in {Contract.TOOLKIT, Contract.MXNET}:
+        is_mxnet = contract is Contract.MXNET
+        yield from handler_signatures.check_toolkit(tree, defined, is_mxnet=is_mxnet)
+    elif contract is Contract.TENSORFLOW:
+        yield from handler_signatures.check_tensorflow(tree, defined)
+    else:
+        yield from _check_required(contract, defined)
+        yield from handler_signatures.check_dlr(tree)
+    yield from advise(
+        tree,
+        source,
+        script,
+        is_dlr=contract is Contract.DLR,
+        is_module=contract is not Contract.TENSORFLOW,
+    )
+
+
+def check_name(entry_point: str, contract: Contract, where: str) -> list[Finding]:
+    """Say if the container would not find a script of this name, or takes none.
+
+    Source: sagemaker-tensorflow-serving-container, which looks for code/inference.py only.
+    """
+    if contract is Contract.NONE:
+        return [
+            Finding(
+                code="script-not-taken",
+                where=where,
+                message="This container has a handler of its own and takes no script.",
+                fix="leave it out.",
+            )
+        ]
+    if not _FILE_NAME.fullmatch(entry_point):
+        return [
+            Finding(
+                code="script-name",
+                where=where,
+                message=f"{entry_point!r} is no name of a script in the folder.",
+                fix="name a .py file at the top of the folder, such as inference.py.",
+            )
+        ]
+    if contract is not Contract.TENSORFLOW or entry_point == ENTRY_POINT:
+        return []
+    return [
+        Finding(
+            code="script-name",
+            where=where,
+            message=f"TensorFlow's container looks for {ENTRY_POINT} only, not {entry_point!r}.",
+            fix=f"name the script {ENTRY_POINT}.",
+        )
+    ]
+
+
+def _check_required(contract: Contract, defined: set[str]) -> Iterator[handler_signatures.Problem]:
+    missing = [name for name in REQUIRED.get(contract, ()) if name not in defined]
+    if missing and "*" not in defined:
+        yield handler_signatures.Problem(
+            "script-function-missing",
+            f"The container calls {listed(REQUIRED[contract])}; missing: {listed(missing)}.",
+            "define neo_preprocess(payload, content_type) and neo_postprocess(result).",
+        )
+
+
+def _finding(script: Path, code: str, message: str, fix: str) -> Finding:
+    return Finding(code=code, where=str(script), message=message, fix=fix)
