@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from neo_constructs.patterns.compiled_endpoint import CompiledEndpoint
     from neo_constructs.patterns.settings import Settings
     from neo_constructs.patterns.stacks import CompiledEndpointStack
-    from neo_constructs.scripts.script_rules import Contract
+    from neo_constructs.scripts.serving_contract import ServingContract
 
 __all__ = [
     "ArtifactBucket",
@@ -36,7 +36,6 @@ __all__ = [
     "CompiledEndpoint",
     "CompiledEndpointStack",
     "CompilerOptions",
-    "Contract",
     "DataInputConfig",
     "Endpoint",
     "EndpointConfig",
@@ -48,6 +47,7 @@ __all__ = [
     "ModelData",
     "ProductionVariant",
     "ServingArchive",
+    "ServingContract",
     "Settings",
     "TargetDevice",
     "ValidationError",
@@ -59,7 +59,6 @@ _MODULES = {
     "CompiledEndpoint": "patterns.compiled_endpoint",
     "CompiledEndpointStack": "patterns.stacks",
     "CompilerOptions": "catalog.compiler_options",
-    "Contract": "scripts.script_rules",
     "DataInputConfig": "catalog.data_input",
     "Endpoint": "hosting.endpoint",
     "EndpointConfig": "hosting.endpoint_config",
@@ -71,6 +70,7 @@ _MODULES = {
     "ModelData": "compilation.model_data",
     "ProductionVariant": "hosting.endpoint_config",
     "ServingArchive": "hosting.serving_archive",
+    "ServingContract": "scripts.serving_contract",
     "Settings": "patterns.settings",
     "TargetDevice": "catalog.target",
     "ValidationError": "findings.errors",

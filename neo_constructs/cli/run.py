@@ -27,7 +27,8 @@ from neo_constructs.cli.parameters import any_version, parse_all
 from neo_constructs.local.container import ContainerError, LocalContainer, Reply
 from neo_constructs.local.model_folder import lay_out, sample_shapes
 from neo_constructs.model_formats.model_file import ModelFile
-from neo_constructs.scripts.script_rules import Contract, check_script, contract_for
+from neo_constructs.scripts.script_rules import check_script
+from neo_constructs.scripts.serving_contract import ServingContract
 
 SHOWN = 2_000  # characters of a reply
 FAILED = 400
@@ -38,16 +39,6 @@ _TYPES = {
     ".libsvm": "text/libsvm",
     ".npy": "application/x-npy",
 }
-_CONTAINERS = {
-    Contract.TOOLKIT: "PyTorch's container does",
-    Contract.MXNET: "MXNet's container does",
-    Contract.TENSORFLOW: "TensorFlow's container does",
-    Contract.DLR: "the containers of ONNX and Keras models do",
-    Contract.NONE: "XGBoost's container does",
-}
-_OF_THE_TOOLKIT = frozenset({Contract.TOOLKIT, Contract.MXNET})
-# Their server starts with a model that it could not load, too.
-_OF_MULTI_MODEL_SERVER = frozenset({Contract.DLR, Contract.NONE, Contract.MXNET})
 _FRAMEWORK = re.compile(
     r"No module named '(torch|torchvision|mxnet|tensorflow|keras|xgboost|onnxruntime)[.']"
 )
@@ -158,7 +149,7 @@ def run(
             sys.exit(INTERRUPTED)
         try:
             seconds = time.monotonic() - began
-            click.echo(f"loaded in {seconds:.1f} s, as {_CONTAINERS[contract]}", err=True)
+            click.echo(f"loaded in {seconds:.1f} s, as {contract.title} does", err=True)
             _warn_of_pickles(model, payloads)
             given = {"Accept": accept, CUSTOM_ATTRIBUTES: custom_attributes}
             sent = _merged({n: v for n, v in given.items() if v is not None}, headers)
@@ -177,7 +168,7 @@ def run(
 
 def _recognised(
     path: Path, framework: Framework | None, target: TargetDevice
-) -> tuple[Contract, ModelFile | None]:
+) -> tuple[ServingContract, ModelFile | None]:
     """Return the container's contract; exit with 2 if there is no telling."""
     inspection = inspect(path)
     model = inspection.model
@@ -192,17 +183,16 @@ def _recognised(
         why = "; ".join(str(finding) for finding in inspection.findings)
         fail(f"{path} is not recognised; give --framework. {why}".strip())
     known = framework or Framework(model.framework if model else "")
-    return contract_for(known, target), model
+    return ServingContract.of(known, target), model
 
 
-def _variables(contract: Contract, script: Path) -> dict[str, str]:
+def _variables(contract: ServingContract, script: Path) -> dict[str, str]:
     """Return what hosting/model.py gives the container."""
     return {
-        "SAGEMAKER_CONTAINER_LOG_LEVEL": "20",
         "SAGEMAKER_REGION": "us-east-1",
+        **contract.environment,
         "SAGEMAKER_PROGRAM": script.name,
         "SAGEMAKER_SUBMIT_DIRECTORY": str(script.parent),
-        **({"MMS_DEFAULT_RESPONSE_TIMEOUT": "500"} if contract in _OF_THE_TOOLKIT else {}),
     }
 
 
@@ -318,7 +308,7 @@ def _serve(container: LocalContainer, listening: socket.socket) -> None:
     answer(container, listening, key)
 
 
-def _advise(script: Path, contract: Contract) -> None:
+def _advise(script: Path, contract: ServingContract) -> None:
     """Say what is seen of the script before it runs."""
     if not script.is_file():
         return
@@ -327,9 +317,9 @@ def _advise(script: Path, contract: Contract) -> None:
         say(f"{finding.level.capitalize()}: {text}", err=True)
 
 
-def _hint(error: str, contract: Contract, *, script_is_given: bool) -> None:
+def _hint(error: str, contract: ServingContract, *, script_is_given: bool) -> None:
     """Say what is missing here that a Neo container has, or was not given."""
-    if contract in _OF_MULTI_MODEL_SERVER:
+    if contract.reports_load_errors:
         say("The container itself would start, and answer every request with an error.", err=True)
     if any(
         text in error

@@ -18,7 +18,8 @@ from neo_constructs.archives.asset_cache import packed_once
 from neo_constructs.archives.packing import fingerprint, members_of
 from neo_constructs.compilation.model_data import ObjectLocation, check_key, checked_path
 from neo_constructs.findings.finding import Finding, Level
-from neo_constructs.scripts.script_rules import ENTRY_POINT, Contract, check_code, check_name
+from neo_constructs.scripts.script_rules import check_code, check_name
+from neo_constructs.scripts.serving_contract import ENTRY_POINT, ServingContract
 from neo_constructs.typed import typed
 
 _ARCHIVE_KEY = re.compile(r".*\.(tar\.gz|tgz)")
@@ -83,7 +84,7 @@ class InferenceCode(ABC):
         return False
 
     @abstractmethod
-    def check(self, contract: Contract) -> list[Finding]:
+    def check(self, contract: ServingContract) -> list[Finding]:
         """Say what is wrong with the script for a kind of container."""
 
     @abstractmethod
@@ -100,7 +101,7 @@ class _Local(InferenceCode):
     def may_install(self) -> bool:
         return _REQUIREMENTS in self._members()
 
-    def check(self, contract: Contract) -> list[Finding]:
+    def check(self, contract: ServingContract) -> list[Finding]:
         return check_code(self.path, self.entry_point, contract)
 
     def bind(self, scope: Construct) -> ObjectLocation:
@@ -130,7 +131,7 @@ class _Remote(InferenceCode):
     key: str
     object_version: str | None
 
-    def check(self, contract: Contract) -> list[Finding]:
+    def check(self, contract: ServingContract) -> list[Finding]:
         where = f"inference_code, {self.key!r}"
         findings = check_name(self.entry_point, contract, where)
         findings += check_key(self.key, where)

@@ -35,7 +35,7 @@ from neo_constructs.findings.errors import raise_errors
 from neo_constructs.findings.finding import Finding, Level
 from neo_constructs.hosting.inference_code import InferenceCode
 from neo_constructs.hosting.serving_archive import ServingArchive
-from neo_constructs.scripts.script_rules import Contract, contract_for
+from neo_constructs.scripts.serving_contract import ServingContract
 from neo_constructs.typed import typed
 
 
@@ -122,13 +122,11 @@ class Model(Resource):
         own = of.artifact_bucket if of else None
         bucket = own if given else artifact_bucket or own
         url = compilation_job.model_data_url if compilation_job else model_data_url
-        variables = dict(_VARIABLES)
+        contract = contract_of(compilation_job, given)
+        variables = {"SAGEMAKER_REGION": Aws.REGION, **contract.environment}
         reaches_out = ""
-        if compilation_job:
-            contract = contract_for(compilation_job.framework, compilation_job.target)
-            variables |= _TIMEOUTS.get(contract, {})
         if inference_code and compilation_job:
-            reaches_out = _reaches_out(contract, inference_code)
+            reaches_out = contract.needs_network(installs=inference_code.may_install)
             archive = ServingArchive(
                 self,
                 "ServingArchive",
@@ -145,7 +143,7 @@ class Model(Resource):
             variables["SAGEMAKER_SUBMIT_DIRECTORY"] = archive.submit_directory
 
         elif given:
-            reaches_out = _reaches_out(given.contract, given.inference_code)
+            reaches_out = contract.needs_network(installs=given.inference_code.may_install)
             variables["SAGEMAKER_PROGRAM"] = given.entry_point
             variables["SAGEMAKER_SUBMIT_DIRECTORY"] = given.submit_directory
 
@@ -246,27 +244,6 @@ def split_url(url: str) -> tuple[str, str]:
     return "", ""
 
 
-# AWS developer guide, page neo-deployment-hosting-services-boto3.
-_VARIABLES: Final = {
-    "SAGEMAKER_CONTAINER_LOG_LEVEL": "20",
-    "SAGEMAKER_REGION": Aws.REGION,
-}
-
-
-# Same page: for the containers of SageMaker's multi-model server. In seconds.
-_TIMEOUT: Final = {"MMS_DEFAULT_RESPONSE_TIMEOUT": "500"}
-_TIMEOUTS: Final = {Contract.TOOLKIT: _TIMEOUT, Contract.MXNET: _TIMEOUT}
-
-
-def _reaches_out(contract: Contract, code: InferenceCode) -> str:
-    """Return for what the container needs the network as it starts; empty for nothing."""
-    if contract is Contract.DLR:
-        return "this container fetches its script from S3 as it starts."
-    if code.may_install:
-        return "this container installs requirements.txt as it starts."
-    return ""
-
-
 def _reading_of(scope: Construct, url: str) -> list[iam.PolicyStatement]:
     """Return the right to read an artifact that no job of the stack has compiled.
 
@@ -293,10 +270,9 @@ def _check_network(
     isolation: bool | None,
 ) -> list[Finding]:
     """Say whether a container that must reach out as it starts is cut off."""
-    contract = contract_for(job.framework, job.target) if job else None
     if given := ServingArchive.of_url(url):
-        contract, code = given.contract, given.inference_code
-    why = _reaches_out(contract, code) if contract and code else ""
+        code = given.inference_code
+    why = contract_of(job, given).needs_network(installs=code.may_install) if code else ""
     if not (why and isolation):
         return []
     return [
@@ -307,6 +283,13 @@ def _check_network(
             fix="leave it out, or give a script that needs no requirements.txt.",
         )
     ]
+
+
+def contract_of(job: CompilationJob | None, archive: ServingArchive | None) -> ServingContract:
+    """Return the contract of the container: the job's, the archive's, or PyTorch's by default."""
+    if job:
+        return ServingContract.of(job.framework, job.target)
+    return archive.contract if archive else ServingContract.TOOLKIT
 
 
 def _or_default(chosen: bool | None, default: bool) -> bool:
@@ -348,7 +331,7 @@ def _check(
                 fix="put the script into the archive that model_data_url names.",
             )
         )
-    if job and code is None and contract_for(job.framework, job.target) is Contract.DLR:
+    if job and code is None and contract_of(job, None).needs_script:
         found.append(
             Finding(
                 code="script-needed",

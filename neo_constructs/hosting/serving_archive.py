@@ -15,17 +15,10 @@ from neo_constructs.engine.job_engine import JobEngine
 from neo_constructs.engine.permissions import warn
 from neo_constructs.findings.errors import raise_errors
 from neo_constructs.hosting.inference_code import InferenceCode
-from neo_constructs.scripts.script_rules import Contract
+from neo_constructs.scripts.serving_contract import CODE, ServingContract
 from neo_constructs.typed import typed
 
 RESOURCE_TYPE: Final = "Custom::NeoServingArchive"
-# Where each kind of container looks: in the archive that is served, or in one of its own.
-_LAYOUTS: Final = {
-    Contract.TOOLKIT: "code",
-    Contract.MXNET: "code",
-    Contract.TENSORFLOW: "code",
-    Contract.DLR: "submit-directory",
-}
 
 
 class ServingArchive(Resource):
@@ -46,7 +39,7 @@ class ServingArchive(Resource):
     inference_code
         The script.
     contract
-        How the container finds the script. Default: ``Contract.TOOLKIT``, as PyTorch's and
+        How the container finds the script. Default: ``ServingContract.TOOLKIT``, as PyTorch's and
         MXNet's do.
     artifact_bucket
         Default: one bucket per stack, made and shared.
@@ -97,7 +90,7 @@ class ServingArchive(Resource):
         *,
         model_data_url: str,
         inference_code: InferenceCode,
-        contract: Contract = Contract.TOOLKIT,
+        contract: ServingContract = ServingContract.TOOLKIT,
         artifact_bucket: s3.IBucket | None = None,
         artifact_removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
         encryption_key: kms.IKey | None = None,
@@ -115,7 +108,7 @@ class ServingArchive(Resource):
             location.bucket, location.key, has_version=location.object_version is not None
         )
         self._read_model(engine, model_data_url)
-        layout = _LAYOUTS[contract]
+        layout = contract.layout
         resource = engine.custom_resource(
             self,
             "Resource",
@@ -130,7 +123,7 @@ class ServingArchive(Resource):
                 },
                 "EntryPoint": inference_code.entry_point,
                 "Layout": layout,
-                "NetworkIsolation": enable_network_isolation if layout == "code" else None,
+                "NetworkIsolation": enable_network_isolation if layout == CODE else None,
                 "OutputLocation": f"s3://{self.artifact_bucket.bucket_name}/",
                 "KmsKeyId": key.key_arn if key else None,
                 "ArtifactRemovalPolicy": artifact_removal_policy.name,

@@ -20,15 +20,8 @@ from neo_constructs.local import worker
 from neo_constructs.local.environment import closed_environment
 from neo_constructs.local.exchange import Exchange, exchange
 from neo_constructs.local.frames import Frame, encoded
-from neo_constructs.scripts.script_rules import Contract
+from neo_constructs.scripts.serving_contract import ServingContract
 
-_FILES: Final = {
-    Contract.TOOLKIT: "toolkit",
-    Contract.MXNET: "mxnet",
-    Contract.TENSORFLOW: "tensorflow",
-    Contract.DLR: "dlr",
-    Contract.NONE: "xgboost",
-}
 LOAD_SECONDS: Final = 600  # an endpoint is given minutes to answer its first ping
 ANSWER_SECONDS: Final = 60  # API reference, InvokeEndpoint: a model must respond within it
 _ENDING_SECONDS: Final = 0.5  # how long a worker may take to end once its pipe is closed
@@ -103,7 +96,7 @@ class LocalContainer:
         model_dir: Path,
         script: Path,
         *,
-        contract: Contract,
+        contract: ServingContract,
         environment: Mapping[str, str],
         python: str = sys.executable,
         options: Mapping[str, object] | None = None,
@@ -116,7 +109,7 @@ class LocalContainer:
         self.answer_seconds = answer_seconds
         self._lock = threading.Lock()
         self._command = [
-            str(Path(found).absolute()), worker.__file__, _FILES[contract], str(model_dir),
+            str(Path(found).absolute()), worker.__file__, contract.adapter, str(model_dir),
             str(script), json.dumps(options or {}),
         ]  # fmt: skip
         self._folder, self._log = model_dir, log

@@ -11,12 +11,12 @@ from neo_constructs.archives.packing import members_of
 from neo_constructs.archives.tar_member import expansion_limit, extract
 from neo_constructs.local.container import ContainerError
 from neo_constructs.model_formats.model_file import ModelFile
-from neo_constructs.scripts.script_rules import ENTRY_POINT, Contract
-
-CODE = "code"
+from neo_constructs.scripts.serving_contract import CODE, ENTRY_POINT, ServingContract
 
 
-def lay_out(path: Path, code: Path | None, contract: Contract, base: Path) -> tuple[Path, Path]:
+def lay_out(
+    path: Path, code: Path | None, contract: ServingContract, base: Path
+) -> tuple[Path, Path]:
     """Return the model's folder and the script, as the container would see them.
 
     Files are copied: what a script writes beside its model is the container's, not the user's.
@@ -50,23 +50,23 @@ def lay_out(path: Path, code: Path | None, contract: Contract, base: Path) -> tu
         found = model_dir / CODE
         return model_dir, _moved(found, base, contract) / ENTRY_POINT
     # The containers with an archive of its own for the script have it elsewhere.
-    folder = base / "script" if contract is Contract.DLR else model_dir / CODE
+    folder = model_dir / CODE if contract.layout == CODE else base / "script"
     if folder.is_dir():
         shutil.rmtree(folder)
     folder.unlink(missing_ok=True)
     folder.mkdir()
     _copy(code, folder)
     scripts = sorted(folder.rglob("*.py"))
-    if contract is Contract.DLR and len(scripts) > 1:
+    if contract.max_scripts and len(scripts) > contract.max_scripts:
         raise ContainerError(
             f"this container takes exactly one .py file; {str(code)!r} has {len(scripts)}"
         )
     return model_dir, folder / (ENTRY_POINT if code.is_dir() else code.name)
 
 
-def _moved(folder: Path, base: Path, contract: Contract) -> Path:
+def _moved(folder: Path, base: Path, contract: ServingContract) -> Path:
     """Return where the script that came with the model is for its container."""
-    if contract is not Contract.DLR or not folder.is_dir():
+    if contract.layout == CODE or not folder.is_dir():
         return folder
     return Path(shutil.move(folder, base / "script"))
 

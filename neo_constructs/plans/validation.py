@@ -17,7 +17,8 @@ from neo_constructs.findings.finding import Finding
 from neo_constructs.model_formats import consistency
 from neo_constructs.model_formats.model_file import ModelFile
 from neo_constructs.model_formats.model_rules import check_model
-from neo_constructs.scripts.script_rules import ENTRY_POINT, check_code, contract_for, contract_of
+from neo_constructs.scripts.script_rules import check_code
+from neo_constructs.scripts.serving_contract import ENTRY_POINT, ServingContract
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +157,9 @@ def _check_inputs(
 
 
 def _check_code(code: Path, framework: Framework | None, target: TargetDevice) -> list[Finding]:
-    contract = contract_for(framework, target) if framework else contract_of(code)
+    contract = (
+        ServingContract.of(framework, target) if framework else ServingContract.of_script(code)
+    )
     return check_code(code, ENTRY_POINT, contract)
 
 

@@ -46,18 +46,17 @@ class Problem:
     level: Level = Level.ERROR
 
 
-def check_toolkit(
-    tree: ast.Module, defined: set[str], *, is_mxnet: bool = False
-) -> Iterator[Problem]:
-    """Say what the PyTorch and MXNet containers would make of a script.
+def check_toolkit(tree: ast.Module, defined: set[str]) -> Iterator[Problem]:
+    """Say what PyTorch's container would make of a script."""
+    return _check_toolkit(tree, defined, is_mxnet=False)
 
-    Parameters
-    ----------
-    tree, defined
-        The script, and the names that it binds.
-    is_mxnet
-        Whether the functions are called by MXNet's rules: a Module's get no context.
-    """
+
+def check_mxnet(tree: ast.Module, defined: set[str]) -> Iterator[Problem]:
+    """Say what MXNet's container would make of a script: a Module's functions get no context."""
+    return _check_toolkit(tree, defined, is_mxnet=True)
+
+
+def _check_toolkit(tree: ast.Module, defined: set[str], *, is_mxnet: bool) -> Iterator[Problem]:
     if not defined & {*TOOLKIT, "*"}:
         yield Problem(
             "script-function-missing",
@@ -114,8 +113,15 @@ def check_tensorflow(tree: ast.Module, defined: set[str]) -> Iterator[Problem]:
     yield from _check_calls(plain, both)
 
 
-def check_dlr(tree: ast.Module) -> Iterator[Problem]:
+def check_dlr(tree: ast.Module, defined: set[str]) -> Iterator[Problem]:
     """Say what the containers of ONNX and Keras models would make of a script."""
+    missing = [name for name in DLR if name not in defined]
+    if missing and "*" not in defined:
+        yield Problem(
+            "script-function-missing",
+            f"The container calls {listed(DLR)}; missing: {listed(missing)}.",
+            "define neo_preprocess(payload, content_type) and neo_postprocess(result).",
+        )
     plain = _plain_functions(tree)
     yield from _not_callable(constants_of(tree), DLR)
     yield from _check_calls(plain, DLR)

@@ -63,7 +63,7 @@ def advise(
     source: bytes,
     script: Path,
     *,
-    is_dlr: bool = False,
+    installs: bool = True,
     is_module: bool = True,
 ) -> Iterator[Problem]:
     """Say what to look at.
@@ -74,14 +74,13 @@ def advise(
         The script.
     script
         Where it lies; what it imports may lie beside it.
-    is_dlr
-        Whether it is for the containers of ONNX and Keras models: these take the script alone, and
-        install nothing.
+    installs
+        Whether the container installs a requirements.txt beside the script.
     is_module
         Whether others can import the script as the container has: TensorFlow's runs its file alone.
     """
     yield from _newer_syntax(source)
-    yield from _imports(tree, script, is_dlr=is_dlr, is_module=is_module)
+    yield from _imports(tree, script, installs=installs, is_module=is_module)
     yield from _torch_load(tree)
     yield from _returns(tree)
 
@@ -108,7 +107,9 @@ def _parses(source: bytes, version: tuple[int, int]) -> bool:
     return True
 
 
-def _imports(tree: ast.Module, script: Path, *, is_dlr: bool, is_module: bool) -> Iterator[Problem]:
+def _imports(
+    tree: ast.Module, script: Path, *, installs: bool, is_module: bool
+) -> Iterator[Problem]:
     """Look one step far: at the packages' names, and at modules beside the script.
 
     What stands in a ``try`` or on a condition is left to the script.
@@ -125,10 +126,10 @@ def _imports(tree: ast.Module, script: Path, *, is_dlr: bool, is_module: bool) -
         )
     said = _of_helpers(tree, script)
     yield from (p for p in said if is_module or p.code != "script-import-circle")
-    required = set[str]() if is_dlr else _required(folder)
+    required = _required(folder) if installs else set[str]()
     if required is None or _installs_by_itself(tree):
         return
-    known = sys.stdlib_module_names | (_IN_DLR if is_dlr else _IN_IMAGES)
+    known = sys.stdlib_module_names | (_IN_IMAGES if installs else _IN_DLR)
     unknown = {
         name
         for name in _imported(tree)
@@ -139,9 +140,9 @@ def _imports(tree: ast.Module, script: Path, *, is_dlr: bool, is_module: bool) -
             "script-import",
             f"It imports {listed(sorted(unknown))}, which lies neither beside it nor in a "
             "requirements.txt, and is not known to be in the container.",
-            "do without it: this container installs nothing."
-            if is_dlr
-            else "add it to requirements.txt beside the script, where the container installs that.",
+            "add it to requirements.txt beside the script, where the container installs that."
+            if installs
+            else "do without it: this container installs nothing.",
             Level.WARNING,
         )
 

@@ -1,4 +1,4 @@
-"""The script's contract with each kind of container, checked without importing the script."""
+"""Check a script, and what lies beside it, for the containers that will run it."""
 
 from __future__ import annotations
 
@@ -6,84 +6,19 @@ import ast
 import re
 import warnings
 from collections.abc import Iterator
-from enum import Enum
 from pathlib import Path, PurePosixPath
 
 from neo_constructs.archives.packing import check_links, members_of
-from neo_constructs.catalog.framework import Framework
-from neo_constructs.catalog.target import TargetDevice
 from neo_constructs.findings.finding import Finding, Level
 from neo_constructs.findings.wording import listed
 from neo_constructs.scripts import handler_signatures
 from neo_constructs.scripts.script_lint import MAX_SOURCE_BYTES, advise, names_of
+from neo_constructs.scripts.serving_contract import ENTRY_POINT, ServingContract
 
-
-class Contract(Enum):
-    """How a container finds the script, and which functions it calls."""
-
-    TOOLKIT = "toolkit"
-    """``code/`` in the served archive; ``model_fn`` and its companions (PyTorch)."""
-
-    MXNET = "mxnet"
-    """The same functions, called by MXNet's rules for Modules and Blocks."""
-
-    TENSORFLOW = "tensorflow"
-    """``code/inference.py`` in the served archive; ``input_handler`` and ``output_handler``."""
-
-    DLR = "dlr"
-    """An S3 archive with exactly one script; ``neo_preprocess``, ``neo_postprocess``."""
-
-    NONE = "none"
-    """The container has a handler of its own and takes no script (XGBoost)."""
-
-
-ENTRY_POINT = "inference.py"
 _FILE_NAME = re.compile(r"[^/\\\x00-\x1f]+\.py")
-REQUIRED = {Contract.DLR: ("neo_preprocess", "neo_postprocess")}
 
 
-def contract_for(framework: Framework, target: TargetDevice) -> Contract:
-    """Return the contract of the container that serves ``framework`` on ``target``.
-
-    Source: AWS developer guide, page neo-deployment-hosting-services-prerequisites; for
-    Inferentia the published containers (neo-ai/neo-ai-dlr, folder container), which differ from
-    the page.
-    """
-    if framework.name == "XGBOOST":
-        return Contract.NONE
-    if framework.name == "TENSORFLOW":
-        return Contract.TENSORFLOW if target.processor != "neuronx" else Contract.TOOLKIT
-    if framework.name == "MXNET":
-        return Contract.MXNET
-    return Contract.DLR if framework.name in {"ONNX", "KERAS"} else Contract.TOOLKIT
-
-
-def contract_of(path: Path) -> Contract:
-    """Return the contract that a script seems to be written for, by the names that it defines.
-
-    Where it says nothing, and where it cannot be read, that is the one of SageMaker's toolkits.
-
-    Parameters
-    ----------
-    path
-        The script, or the folder with one called inference.py.
-    """
-    try:
-        script = path / ENTRY_POINT if path.is_dir() else path
-        if script.stat().st_size > MAX_SOURCE_BYTES:
-            return Contract.TOOLKIT
-        defined = names_of(ast.parse(script.read_bytes()))
-    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
-        return Contract.TOOLKIT
-    if defined & set(handler_signatures.TOOLKIT):
-        return Contract.TOOLKIT
-    if defined & set(handler_signatures.DLR):
-        return Contract.DLR
-    is_tensorflow = defined & {*handler_signatures.TENSORFLOW, "handler"}
-    return Contract.TENSORFLOW if is_tensorflow else Contract.TOOLKIT
-
-
-def check_code(path: Path, entry_point: str, contract: Contract) -> list[Finding]:
+def check_code(path: Path, entry_point: str, contract: ServingContract) -> list[Finding]:
     """Say what is wrong with a script and what lies beside it.
 
     Parameters
@@ -118,7 +53,7 @@ def check_code(path: Path, entry_point: str, contract: Contract) -> list[Finding
                 fix="move them out of the folder; an endpoint gets rights by its role.",
             )
         )
-    if contract is Contract.DLR and others and not is_file:
+    if contract.max_scripts == 1 and others and not is_file:
         message = (
             f"This container takes exactly one .py file; beside {entry_point} there is "
             f"{listed(others[:5])}."
@@ -144,7 +79,7 @@ def is_secret(name: str) -> bool:
     return bool(_SECRETS.fullmatch(parts[-1]) or _SECRET_FOLDERS & {*parts})
 
 
-def check_script(script: Path, contract: Contract) -> list[Finding]:
+def check_script(script: Path, contract: ServingContract) -> list[Finding]:
     """Say what is wrong with a script for a contract. It is parsed, never run."""
     wrong_name = check_name(script.name, contract, str(script))
     if wrong_name:
@@ -183,7 +118,7 @@ def _unchecked(script: Path, size: int) -> Finding:
 
 
 def _problems(
-    source: bytes, script: Path, contract: Contract
+    source: bytes, script: Path, contract: ServingContract
 ) -> Iterator[handler_signatures.Problem]:
     try:
         tree = ast.parse(source, filename=script.name)
@@ -198,29 +133,22 @@ def _problems(
         )
         return
     defined = names_of(tree)
-    if contract in {Contract.TOOLKIT, Contract.MXNET}:
-        is_mxnet = contract is Contract.MXNET
-        yield from handler_signatures.check_toolkit(tree, defined, is_mxnet=is_mxnet)
-    elif contract is Contract.TENSORFLOW:
-        yield from handler_signatures.check_tensorflow(tree, defined)
-    else:
-        yield from _check_required(contract, defined)
-        yield from handler_signatures.check_dlr(tree)
+    yield from contract.check(tree, defined)
     yield from advise(
         tree,
         source,
         script,
-        is_dlr=contract is Contract.DLR,
-        is_module=contract is not Contract.TENSORFLOW,
+        installs=not contract.fetches_script,
+        is_module=not contract.fixed_entry_point,
     )
 
 
-def check_name(entry_point: str, contract: Contract, where: str) -> list[Finding]:
+def check_name(entry_point: str, contract: ServingContract, where: str) -> list[Finding]:
     """Say if the container would not find a script of this name, or takes none.
 
     Source: sagemaker-tensorflow-serving-container, which looks for code/inference.py only.
     """
-    if contract is Contract.NONE:
+    if not contract.takes_script:
         return [
             Finding(
                 code="script-not-taken",
@@ -238,26 +166,16 @@ def check_name(entry_point: str, contract: Contract, where: str) -> list[Finding
                 fix="name a .py file at the top of the folder, such as inference.py.",
             )
         ]
-    if contract is not Contract.TENSORFLOW or entry_point == ENTRY_POINT:
+    if not contract.fixed_entry_point or entry_point == ENTRY_POINT:
         return []
     return [
         Finding(
             code="script-name",
             where=where,
-            message=f"TensorFlow's container looks for {ENTRY_POINT} only, not {entry_point!r}.",
+            message=f"{contract.title} looks for {ENTRY_POINT} only, not {entry_point!r}.",
             fix=f"name the script {ENTRY_POINT}.",
         )
     ]
-
-
-def _check_required(contract: Contract, defined: set[str]) -> Iterator[handler_signatures.Problem]:
-    missing = [name for name in REQUIRED.get(contract, ()) if name not in defined]
-    if missing and "*" not in defined:
-        yield handler_signatures.Problem(
-            "script-function-missing",
-            f"The container calls {listed(REQUIRED[contract])}; missing: {listed(missing)}.",
-            "define neo_preprocess(payload, content_type) and neo_postprocess(result).",
-        )
 
 
 def _finding(script: Path, code: str, message: str, fix: str) -> Finding:

@@ -16,19 +16,19 @@ from typing import Any
 import pytest
 
 from neo_constructs.local.container import ContainerError, LocalContainer
-from neo_constructs.scripts.script_rules import Contract
+from neo_constructs.scripts.serving_contract import ServingContract
 from tests.containers import real
 from tests.containers.cases import GROUPS, SERVED, Case, Request, lay_out
 from tests.containers.record import recorded
 
 CONTRACTS = {
-    "dlr": Contract.DLR,
-    "toolkit": Contract.TOOLKIT,
-    "torch": Contract.TOOLKIT,
-    "tensorflow": Contract.TENSORFLOW,
-    "tensorflow-none": Contract.TENSORFLOW,
-    "xgboost": Contract.NONE,
-    "mxnet": Contract.MXNET,
+    "dlr": ServingContract.DLR,
+    "toolkit": ServingContract.TOOLKIT,
+    "torch": ServingContract.TOOLKIT,
+    "tensorflow": ServingContract.TENSORFLOW,
+    "tensorflow-none": ServingContract.TENSORFLOW,
+    "xgboost": ServingContract.XGBOOST,
+    "mxnet": ServingContract.MXNET,
 }
 FRAMEWORKS = {"torch": "torch", "xgboost": "xgboost", "mxnet": "mxnet"}
 OF_MMS = frozenset({"dlr", "xgboost", "mxnet"})

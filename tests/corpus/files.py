@@ -25,7 +25,8 @@ from neo_constructs.findings.finding import Finding
 from neo_constructs.model_formats.consistency import check_inputs, check_writer
 from neo_constructs.model_formats.model_file import recognise
 from neo_constructs.model_formats.model_rules import check_model
-from neo_constructs.scripts.script_rules import Contract, check_code, check_script
+from neo_constructs.scripts.script_rules import check_code, check_script
+from neo_constructs.scripts.serving_contract import ServingContract
 from tests import wire
 from tests.corpus.case import Case
 
@@ -269,7 +270,7 @@ def handled(
     title: str,
     text: str,
     *says: str,
-    contract: Contract = Contract.TOOLKIT,
+    contract: ServingContract = ServingContract.TOOLKIT,
     level: str = "error",
 ) -> Case:
     """Return a case about a script for the containers with a toolkit; level: error, warning, good."""
@@ -296,7 +297,7 @@ def script(
         file = folder / "inference.py"
         if text is not None:
             file.write_bytes(text if isinstance(text, bytes) else text.encode())
-        return check_script(file, Contract.DLR)
+        return check_script(file, ServingContract.DLR)
 
     return Case(about=about, title=title, run=run, errors=() if good else (about,), says=says)
 
@@ -313,7 +314,7 @@ def with_script(title: str, make: Callable[[Path], object], *codes: str) -> Case
         code.mkdir()
         (code / "inference.py").write_text("def model_fn(d): return 0\n")
         make(code)
-        return check_code(code, "inference.py", Contract.TOOLKIT)
+        return check_code(code, "inference.py", ServingContract.TOOLKIT)
 
     return Case(about=codes[0] if codes else "script-secret", title=title, run=run, warnings=codes)
 
@@ -495,41 +496,41 @@ CASES = [
     handled("script-context-taken", "a device", "def model_fn(d, device='cpu'): ...\n", "'device'",
             level="warning"),
     handled("script-context-taken", "a Module's own default",
-            IMPORTS + "def output_fn(p, a, batch=1, more=2): ...\n", contract=Contract.MXNET,
+            IMPORTS + "def output_fn(p, a, batch=1, more=2): ...\n", contract=ServingContract.MXNET,
             level="good"),
     handled("script-function-arity", "too few of MXNet's", IMPORTS + "def output_fn(p): ...\n",
-            contract=Contract.MXNET),
+            contract=ServingContract.MXNET),
     handled("script-function-arity", "too many of MXNet's",
-            IMPORTS + "def output_fn(p, a, b, c): ...\n", contract=Contract.MXNET),
+            IMPORTS + "def output_fn(p, a, b, c): ...\n", contract=ServingContract.MXNET),
     handled("script-context-taken", "a Module's model",
-            IMPORTS + "def input_fn(b, c, model): ...\n", contract=Contract.MXNET, level="good"),
+            IMPORTS + "def input_fn(b, c, model): ...\n", contract=ServingContract.MXNET, level="good"),
     handled("script-context-taken", "a context", "def model_fn(d, context): ...\n", level="good"),
     handled("script-handler-name", "a handler of logs", "handler = object()\n", "another name",
-            contract=Contract.TENSORFLOW, level="warning"),
+            contract=ServingContract.TENSORFLOW, level="warning"),
     handled("script-handler-name", "the service's", "def handler(d, c): ...\n",
-            contract=Contract.TENSORFLOW, level="good"),
+            contract=ServingContract.TENSORFLOW, level="good"),
     handled("script-function-missing", "only one of TensorFlow's", "def input_handler(d, c): ...\n",
-            "output_handler", contract=Contract.TENSORFLOW),
+            "output_handler", contract=ServingContract.TENSORFLOW),
     script("script-function-missing", "only when it is run",
            "if __name__ == '__main__':\n def neo_preprocess(p, c): ...\n neo_postprocess = 1\n"),
     handled("script-unreadable", "a return of its own", "return 1\n", "line 1"),
     handled("script-unreadable", "a very deep one", "x = " + "-" * 30_000 + "1\n"),
     handled("script-function-arity", "one argument for two",
             "def neo_preprocess(p): ...\ndef neo_postprocess(r): return b'', 'a/b'\n",
-            "neo_preprocess(payload, content_type)", contract=Contract.DLR),
+            "neo_preprocess(payload, content_type)", contract=ServingContract.DLR),
     handled("script-function-arity", "more with defaults",
             "def neo_preprocess(p, c, n=1): ...\ndef neo_postprocess(*r): return b'', 'a/b'\n",
-            contract=Contract.DLR, level="good"),
+            contract=ServingContract.DLR, level="good"),
     handled("script-function-arity", "TensorFlow's with one",
             "def input_handler(d): ...\ndef output_handler(r, c): ...\n",
-            contract=Contract.TENSORFLOW),
+            contract=ServingContract.TENSORFLOW),
     handled("script-function-async", "TensorFlow's", "async def handler(d, c): ...\n",
-            contract=Contract.TENSORFLOW),
+            contract=ServingContract.TENSORFLOW),
     handled("script-function-missing", "an empty script", "", "defaults", level="warning"),
     handled("script-function-missing", "made on the way", "globals().update(model_fn=print)\n",
             level="good"),
     handled("script-handler-name", "imported", "from json import loads as handler\n",
-            contract=Contract.TENSORFLOW, level="good"),
+            contract=ServingContract.TENSORFLOW, level="good"),
     handled("script-newer-syntax", "a match statement",
             "def model_fn(d):\n match d:\n  case 1: return 2\n", "Python 3.10", level="warning"),
     handled("script-newer-syntax", "old", "def model_fn(d): return f'{d}'\n", level="good"),
@@ -545,10 +546,10 @@ CASES = [
             IMPORTS + "import os\nos.system('pip install ujson')\nimport ujson\n", level="good"),
     handled("script-import", "a framework where there is none",
             "import torch\ndef neo_preprocess(p, c): ...\ndef neo_postprocess(r): ...\n",
-            "this container installs nothing", contract=Contract.DLR, level="warning"),
+            "this container installs nothing", contract=ServingContract.DLR, level="warning"),
     handled("script-import", "what DLR's image has",
             "import numpy, PIL, six\ndef neo_preprocess(p, c): ...\ndef neo_postprocess(r): ...\n",
-            contract=Contract.DLR, level="good"),
+            contract=ServingContract.DLR, level="good"),
     handled("script-context-taken", "beside the arguments of a main program",
             "def model_fn(d, device='cpu'): ...\nif __name__ == '__main__':\n print(vars(args))\n",
             level="warning"),
@@ -556,7 +557,7 @@ CASES = [
             "def model_fn(d, device='cpu'): ...\nglobals().update(model_fn=len)\n", level="good"),
     handled("script-payload-decoded", "a type that is not decoded",
             "def neo_preprocess(p, c):\n assert c == 'application/x-own'\n return p.decode()\n"
-            "def neo_postprocess(r): ...\n", contract=Contract.DLR, level="good"),
+            "def neo_postprocess(r): ...\n", contract=ServingContract.DLR, level="good"),
     handled("script-relative-import", "a module beside it", IMPORTS + "from .beside import something\n",
             "the script's folder is on the path"),
     handled("script-relative-import", "the folder", IMPORTS + "from . import beside\n"),
@@ -572,54 +573,54 @@ CASES = [
     handled("script-not-callable", "no model_fn", "model_fn = None\ndef predict_fn(d, m): ...\n"),
     handled("script-not-callable", "two at once",
             "def a(p, c): ...\ndef b(r): ...\nneo_preprocess, neo_postprocess = a, b\n",
-            contract=Contract.DLR, level="good"),
+            contract=ServingContract.DLR, level="good"),
     handled("script-not-callable", "whatever a star brings", "model_fn = None\nfrom beside import *\n",
             level="good"),
     handled("script-not-callable", "what a function sets",
             "model_fn = None\ndef set_up():\n global model_fn\n model_fn = len\nset_up()\n",
             level="good"),
     handled("script-import-circle", "TensorFlow's, which runs the file alone",
-            "from circle import other\ndef handler(d, c): ...\n", contract=Contract.TENSORFLOW,
+            "from circle import other\ndef handler(d, c): ...\n", contract=ServingContract.TENSORFLOW,
             level="good"),
     handled("script-handler-name", "deleted again",
             "handler = object()\ndel handler\ndef input_handler(d, c): ...\n"
-            "def output_handler(r, c): ...\n", contract=Contract.TENSORFLOW, level="good"),
+            "def output_handler(r, c): ...\n", contract=ServingContract.TENSORFLOW, level="good"),
     handled("script-payload-decoded", "JSON within JSON",
             "import json\ndef neo_preprocess(p, c):\n return json.loads(p['body'])\n"
-            "def neo_postprocess(r): ...\n", contract=Contract.DLR, level="good"),
+            "def neo_postprocess(r): ...\n", contract=ServingContract.DLR, level="good"),
     handled("script-not-callable", "a function after all", "model_fn = None\ndef model_fn(d): ...\n",
             level="good"),
     handled("script-not-callable", "one that is left out", IMPORTS + "transform_fn = None\n",
             level="good"),
     handled("script-not-callable", "TensorFlow's that is left out",
             "input_handler = None\ndef output_handler(r, c): ...\n", "input_handler, which is None",
-            contract=Contract.TENSORFLOW),
+            contract=ServingContract.TENSORFLOW),
     handled("script-not-callable", "the one handler",
             "handler = None\ndef input_handler(d, c): ...\ndef output_handler(r, c): ...\n",
-            contract=Contract.TENSORFLOW),
+            contract=ServingContract.TENSORFLOW),
     handled("script-not-callable", "a text", "def neo_preprocess(p, c): ...\nneo_postprocess = 'x'\n",
-            contract=Contract.DLR),
+            contract=ServingContract.DLR),
     handled("script-function-missing", "deleted again",
             "def input_handler(d, c): ...\ndef output_handler(r, c): ...\ndel output_handler\n",
-            "missing: output_handler", contract=Contract.TENSORFLOW),
+            "missing: output_handler", contract=ServingContract.TENSORFLOW),
     handled("script-function-missing", "deleted and defined again",
             "def handler(d, c): ...\ndel handler\ndef handler(d, c): ...\n",
-            contract=Contract.TENSORFLOW, level="good"),
+            contract=ServingContract.TENSORFLOW, level="good"),
     handled("script-functions-together", "a lambda",
             "transform_fn = lambda m, b, c, a: b\ndef predict_fn(d, m): ...\n", "beside predict_fn"),
     handled("script-functions-together", "an import",
             "from beside import something as transform_fn\ndef predict_fn(d, m): ...\n", level="warning"),
     handled("script-payload-decoded", "JSON",
             "import json\ndef neo_preprocess(payload, c):\n return json.loads(payload)\n"
-            "def neo_postprocess(r): ...\n", "decodes payload (line 3)", contract=Contract.DLR,
+            "def neo_postprocess(r): ...\n", "decodes payload (line 3)", contract=ServingContract.DLR,
             level="warning"),
     handled("script-payload-decoded", "text",
             "def neo_preprocess(p, c):\n return p.decode()\ndef neo_postprocess(r): ...\n",
-            contract=Contract.DLR, level="warning"),
+            contract=ServingContract.DLR, level="warning"),
     handled("script-payload-decoded", "either",
             "import json\ndef neo_preprocess(p, c):\n"
             " return json.loads(p) if isinstance(p, (str, bytes)) else p\n"
-            "def neo_postprocess(r): ...\n", contract=Contract.DLR, level="good"),
+            "def neo_postprocess(r): ...\n", contract=ServingContract.DLR, level="good"),
     handled("script-unchecked", "data in it", IMPORTS + f"TABLE = '{'x' * 300_000}'\n",
             level="warning"),
     handled("script-unchecked", "a long one", IMPORTS + f"TABLE = '{'x' * 200_000}'\n", level="good"),
@@ -635,18 +636,18 @@ CASES = [
             level="good"),
     handled("script-return", "no content type",
             "def neo_preprocess(p, c): ...\ndef neo_postprocess(r):\n return json.dumps(r)\n",
-            "neo_postprocess (line 3)", contract=Contract.DLR, level="warning"),
+            "neo_postprocess (line 3)", contract=ServingContract.DLR, level="warning"),
     handled("script-return", "three values",
             "def neo_preprocess(p, c): ...\ndef neo_postprocess(r):\n return b'', 'text/csv', 1\n",
-            "returns 3 values", contract=Contract.DLR, level="warning"),
+            "returns 3 values", contract=ServingContract.DLR, level="warning"),
     handled("script-return", "a tuple of one", IMPORTS + "def output_fn(p, a):\n return 'x',\n",
             "returns 1 value", level="warning"),
     handled("script-return", "a list of both",
             "def neo_preprocess(p, c): ...\ndef neo_postprocess(r):\n return [b'', 'text/csv']\n",
-            contract=Contract.DLR, level="good"),
+            contract=ServingContract.DLR, level="good"),
     handled("script-return", "both",
             "def neo_preprocess(p, c): ...\ndef neo_postprocess(r):\n return b'', 'text/csv'\n",
-            contract=Contract.DLR, level="good"),
+            contract=ServingContract.DLR, level="good"),
     payload("payload-missing", "none", lambda f: f / "payload.tar.gz", "no such file"),
     payload("payload-missing", "there", payloads("a.json"), good=True),
     payload("payload-unreadable", "cut off", written("p.tar.gz", gzip.compress(b"x" * 999)[:-9])),

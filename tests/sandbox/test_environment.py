@@ -18,7 +18,7 @@ import pytest
 from neo_constructs.local.container import LocalContainer
 from neo_constructs.sandbox.emulator import sandbox
 from neo_constructs.sandbox.environment import child_environment, emulator_environment
-from neo_constructs.scripts.script_rules import Contract
+from neo_constructs.scripts.serving_contract import ServingContract
 from tests.sandbox.account import Account
 
 HOSTILE = {
@@ -195,7 +195,7 @@ def test_a_local_container_sees_no_credentials(tmp_path: Path, hostile_home: Pat
         "def transform_fn(m, b, c, a): return json.dumps(look()), 'text/plain'",
     )
     script.write_text("\n".join([TELL, *functions]))
-    container = LocalContainer(model, script, contract=Contract.TOOLKIT, environment={})
+    container = LocalContainer(model, script, contract=ServingContract.TOOLKIT, environment={})
     try:
         reply = container.invoke(b"{}", {"Content-Type": "application/json"})
     finally:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from neo_constructs.local.container import ContainerError, LocalContainer, Reply
-from neo_constructs.scripts.script_rules import Contract
+from neo_constructs.scripts.serving_contract import ServingContract
 
 Start = Callable[..., LocalContainer]
 
@@ -23,9 +23,13 @@ def start(tmp_path: Path, digits: Path) -> Iterator[Start]:
     """Start containers in a folder of the test's, and stop them after it."""
     started: list[LocalContainer] = []
 
-    def make(script: str, *, contract: Contract = Contract.DLR) -> LocalContainer:
+    def make(script: str, *, contract: ServingContract = ServingContract.DLR) -> LocalContainer:
         model_dir = tmp_path / str(len(started)) / "model"
-        code = model_dir / "code" if contract is Contract.TOOLKIT else model_dir.parent / "script"
+        code = (
+            model_dir / "code"
+            if contract is ServingContract.TOOLKIT
+            else model_dir.parent / "script"
+        )
         code.mkdir(parents=True)
         model_dir.mkdir(exist_ok=True)
         (model_dir / "digits.onnx").write_bytes((digits / "digits.onnx").read_bytes())
@@ -115,7 +119,7 @@ def transform_fn(model, body, content_type, accept):
 
 
 def test_sagemakers_own_toolkit_serves_the_four_functions(start: Start) -> None:
-    container = start(TOOLKIT, contract=Contract.TOOLKIT)
+    container = start(TOOLKIT, contract=ServingContract.TOOLKIT)
     reply = ask(container, b"body")
     assert (reply.status, reply.body) == (200, b"hello code,digits.onnx body")
     assert ask(container, b"").status == 500
@@ -150,7 +154,9 @@ def transform_fn(model, body, content_type, accept):
 def test_a_container_whose_framework_is_missing_says_so(tmp_path: Path) -> None:
     (tmp_path / "model").write_bytes(b"x")
     with pytest.raises(ContainerError, match="No module named 'xgboost'"):
-        LocalContainer(tmp_path, tmp_path / "x.py", contract=Contract.NONE, environment={})
+        LocalContainer(
+            tmp_path, tmp_path / "x.py", contract=ServingContract.XGBOOST, environment={}
+        )
 
 
 # --- scripts that misbehave -------------------------------------------------------------------
@@ -207,7 +213,7 @@ def test_an_answer_that_does_not_come_is_not_waited_for(tmp_path: Path, digits: 
     script = tmp_path / "inference.py"
     script.write_text("def neo_preprocess(p, c):\n while p: pass\nneo_postprocess = print")
     container = LocalContainer(
-        tmp_path / "model", script, contract=Contract.DLR, environment={}, answer_seconds=0.5
+        tmp_path / "model", script, contract=ServingContract.DLR, environment={}, answer_seconds=0.5
     )
     try:
         with pytest.raises(ContainerError, match=r"did not answer within 0\.5 seconds"):
@@ -238,7 +244,11 @@ def test_a_worker_that_ends_is_started_anew(tmp_path: Path, digits: Path, by_a_l
     script = tmp_path / "model" / "code" / "inference.py"
     script.write_text(ODD)
     container = LocalContainer(
-        tmp_path / "model", script, contract=Contract.TOOLKIT, environment={}, answer_seconds=2
+        tmp_path / "model",
+        script,
+        contract=ServingContract.TOOLKIT,
+        environment={},
+        answer_seconds=2,
     )
 
     def send(body: bytes) -> Reply:
@@ -269,7 +279,11 @@ def test_a_worker_that_cannot_be_started_again_says_so_each_time(
     script = tmp_path / "model" / "code" / "inference.py"
     script.write_text(ODD)
     container = LocalContainer(
-        tmp_path / "model", script, contract=Contract.TOOLKIT, environment={}, answer_seconds=2
+        tmp_path / "model",
+        script,
+        contract=ServingContract.TOOLKIT,
+        environment={},
+        answer_seconds=2,
     )
     headers = {"Content-Type": "application/json"}
     script.write_text("raise ValueError('no more')")
@@ -300,5 +314,9 @@ def test_an_interpreter_may_be_named_from_here(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ContainerError, match="could not load"):
         LocalContainer(
-            tmp_path, tmp_path / "x.py", contract=Contract.NONE, environment={}, python="bin/python"
+            tmp_path,
+            tmp_path / "x.py",
+            contract=ServingContract.XGBOOST,
+            environment={},
+            python="bin/python",
         )

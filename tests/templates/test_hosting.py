@@ -124,7 +124,7 @@ def test_an_archive_of_ones_own_sets_the_scripts_variables() -> None:
         "Archive",
         model_data_url=job.model_data_url,
         inference_code=neo.InferenceCode.from_asset(DIGITS / "code"),
-        contract=neo.Contract.DLR,
+        contract=neo.ServingContract.DLR,
     )
     neo.Model(
         scope,

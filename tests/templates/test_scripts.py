@@ -201,7 +201,7 @@ def test_a_model_of_such_an_archive_may_read_it_and_what_it_is_made_of() -> None
         "Archive",
         model_data_url="s3://compiled/model-ml_c5.tar.gz",
         inference_code=neo.InferenceCode.from_asset(DIGITS / "code"),
-        contract=neo.Contract.DLR,
+        contract=neo.ServingContract.DLR,
         encryption_key=key,
     )
     neo.Model(
@@ -225,7 +225,7 @@ def test_a_model_stands_in_the_stack_of_such_an_archive() -> None:
         "Archive",
         model_data_url="s3://compiled/model-ml_c5.tar.gz",
         inference_code=neo.InferenceCode.from_asset(DIGITS / "code"),
-        contract=neo.Contract.DLR,
+        contract=neo.ServingContract.DLR,
     )
     with pytest.raises(neo.ValidationError, match="put the model into the stack of One/Archive"):
         neo.Model(

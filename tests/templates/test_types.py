@@ -66,7 +66,9 @@ def good() -> Mapping[str, Any]:
     model = neo.Model(stack, "Model", compilation_job=job, inference_code=code)
     variant = neo.ProductionVariant(model=model, instance_type="ml.c5.large")
     config = neo.EndpointConfig(stack, "Config", production_variants=[variant])
+    contract = neo.ServingContract.DLR
     return {
+        **{field.name: getattr(contract, field.name) for field in fields(contract)},
         "construct_id": "Another",
         "model_data": neo.ModelData.from_asset(DIGITS / "digits.onnx"),
         "target": neo.TargetDevice.ML_C5,

@@ -19,7 +19,8 @@ from neo_constructs.catalog.target import TargetDevice
 from neo_constructs.findings.finding import Level
 from neo_constructs.model_formats.model_file import ModelInput, recognise
 from neo_constructs.model_formats.model_rules import check_model
-from neo_constructs.scripts.script_rules import Contract, check_script, contract_for
+from neo_constructs.scripts.script_rules import check_script
+from neo_constructs.scripts.serving_contract import ServingContract
 
 
 def test_an_onnx_file_says_what_it_must_be_fed(digits: Path) -> None:
@@ -211,18 +212,18 @@ def test_two_models_are_one_too_many(digits: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("framework", "target", "contract"),
     [
-        (Framework.onnx(), TargetDevice.ML_C5, Contract.DLR),
-        (Framework.keras(), TargetDevice.ML_C5, Contract.DLR),
-        (Framework.pytorch("2.0"), TargetDevice.ML_C5, Contract.TOOLKIT),
-        (Framework.pytorch("1.9"), TargetDevice.ML_INF1, Contract.TOOLKIT),
-        (Framework.tensorflow("2.9"), TargetDevice.ML_C5, Contract.TENSORFLOW),
-        (Framework.xgboost(), TargetDevice.ML_C5, Contract.NONE),
+        (Framework.onnx(), TargetDevice.ML_C5, ServingContract.DLR),
+        (Framework.keras(), TargetDevice.ML_C5, ServingContract.DLR),
+        (Framework.pytorch("2.0"), TargetDevice.ML_C5, ServingContract.TOOLKIT),
+        (Framework.pytorch("1.9"), TargetDevice.ML_INF1, ServingContract.TOOLKIT),
+        (Framework.tensorflow("2.9"), TargetDevice.ML_C5, ServingContract.TENSORFLOW),
+        (Framework.xgboost(), TargetDevice.ML_C5, ServingContract.XGBOOST),
     ],
 )
 def test_each_container_has_its_contract(
-    framework: Framework, target: TargetDevice, contract: Contract
+    framework: Framework, target: TargetDevice, contract: ServingContract
 ) -> None:
-    assert contract_for(framework, target) is contract
+    assert ServingContract.of(framework, target) is contract
 
 
 GOOD = "def neo_preprocess(p, c): ...\ndef neo_postprocess(r): ..."
@@ -249,11 +250,11 @@ def test_the_script_is_checked_without_running_it(
 ) -> None:
     script = tmp_path / "inference.py"
     script.write_text(text)
-    assert [f.code for f in check_script(script, Contract.DLR)] == codes
+    assert [f.code for f in check_script(script, ServingContract.DLR)] == codes
 
 
 def test_a_script_in_no_known_encoding_and_no_script_at_all(tmp_path: Path) -> None:
     script = tmp_path / "inference.py"
-    assert [f.code for f in check_script(script, Contract.DLR)] == ["script-missing"]
+    assert [f.code for f in check_script(script, ServingContract.DLR)] == ["script-missing"]
     script.write_bytes(b"x = '\xff\xfe'")
-    assert [f.code for f in check_script(script, Contract.DLR)] == ["script-unreadable"]
+    assert [f.code for f in check_script(script, ServingContract.DLR)] == ["script-unreadable"]

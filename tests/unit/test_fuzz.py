@@ -22,7 +22,8 @@ from neo_constructs.model_formats import pickle_reader, protobuf_wire
 from neo_constructs.model_formats.budget import Budget
 from neo_constructs.model_formats.model_file import recognise
 from neo_constructs.model_formats.model_rules import check_model
-from neo_constructs.scripts.script_rules import Contract, check_code
+from neo_constructs.scripts.script_rules import check_code
+from neo_constructs.scripts.serving_contract import ServingContract
 from tests.lifecycle.events import archive
 
 MODELS = Path(__file__).parent.parent / "models"
@@ -60,7 +61,7 @@ def look_at(name: str, content: bytes) -> None:
             check_model(found)
             found.data_input_config()
         inspect(file)
-        for contract in Contract:
+        for contract in ServingContract.ALL:
             check_code(file, file.name, contract)
         check_payloads(file)
         repack(content)

@@ -11,7 +11,8 @@ import pytest
 from sagemaker_inference.transformer import Transformer
 
 from neo_constructs.findings.finding import Level
-from neo_constructs.scripts.script_rules import Contract, check_script
+from neo_constructs.scripts.script_rules import check_script
+from neo_constructs.scripts.serving_contract import ServingContract
 
 LOAD = "def model_fn(d): return 1\n"
 WHOLE = LOAD + "def transform_fn(m, d, c, a): return b'ok'\n"
@@ -133,7 +134,7 @@ def test_what_is_said_is_what_happens(
     text, code = SCRIPTS[name]
     script = tmp_path / f"edge_case_{next(number)}.py"
     script.write_text(text)
-    found = check_script(script, Contract.TOOLKIT)
+    found = check_script(script, ServingContract.TOOLKIT)
     assert [finding.code for finding in found] == ([code] if code else [])
     is_error = any(finding.level is Level.ERROR for finding in found)
     assert is_error is breaks(script, monkeypatch), "the toolkit does otherwise"

@@ -23,7 +23,7 @@ from neo_constructs.local.container import ContainerError
 from neo_constructs.local.model_folder import lay_out
 from neo_constructs.local.server import spelled
 from neo_constructs.local.worker import _sendable
-from neo_constructs.scripts.script_rules import Contract
+from neo_constructs.scripts.serving_contract import ServingContract
 from tests.lifecycle.events import archive
 
 DIGITS = Path(__file__).parents[2] / "examples" / "digits"
@@ -175,7 +175,7 @@ def test_what_tensorflows_container_would_not_start_with(
 def test_an_archive_that_cannot_be_unpacked(tmp_path: Path) -> None:
     (tmp_path / "model.tar.gz").write_bytes(archive({"../a": b""}))
     with pytest.raises(ContainerError, match="cannot be unpacked"):
-        lay_out(tmp_path / "model.tar.gz", None, Contract.TOOLKIT, tmp_path / "base")
+        lay_out(tmp_path / "model.tar.gz", None, ServingContract.TOOLKIT, tmp_path / "base")
 
 
 # --- the two paths on HTTP --------------------------------------------------------------------

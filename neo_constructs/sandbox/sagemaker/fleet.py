@@ -21,19 +21,10 @@ from neo_constructs.local.model_folder import sample_shapes
 from neo_constructs.sandbox.sagemaker.errors import ApiError
 from neo_constructs.sandbox.sagemaker.platform import AssumedRole, split_uri
 from neo_constructs.sandbox.sagemaker.telemetry import ENDPOINT_LOGS, write_log
-from neo_constructs.scripts.script_rules import Contract
+from neo_constructs.scripts.serving_contract import ServingContract
 
 Record: TypeAlias = dict[str, Any]
 
-_CONTRACTS = {
-    "sagemaker-neo-onnx": Contract.DLR,
-    "sagemaker-neo-keras": Contract.DLR,
-    "sagemaker-inference-tensorflow": Contract.TENSORFLOW,
-    "sagemaker-inference-mxnet": Contract.MXNET,
-    "xgboost-neo": Contract.NONE,
-    "image-classification-neo": None,
-}
-_NEED_A_SCRIPT = frozenset({Contract.TOOLKIT, Contract.MXNET})
 _FRAMEWORK_MISSING = re.compile(r"No module named '(torch|mxnet|tensorflow|xgboost|onnxruntime)'")
 MAX_LOG_BYTES: Final = 1_000_000  # of what one request prints
 _HOW_TO_ADD_IT = "Name an interpreter that has it: NEO_SANDBOX_PYTHON=/path/to/python."
@@ -132,15 +123,15 @@ class Fleet:
         if url := container.get("ModelDataUrl"):
             _fetch(s3, url, model_dir)
         model_dir.mkdir(exist_ok=True)
-        contract = _contract(container["Image"])
-        if contract is None:
+        contract = ServingContract.of_image(container["Image"])
+        if not contract.adapter:
             # The endpoint exists, as it would; only its container is not one we have.
             return f"The sandbox cannot run the handler built into {container['Image']}."
-        if contract is Contract.DLR:
+        if contract.fetches_script:
             script = _only_script(s3, variables.get("SAGEMAKER_SUBMIT_DIRECTORY", ""), base)
         else:
             script = model_dir / "code" / variables.get("SAGEMAKER_PROGRAM", "inference.py")
-        if contract in _NEED_A_SCRIPT and not script.is_file():
+        if contract.adapter_needs_script and not script.is_file():
             return f"The sandbox cannot run the default handlers of {container['Image']}."
         try:
             started = LocalContainer(
@@ -197,12 +188,6 @@ class ContainerLog:
             self._sent = self.output.seek(0, os.SEEK_END)
         if lines := [line for line in text.decode(errors="replace").splitlines() if line.strip()]:
             write_log(self._role, self._group, self._stream, *lines)
-
-
-def _contract(image: str) -> Contract | None:
-    """Return how an image's container takes its script; None for one we have nothing for."""
-    repository = image.partition("/")[2].partition(":")[0]
-    return _CONTRACTS.get(repository, Contract.TOOLKIT)
 
 
 def _fetch(s3: Any, uri: str, folder: Path) -> None:
