@@ -81,7 +81,7 @@ def check(settings: JobSettings) -> list[Finding]:
         found += compiler_options.check(settings.compiler_options, framework, target)
     if settings.region is not None:
         found += check_region(target, settings.region, is_checked=framework.is_checked)
-    return [*found, *_check_max_runtime(settings)]
+    return [*found, *check_max_runtime(settings.max_runtime_seconds)]
 
 
 def check_region(target: TargetDevice, region: str, *, is_checked: bool = True) -> list[Finding]:
@@ -103,8 +103,8 @@ def check_region(target: TargetDevice, region: str, *, is_checked: bool = True) 
     ]
 
 
-def _check_max_runtime(settings: JobSettings) -> list[Finding]:
-    seconds = settings.max_runtime_seconds
+def check_max_runtime(seconds: int | None) -> list[Finding]:
+    """Say if a job may not take so long; None is not known yet."""
     if seconds is None or seconds in MAX_RUNTIME_SECONDS:
         return []
     return [

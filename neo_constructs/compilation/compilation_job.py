@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from dataclasses import replace
 from typing import Final
 
 import jsii
@@ -13,7 +13,6 @@ from aws_cdk import (
     Lazy,
     RemovalPolicy,
     Resource,
-    Stack,
     TagManager,
     TagType,
     Token,
@@ -23,12 +22,10 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct, IDependable, IValidation
 
-from neo_constructs.catalog.compilation_request import DEFAULT_RUNTIME_SECONDS, JobSettings
-from neo_constructs.catalog.compilation_request import check as check_settings
+from neo_constructs.catalog.compilation_request import JobSettings
 from neo_constructs.catalog.compiler_options import CompilerOptions, CompilerOptionsLike
 from neo_constructs.catalog.data_input import DataInputConfig, DataInputConfigLike
 from neo_constructs.catalog.framework import Framework
-from neo_constructs.catalog.support import newest
 from neo_constructs.catalog.tags import check_tags
 from neo_constructs.catalog.target import TargetDevice
 from neo_constructs.compilation.artifact_bucket import ArtifactBucket
@@ -38,19 +35,13 @@ from neo_constructs.compilation.places import (
     check_artifact_bucket,
     check_source_bucket,
 )
-from neo_constructs.compilation.tokens import (
-    has_tokens,
-    known_at_synth,
-    with_json_of_tokens,
-    without_tokens,
-)
+from neo_constructs.compilation.planning import plan_compilation
+from neo_constructs.compilation.tokens import inputs_to_send
 from neo_constructs.engine.job_engine import JobEngine
 from neo_constructs.engine.permissions import compile_statements, extend_role, places, warn
 from neo_constructs.engine.retention import not_retained
-from neo_constructs.findings.errors import ValidationError, errors_among, raise_errors
-from neo_constructs.findings.finding import Finding
-from neo_constructs.model_formats import consistency
-from neo_constructs.model_formats.model_rules import check_model
+from neo_constructs.findings.errors import ValidationError, raise_errors
+from neo_constructs.plans.compilation_plan import CompilationPlan
 from neo_constructs.typed import typed
 
 RESOURCE_TYPE: Final = "Custom::NeoCompilationJob"
@@ -141,17 +132,18 @@ class CompilationJob(Resource):
         artifact_removal_policy: RemovalPolicy | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
-        settings = self._check(
-            framework=framework,
-            target=target,
+        plan = plan_compilation(
+            self,
             model_data=model_data,
-            data_input_config=self._inputs(data_input_config, model_data),
-            compiler_options=(
-                None if compiler_options is None else CompilerOptions.coerce(compiler_options)
-            ),
+            target=target,
+            framework=framework,
+            data_input_config=data_input_config,
+            compiler_options=compiler_options,
             max_runtime=max_runtime,
             artifact_removal_policy=artifact_removal_policy,
         )
+        warn(self, raise_errors(plan.check(), subject=self.node.path))
+        settings = self._settings(plan, framework, data_input_config, compiler_options)
         self._tags = TagManager(TagType.STANDARD, RESOURCE_TYPE)
         self.target: Final = settings.target
         self.framework: Final = settings.framework
@@ -225,62 +217,27 @@ class CompilationJob(Resource):
         """The tags of the job; ``Tags.of`` puts them here. A change compiles nothing."""
         return self._tags
 
-    def _inputs(
-        self, given: DataInputConfigLike | None, model_data: ModelData
-    ) -> DataInputConfig | None:
-        if given is None:
-            read = model_data.model.data_input_config() if model_data.model else None
-            return DataInputConfig(read, is_read=True) if read else None
-        config = DataInputConfig.coerce(given)
-        if isinstance(config.value, str) and has_tokens(config.value):
-            return DataInputConfig.of(config.value)  # a parameter that holds the JSON
-        return config
-
-    def _check(
+    def _settings(
         self,
-        *,
+        plan: CompilationPlan,
         framework: Framework | None,
-        target: TargetDevice,
-        model_data: ModelData,
-        data_input_config: DataInputConfig | None,
-        compiler_options: CompilerOptions | None,
-        max_runtime: Duration | None,
-        artifact_removal_policy: RemovalPolicy | None,
+        data_input_config: DataInputConfigLike | None,
+        compiler_options: CompilerOptionsLike | None,
     ) -> JobSettings:
-        """Raise every error together, attach the warnings, and return what was settled."""
-        raise_errors(known_at_synth(target, "target"), subject=self.node.path)
-        model = model_data.model
-        known = framework or (newest(model.framework, target) if model else None)
-        is_checked = target.is_checked and (known is None or known.is_checked)
-        contradicted = consistency.check_framework(framework, model)
-        found = [*model_data.findings, *_check_policy(artifact_removal_policy)]
-        seconds, late = _seconds(max_runtime)
-        found += late
-        if model:
-            found += check_model(model, is_checked=is_checked)
-        unreadable = errors_among(model_data.findings)
-        if known is None or unreadable or errors_among(contradicted):
-            # Of a model that cannot be read, or is of another framework, there is no more to say.
-            found += [*target.check(), *([] if unreadable else contradicted)]
-            raise ValidationError(errors_among(found), subject=self.node.path)
-        found += contradicted
-        region = Stack.of(self).region
-        settings = JobSettings(
-            framework=known,
-            target=target,
-            data_input_config=data_input_config,
-            compiler_options=compiler_options,
-            max_runtime_seconds=seconds,
-            region=None if Token.is_unresolved(region) else region,
+        """Return what is sent: as planned, with references to what is known only at deploy."""
+        assert plan.settings  # noqa: S101 - a plan without errors has them
+        given = data_input_config
+        options = compiler_options
+        return replace(
+            plan.settings,
+            framework=framework or plan.settings.framework,
+            data_input_config=(
+                plan.settings.data_input_config
+                if given is None
+                else inputs_to_send(self, DataInputConfig.coerce(given))
+            ),
+            compiler_options=None if options is None else CompilerOptions.coerce(options),
         )
-        found += consistency.with_inputs(check_settings(without_tokens(settings)), model)
-        found += consistency.check_inputs(without_tokens(settings).data_input_config, model)
-        found += model_data.check(known)
-        found += consistency.check_writer(known, model)
-        if compiler_options:  # which say of what type the inputs are
-            found = [finding for finding in found if finding.code != "input-dtype"]
-        warn(self, raise_errors(found, subject=self.node.path))
-        return with_json_of_tokens(self, settings)
 
     def _expected_image(self) -> str | None:
         """Return the catalog's image; with .of it may have none, nor one in this region."""
@@ -327,35 +284,3 @@ class _TagCheck:
 
     def validate(self) -> list[str]:
         return [str(finding) for finding in check_tags(self._tags.tag_values())]
-
-
-def _seconds(max_runtime: Duration | None) -> tuple[int | None, list[Finding]]:
-    """Return a duration in seconds, None where it is known at deploy only; and what is wrong."""
-    if max_runtime is None:
-        return DEFAULT_RUNTIME_SECONDS, []
-    if not max_runtime.is_unresolved():
-        return math.ceil(max_runtime.to_seconds(integral=False)), []
-    try:
-        max_runtime.to_seconds()
-    except RuntimeError as error:  # the CDK cannot convert a token from another unit
-        finding = Finding(
-            code="known-at-synth",
-            where="max_runtime",
-            message=f"It is known only at deploy, and not in seconds: {error}.",
-            fix="give Duration.seconds(parameter).",
-        )
-        return None, [finding]
-    return None, []
-
-
-def _check_policy(policy: RemovalPolicy | None) -> list[Finding]:
-    if policy in {None, RemovalPolicy.RETAIN, RemovalPolicy.DESTROY}:
-        return []
-    return [
-        Finding(
-            code="artifact-removal-policy",
-            where="artifact_removal_policy",
-            message=f"{policy} is given. Allowed: RETAIN, DESTROY.",
-            fix="leave it out to keep the artifact.",
-        )
-    ]

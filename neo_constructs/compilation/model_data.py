@@ -14,9 +14,8 @@ from aws_cdk import aws_s3_assets as s3_assets
 from constructs import Construct
 
 from neo_constructs.archives.asset_cache import cache_folder, packed_once
-from neo_constructs.archives.inspection import Inspection, check_members
+from neo_constructs.archives.inspection import Inspection
 from neo_constructs.archives.inspection_cache import inspect_once
-from neo_constructs.catalog.framework import Framework
 from neo_constructs.findings.errors import ValidationError
 from neo_constructs.findings.finding import Finding, Level
 from neo_constructs.findings.wording import listed
@@ -126,17 +125,17 @@ class ModelData(ABC):
     @property
     def model(self) -> ModelFile | None:
         """What the model file says about itself, where that can be read at synth."""
+        return self.inspection.model if self.inspection else None
+
+    @property
+    def inspection(self) -> Inspection | None:
+        """What was found in it, where it is read at synth."""
         return None
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """What is wrong with it, as far as that can be seen at synth."""
+        """What is wrong with the place it is taken from."""
         return ()
-
-    def check(self, framework: Framework) -> list[Finding]:
-        """Say what is wrong with it as a model of a framework."""
-        del framework
-        return []
 
     @abstractmethod
     def bind(self, scope: Construct) -> ObjectLocation:
@@ -145,21 +144,14 @@ class ModelData(ABC):
 
 @dataclass(frozen=True)
 class _Local(ModelData):
-    inspection: Inspection
+    found: Inspection
 
     @property
-    def model(self) -> ModelFile | None:
-        return self.inspection.model
-
-    @property
-    def findings(self) -> tuple[Finding, ...]:
-        return self.inspection.findings
-
-    def check(self, framework: Framework) -> list[Finding]:
-        return check_members(self.inspection, framework)
+    def inspection(self) -> Inspection:
+        return self.found
 
     def bind(self, scope: Construct) -> ObjectLocation:
-        found = self.inspection
+        found = self.found
         archive = found.path
         if not found.is_archive:
             archive = packed_once(found.fingerprint, found.members, "model.tar.gz")

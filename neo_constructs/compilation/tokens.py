@@ -9,8 +9,8 @@ from typing import Any
 from aws_cdk import Stack, Token
 from constructs import Construct
 
-from neo_constructs.catalog.compilation_request import JobSettings
 from neo_constructs.catalog.data_input import DataInputConfig
+from neo_constructs.catalog.framework import Framework
 from neo_constructs.catalog.support import supported_versions
 from neo_constructs.catalog.target import TargetDevice
 from neo_constructs.findings.finding import Finding
@@ -39,31 +39,28 @@ def has_tokens(value: object) -> bool:
     return bool(Token.is_unresolved(value))
 
 
-def without_tokens(settings: JobSettings) -> JobSettings:
-    """Return settings to check: what is known only at deploy is taken as right.
-
-    A dimension becomes 1, a version the newest that Neo compiles, and options are left out.
-    """
-    framework, config = settings.framework, settings.data_input_config
-    if Token.is_unresolved(framework.version):
-        versions = supported_versions(framework.name, settings.target)
-        framework = replace(framework, version=versions[-1] if versions else "1.0")
-    options = settings.compiler_options
-    return replace(
-        settings,
-        framework=framework,
-        data_input_config=config and replace(config, value=_known(config.value)),
-        compiler_options=None if options and has_tokens(options.encoded) else options,
-    )
+def known_version(framework: Framework, target: TargetDevice) -> Framework:
+    """Return a framework to check: the newest version in place of one known only at deploy."""
+    if not Token.is_unresolved(framework.version):
+        return framework
+    versions = supported_versions(framework.name, target)
+    return replace(framework, version=versions[-1] if versions else "1.0")
 
 
-def with_json_of_tokens(scope: Construct, settings: JobSettings) -> JobSettings:
-    """Return settings to send: JSON in which a value known at deploy is a reference."""
-    config = settings.data_input_config
-    if config is None or not config.is_checked or not has_tokens(config.value):
-        return settings
-    text = Stack.of(scope).to_json_string(config.value)
-    return replace(settings, data_input_config=DataInputConfig.of(text))
+def inputs_to_check(config: DataInputConfig) -> DataInputConfig:
+    """Return inputs to check: 1 in place of a dimension that is known only at deploy."""
+    if isinstance(config.value, str) and has_tokens(config.value):
+        return DataInputConfig.of(config.value)  # a parameter that holds the JSON
+    return replace(config, value=_known(config.value))
+
+
+def inputs_to_send(scope: Construct, config: DataInputConfig) -> DataInputConfig:
+    """Return inputs to send: JSON in which a value known at deploy is a reference."""
+    if not has_tokens(config.value):
+        return config
+    if isinstance(config.value, str):
+        return DataInputConfig.of(config.value)
+    return DataInputConfig.of(Stack.of(scope).to_json_string(config.value))
 
 
 def _known(value: Any) -> Any:

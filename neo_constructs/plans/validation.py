@@ -6,19 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from neo_constructs.archives.inspection import Inspection, check_members, inspect, inspect_members
+from neo_constructs.archives.inspection import inspect, inspect_members
 from neo_constructs.archives.sample_payload import check_payloads
-from neo_constructs.catalog import compilation_request, data_input, support
 from neo_constructs.catalog.data_input import DataInputConfig
 from neo_constructs.catalog.framework import Framework
 from neo_constructs.catalog.target import TargetDevice
-from neo_constructs.findings.errors import errors_among
 from neo_constructs.findings.finding import Finding
-from neo_constructs.model_formats import consistency
 from neo_constructs.model_formats.model_file import ModelFile
-from neo_constructs.model_formats.model_rules import check_model
-from neo_constructs.scripts.script_rules import check_code
-from neo_constructs.scripts.serving_contract import ENTRY_POINT, ServingContract
+from neo_constructs.plans.compilation_plan import CompilationPlan
+from neo_constructs.plans.endpoint_plan import EndpointPlan, LocalScript
+from neo_constructs.scripts.serving_contract import ServingContract
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,14 +69,18 @@ def validate(
     >>> validate(Path("no-such-file")).findings[0].code
     'model-missing'
     """
-    inspection = inspect(path) if path else None
-    found, known = _check_model(inspection, framework, target, data_input_config)
+    plan = CompilationPlan(
+        inspection=inspect(path) if path else None,
+        declared_framework=framework,
+        target=target,
+        data_input_config=data_input_config,
+    )
+    found = plan.check() if path else []
     if code:
-        found += _check_code(code, known, target or TargetDevice.ML_C5)
+        found += LocalScript(code).check(_contract(plan, code))
     if payload:
         found += check_payloads(payload)
-    model = inspection.model if inspection else None
-    return Validation(framework=known, model=model, findings=tuple(found))
+    return Validation(framework=plan.framework, model=plan.model, findings=tuple(found))
 
 
 def validate_members(
@@ -101,68 +102,13 @@ def validate_members(
     OSError
         If a file cannot be read.
     """
-    inspection = inspect_members(archive, members)
-    found, known = _check_model(inspection, framework, None, None)
-    return Validation(framework=known, model=inspection.model, findings=tuple(found))
-
-
-def _check_model(
-    inspection: Inspection | None,
-    framework: Framework | None,
-    target: TargetDevice | None,
-    data_input_config: DataInputConfig | None,
-) -> tuple[list[Finding], Framework | None]:
-    """Return what is wrong with a model, and its framework."""
-    found: list[Finding] = []
-    model = inspection.model if inspection else None
-    device = target or TargetDevice.ML_C5
-    known = framework or (support.newest(model.framework, device) if model else None)
-    if inspection:
-        found += _check_archive(inspection, known, framework, target)
-    if known and inspection and not errors_among(found):
-        config = data_input_config or _read(model)
-        found += consistency.with_inputs(_check_inputs(known, target, config), model)
-        found += consistency.check_inputs(config, model)
-    return found, known
-
-
-def _check_archive(
-    inspection: Inspection,
-    known: Framework | None,
-    framework: Framework | None,
-    target: TargetDevice | None,
-) -> list[Finding]:
-    found = list(inspection.findings)
-    if inspection.model:
-        is_checked = (known is None or known.is_checked) and (target is None or target.is_checked)
-        found += check_model(inspection.model, is_checked=is_checked)
-    if not errors_among(inspection.findings):
-        found += consistency.check_framework(framework, inspection.model)
-    if known and not errors_among(found):
-        found += check_members(inspection, known)
-        found += consistency.check_writer(known, inspection.model)
-    return found
-
-
-def _check_inputs(
-    framework: Framework, target: TargetDevice | None, config: DataInputConfig | None
-) -> list[Finding]:
-    if target is None:
-        return data_input.check_shapes(config, framework)
-    return compilation_request.check(
-        compilation_request.JobSettings(
-            framework=framework, target=target, data_input_config=config
-        )
+    plan = CompilationPlan(
+        inspection=inspect_members(archive, members), declared_framework=framework
     )
+    return Validation(framework=plan.framework, model=plan.model, findings=tuple(plan.check()))
 
 
-def _check_code(code: Path, framework: Framework | None, target: TargetDevice) -> list[Finding]:
-    contract = (
-        ServingContract.of(framework, target) if framework else ServingContract.of_script(code)
-    )
-    return check_code(code, ENTRY_POINT, contract)
-
-
-def _read(model: ModelFile | None) -> DataInputConfig | None:
-    config = model.data_input_config() if model else None
-    return DataInputConfig(config, is_read=True) if config else None
+def _contract(plan: CompilationPlan, code: Path) -> ServingContract:
+    """Return the contract a script is checked by: the framework's, or what it is written for."""
+    known = EndpointPlan(compilation=plan).contract
+    return known or ServingContract.of_script(code)
