@@ -17,14 +17,17 @@ if TYPE_CHECKING:
     from neo_constructs.compilation.artifact_bucket import ArtifactBucket
     from neo_constructs.compilation.compilation_job import CompilationJob
     from neo_constructs.compilation.inference_image import InferenceImage
+    from neo_constructs.compilation.interfaces import ICompilationJob
     from neo_constructs.compilation.model_data import ModelData
     from neo_constructs.findings.errors import ValidationError
     from neo_constructs.findings.finding import Finding
     from neo_constructs.hosting.endpoint import Endpoint
-    from neo_constructs.hosting.endpoint_config import EndpointConfig, ProductionVariant
+    from neo_constructs.hosting.endpoint_config import EndpointConfig
     from neo_constructs.hosting.inference_code import InferenceCode
+    from neo_constructs.hosting.interfaces import IEndpoint, IEndpointConfig, IModel
     from neo_constructs.hosting.model import Model
     from neo_constructs.hosting.serving_archive import ServingArchive
+    from neo_constructs.hosting.variants import InstanceVariant, ServerlessVariant
     from neo_constructs.patterns.compiled_endpoint import CompiledEndpoint
     from neo_constructs.patterns.settings import Settings
     from neo_constructs.patterns.stacks import CompiledEndpointStack
@@ -41,11 +44,16 @@ __all__ = [
     "EndpointConfig",
     "Finding",
     "Framework",
+    "ICompilationJob",
+    "IEndpoint",
+    "IEndpointConfig",
+    "IModel",
     "InferenceCode",
     "InferenceImage",
+    "InstanceVariant",
     "Model",
     "ModelData",
-    "ProductionVariant",
+    "ServerlessVariant",
     "ServingArchive",
     "ServingContract",
     "Settings",
@@ -64,11 +72,16 @@ _MODULES = {
     "EndpointConfig": "hosting.endpoint_config",
     "Finding": "findings.finding",
     "Framework": "catalog.framework",
+    "ICompilationJob": "compilation.interfaces",
+    "IEndpoint": "hosting.interfaces",
+    "IEndpointConfig": "hosting.interfaces",
+    "IModel": "hosting.interfaces",
     "InferenceCode": "hosting.inference_code",
     "InferenceImage": "compilation.inference_image",
+    "InstanceVariant": "hosting.variants",
     "Model": "hosting.model",
     "ModelData": "compilation.model_data",
-    "ProductionVariant": "hosting.endpoint_config",
+    "ServerlessVariant": "hosting.variants",
     "ServingArchive": "hosting.serving_archive",
     "ServingContract": "scripts.serving_contract",
     "Settings": "patterns.settings",
@@ -77,12 +90,14 @@ _MODULES = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # a type checker must miss a name that is misspelt
+
+    def __getattr__(name: str) -> Any:
+        if name not in _MODULES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

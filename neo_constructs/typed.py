@@ -26,12 +26,12 @@ R = TypeVar("R")
 _LEAST_TOKEN: Final = -1e280
 # What to write for a type, given a value that was meant for it.
 _EXAMPLES: Final[Mapping[str, str]] = {
-    "CompilationJob": 'CompilationJob(self, "Job", model_data=..., target=...)',
+    "ICompilationJob": 'CompilationJob(self, "Job", model_data=..., target=...)',
     "CompilerOptions": 'CompilerOptions.pytorch(dtype="int64")',
     "Construct": "self, the stack or construct it stands in",
     "DataInputConfig": 'a mapping such as {{"input": [1, 3, 224, 224]}}',
     "Duration": "Duration.seconds({value})",
-    "EndpointConfig": 'EndpointConfig(self, "Config", production_variants=[...])',
+    "IEndpointConfig": 'EndpointConfig(self, "Config", production_variants=[...])',
     "Framework": 'Framework.pytorch("2.0")',
     "IBucket": 's3.Bucket.from_bucket_name(self, "Bucket", {value})',
     "IGrantable": "a role, a user or a function",
@@ -40,10 +40,10 @@ _EXAMPLES: Final[Mapping[str, str]] = {
     "IRole": 'iam.Role.from_role_arn(self, "Role", {value})',
     "InferenceCode": "InferenceCode.from_asset({value})",
     "InferenceImage": "InferenceImage.from_uri({value})",
-    "Model": 'Model(self, "Model", compilation_job=job)',
+    "IModel": 'Model(self, "Model", compilation_job=job)',
     "ModelData": "ModelData.from_asset({value})",
     "PathLike": "a path",
-    "ProductionVariant": "ProductionVariant(model=model, instance_type=...)",
+    "InstanceVariant": "InstanceVariant(model=model, instance_type=...)",
     "RemovalPolicy": "RemovalPolicy.RETAIN",
     "Settings": "Settings.from_context(...)",
     "ServingContract": "ServingContract.TOOLKIT",
@@ -200,6 +200,8 @@ def _implements(value: object, protocol: type) -> bool:
         return True
     # What jsii hands out for an interface has its members on the instance. To ask for a method
     # costs no call.
+    if type(value).__module__.startswith("neo_constructs."):
+        return all(hasattr(value, name) for name in members)
     return type(value).__module__.startswith("jsii.") and hasattr(value, members[0])
 
 

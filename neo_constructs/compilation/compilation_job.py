@@ -29,6 +29,11 @@ from neo_constructs.catalog.framework import Framework
 from neo_constructs.catalog.tags import check_tags
 from neo_constructs.catalog.target import TargetDevice
 from neo_constructs.compilation.artifact_bucket import ArtifactBucket
+from neo_constructs.compilation.imported_job import (
+    ImportedCompilationJob,
+    read_parameters,
+    write_parameters,
+)
 from neo_constructs.compilation.inference_image import InferenceImage
 from neo_constructs.compilation.model_data import ModelData
 from neo_constructs.compilation.places import (
@@ -91,6 +96,8 @@ class CompilationJob(Resource):
         The compiled artifact, an ``s3://`` URI known at deploy.
     inference_image
         The image that the finished job reports, known at deploy.
+    artifact_prefix
+        What the keys of all that the job ever writes start with, known at deploy.
     expected_image
         The catalog's image for framework and target; None where it has none.
     image_matches_catalog
@@ -195,11 +202,95 @@ class CompilationJob(Resource):
             },
         )
         self.node.add_validation(_TagCheck(self._tags))
+        self.artifact_prefix: Final = engine.resource_prefix(self._resource)
         self.compilation_job_name: Final[str] = self._resource.ref
         self.compilation_job_arn: Final = self._attribute("CompilationJobArn")
         self.model_data_url: Final = self._attribute("S3ModelArtifacts")
         self.inference_image: Final = self._attribute("InferenceImage")
         self.image_matches_catalog: Final = self._attribute("ImageMatchesCatalog")
+
+    @staticmethod
+    @typed
+    def from_compilation_job_attributes(
+        scope: Construct,
+        construct_id: str,
+        *,
+        model_data_url: str,
+        artifact_bucket: s3.IBucket,
+        artifact_prefix: str,
+        inference_image: str,
+        framework: Framework,
+        target: TargetDevice,
+        encryption_key: kms.IKey | None = None,
+    ) -> ImportedCompilationJob:
+        """Return a job that another stack has, to serve what it has compiled.
+
+        Parameters
+        ----------
+        scope, construct_id
+            Where it stands.
+        model_data_url, artifact_bucket, artifact_prefix, inference_image, framework, target
+            As the job's attributes say.
+        encryption_key
+            Default: none.
+        """
+        return ImportedCompilationJob(
+            scope,
+            construct_id,
+            model_data_url=model_data_url,
+            artifact_bucket=artifact_bucket,
+            artifact_prefix=artifact_prefix,
+            inference_image=inference_image,
+            framework=framework,
+            target=target,
+            encryption_key=encryption_key,
+        )
+
+    @staticmethod
+    @typed
+    def from_ssm_parameters(
+        scope: Construct,
+        construct_id: str,
+        *,
+        prefix: str,
+        framework: Framework,
+        target: TargetDevice,
+        encryption_key: kms.IKey | None = None,
+    ) -> ImportedCompilationJob:
+        """Return a job by what ``write_ssm_parameters`` wrote; it is read at each deploy.
+
+        Parameters
+        ----------
+        scope, construct_id
+            Where it stands.
+        prefix
+            As the job was given, such as ``/vision/digits``.
+        framework, target
+            As the job's: the rules of scripts and instances need them at synth.
+        encryption_key
+            Default: none.
+        """
+        return read_parameters(
+            scope,
+            construct_id,
+            prefix=prefix,
+            framework=framework,
+            target=target,
+            encryption_key=encryption_key,
+        )
+
+    @typed
+    def write_ssm_parameters(self, prefix: str) -> None:
+        """Write what a hosting stack needs to SSM parameters below a prefix.
+
+        An export of a stack cannot change while it is used; a parameter can.
+
+        Parameters
+        ----------
+        prefix
+            Such as ``/vision/digits``.
+        """
+        write_parameters(self, Construct(self, "Parameters"), prefix)
 
     def apply_removal_policy(self, policy: RemovalPolicy) -> None:
         """Take ``DESTROY``, which a job does anyway, and refuse anything else.

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import jsii
 from aws_cdk import (
     Arn,
     ArnComponents,
@@ -13,6 +16,8 @@ from aws_cdk import (
     Aws,
     CfnResource,
     Fn,
+    IStableStringProducer,
+    Lazy,
     RemovalPolicy,
     Stack,
     aws_events,
@@ -300,6 +305,14 @@ class JobEngine(Construct):
             ),
             *use_keys(["kms:Decrypt"], bucket, key),
         ]
+
+    def resource_prefix(self, resource: CfnResource) -> str:
+        """Return what names and keys of all that a custom resource makes start with.
+
+        The same as ``Request.resource_prefix`` of the Lambda, for the final logical id.
+        """
+        stack = Stack.of(resource)
+        return Lazy.string(_ResourcePrefix(self.name_prefix, stack, resource.logical_id))
 
     def _objects(self, bucket: s3.IBucket, pattern: str) -> str:
         """Return the pattern of objects that this stack's engine has to do with."""
@@ -640,6 +653,23 @@ def without_none(properties: Mapping[str, Any]) -> dict[str, Any]:
         for key, value in properties.items()
         if value is not None
     }
+
+
+@jsii.implements(IStableStringProducer)
+class _ResourcePrefix:
+    """A prefix with the hash of a logical id, which is final at synth only."""
+
+    def __init__(self, prefix: str, stack: Stack, logical_id: str) -> None:
+        self._prefix, self._stack, self._logical_id = prefix, stack, logical_id
+
+    def produce(self) -> str:
+        return f"{self._prefix}-{digest(str(self._stack.resolve(self._logical_id)), 8)}"
+
+
+def digest(text: str, length: int) -> str:
+    """Return a short hash: the same as ``neo_jobs.cloudformation.digest``."""
+    hashed = hashlib.sha256(text.encode()).digest()
+    return base64.b32encode(hashed).decode().lower()[:length]
 
 
 def _name_prefix() -> str:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from aws_cdk import Resource, Token
+from aws_cdk import Fn, Resource, Stack, Token
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
 from neo_constructs.findings.errors import raise_errors
 from neo_constructs.findings.finding import Finding
-from neo_constructs.hosting.endpoint_config import EndpointConfig
+from neo_constructs.hosting.interfaces import IEndpointConfig
 from neo_constructs.typed import typed
 
 _NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")  # botocore, EndpointName
@@ -51,7 +51,7 @@ class Endpoint(Resource):
         scope: Construct,
         construct_id: str,
         *,
-        endpoint_config: EndpointConfig,
+        endpoint_config: IEndpointConfig,
         endpoint_name: str | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
@@ -66,14 +66,62 @@ class Endpoint(Resource):
         # Not put together from the name: SageMaker lowercases names in ARNs.
         self.endpoint_arn: Final[str] = self._resource.ref
 
+    @staticmethod
+    @typed
+    def from_endpoint_name(
+        scope: Construct, construct_id: str, endpoint_name: str
+    ) -> ImportedEndpoint:
+        """Return an endpoint that is there already, in the region and account of the stack."""
+        return ImportedEndpoint(scope, construct_id, endpoint_name=endpoint_name)
+
+    @staticmethod
+    @typed
+    def from_endpoint_arn(
+        scope: Construct, construct_id: str, endpoint_arn: str
+    ) -> ImportedEndpoint:
+        """Return an endpoint that is there already.
+
+        SageMaker lowercases names in ARNs: of one with capitals, use ``from_endpoint_name``.
+        """
+        name = Fn.select(1, Fn.split("/", endpoint_arn))
+        return ImportedEndpoint(scope, construct_id, endpoint_name=name, endpoint_arn=endpoint_arn)
+
     @typed
     def grant_invoke(self, grantee: iam.IGrantable) -> iam.Grant:
         """Let ``grantee`` send requests to the endpoint."""
-        return iam.Grant.add_to_principal(
-            grantee=grantee,
-            actions=["sagemaker:InvokeEndpoint"],
-            resource_arns=[self.endpoint_arn],
+        return grant_invoke(self.endpoint_arn, grantee)
+
+
+class ImportedEndpoint(Resource):
+    """An endpoint that is there already; see ``Endpoint.from_endpoint_name``."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        endpoint_name: str,
+        endpoint_arn: str | None = None,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self.endpoint_name: Final = endpoint_name
+        # SageMaker lowercases names in ARNs; one that is known only at deploy is taken as it is.
+        name = endpoint_name if Token.is_unresolved(endpoint_name) else endpoint_name.lower()
+        self.endpoint_arn: Final = endpoint_arn or Stack.of(self).format_arn(
+            service="sagemaker", resource="endpoint", resource_name=name
         )
+
+    @typed
+    def grant_invoke(self, grantee: iam.IGrantable) -> iam.Grant:
+        """Let ``grantee`` send requests to the endpoint."""
+        return grant_invoke(self.endpoint_arn, grantee)
+
+
+def grant_invoke(endpoint_arn: str, grantee: iam.IGrantable) -> iam.Grant:
+    """Let a grantee send requests to an endpoint."""
+    return iam.Grant.add_to_principal(
+        grantee=grantee, actions=["sagemaker:InvokeEndpoint"], resource_arns=[endpoint_arn]
+    )
 
 
 def check_name(name: str | None) -> list[Finding]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from aws_cdk import Aws, Resource, Stack, Token
+from aws_cdk import Aws, Fn, Resource, Stack, Token
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
@@ -14,12 +14,17 @@ from constructs import Construct
 
 from neo_constructs.catalog.framework import Framework
 from neo_constructs.catalog.target import TargetDevice
-from neo_constructs.compilation.compilation_job import CompilationJob
+from neo_constructs.compilation.imported_job import (
+    ImportedCompilationJob,
+    check_environments,
+    handed_over,
+)
 from neo_constructs.compilation.inference_image import (
     InferenceImage,
     neo_repositories,
     pull_statements,
 )
+from neo_constructs.compilation.interfaces import ICompilationJob
 from neo_constructs.compilation.model_data import check_key
 from neo_constructs.compilation.places import check_artifact_bucket
 from neo_constructs.engine.job_engine import JobEngine
@@ -76,7 +81,9 @@ class Model(Resource):
     role
         As given, or the model's own.
     target
-        What the model was compiled for, if a job of this app compiled it; else None.
+        What the model was compiled for, if that is known; else None.
+    is_isolated
+        Whether its container is cut off from the network.
 
     Raises
     ------
@@ -94,7 +101,7 @@ class Model(Resource):
         scope: Construct,
         construct_id: str,
         *,
-        compilation_job: CompilationJob | None = None,
+        compilation_job: ICompilationJob | None = None,
         model_data_url: str | None = None,
         inference_code: InferenceCode | None = None,
         image: InferenceImage | None = None,
@@ -107,7 +114,8 @@ class Model(Resource):
         raise_errors(
             [
                 *_check(compilation_job, model_data_url, inference_code, image),
-                *_check_place(self, compilation_job, model_data_url, artifact_bucket, role),
+                *(check_environments(self, compilation_job) if compilation_job else ()),
+                *_check_place(self, model_data_url, artifact_bucket, role),
                 *_check_network(
                     compilation_job, model_data_url, inference_code, enable_network_isolation
                 ),
@@ -115,6 +123,8 @@ class Model(Resource):
             ],
             subject=self.node.path,
         )
+        if compilation_job:
+            compilation_job = handed_over(self, compilation_job)
         self.compilation_job: Final = compilation_job
         given = ServingArchive.of_url(model_data_url)
         of = compilation_job or given
@@ -137,6 +147,7 @@ class Model(Resource):
                 artifact_removal_policy=compilation_job.artifact_removal_policy,
                 encryption_key=compilation_job.encryption_key,
                 enable_network_isolation=_or_default(enable_network_isolation, not reaches_out),
+                compilation_job=compilation_job,
             )
             url = archive.model_data_url
             variables["SAGEMAKER_PROGRAM"] = inference_code.entry_point
@@ -170,6 +181,7 @@ class Model(Resource):
             places=places(bucket, key) if bucket else [],
         )
         is_isolated = _or_default(enable_network_isolation, not reaches_out)
+        self.is_isolated: Final = is_isolated
         self._resource = sagemaker.CfnModel(
             self,
             "Resource",
@@ -193,8 +205,35 @@ class Model(Resource):
         """What the model was compiled for, if a job of this app compiled it."""
         return self.compilation_job.target if self.compilation_job else None
 
+    @staticmethod
+    @typed
+    def from_model_name(
+        scope: Construct, construct_id: str, model_name: str, *, target: TargetDevice | None = None
+    ) -> ImportedModel:
+        """Return a model that is there already.
+
+        Parameters
+        ----------
+        scope, construct_id
+            Where it stands.
+        model_name
+            Its name.
+        target
+            What it was compiled for. Default: not known, and instance types are not checked.
+        """
+        return ImportedModel(scope, construct_id, model_name=model_name, target=target)
+
+    @staticmethod
+    @typed
+    def from_model_arn(
+        scope: Construct, construct_id: str, model_arn: str, *, target: TargetDevice | None = None
+    ) -> ImportedModel:
+        """Return a model that is there already, by its ARN; else as ``from_model_name``."""
+        name = Fn.select(1, Fn.split("/", model_arn))
+        return ImportedModel(scope, construct_id, model_name=name, target=target)
+
     def _image(
-        self, image: InferenceImage | None, job: CompilationJob | None
+        self, image: InferenceImage | None, job: ICompilationJob | None
     ) -> tuple[str, tuple[str, ...]]:
         if image:
             location = image.bind(self)
@@ -209,8 +248,12 @@ class Model(Resource):
         """Return the right to read the artifact: of a job's all, of another's its own key."""
         if bucket is None:
             return []
-        if self.compilation_job or ServingArchive.of_url(url):
-            return JobEngine.of(self).served_access(bucket, key)
+        job = self.compilation_job
+        imported = read_prefix(job) if isinstance(job, ImportedCompilationJob) else []
+        if imported and job and url == job.model_data_url:
+            return imported
+        if job or ServingArchive.of_url(url):
+            return [*JobEngine.of(self).served_access(bucket, key), *imported]
         # A key that is known only at deploy can be any: that is not acknowledged to reviewers.
         _, place = split_url(url or "")
         place = place or "*"
@@ -225,6 +268,39 @@ class Model(Resource):
             ),
             *use_keys(["kms:Decrypt"], bucket),
         ]
+
+
+class ImportedModel(Resource):
+    """A model that is there already; see ``Model.from_model_name``."""
+
+    def __init__(
+        self, scope: Construct, construct_id: str, *, model_name: str, target: TargetDevice | None
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self.model_name: Final = model_name
+        # SageMaker lowercases names in ARNs; one that is known only at deploy is taken as it is.
+        name = model_name if Token.is_unresolved(model_name) else model_name.lower()
+        self.model_arn: Final = Stack.of(self).format_arn(
+            service="sagemaker", resource="model", resource_name=name
+        )
+        self.target: Final = target
+        self.is_isolated: Final = False  # not known
+
+
+def read_prefix(job: ICompilationJob) -> list[iam.PolicyStatement]:
+    """Return the right to read what a job of another stack has compiled, and nothing else."""
+    bucket, prefix = job.artifact_bucket, job.artifact_prefix
+    return [
+        iam.PolicyStatement(
+            actions=["s3:GetObject"], resources=[bucket.arn_for_objects(f"{prefix}-*")]
+        ),
+        iam.PolicyStatement(
+            actions=["s3:ListBucket"],
+            resources=[bucket.bucket_arn],
+            conditions={"StringLike": {"s3:prefix": f"{prefix}-*"}},
+        ),
+        *use_keys(["kms:Decrypt"], bucket, job.encryption_key),
+    ]
 
 
 def split_url(url: str) -> tuple[str, str]:
@@ -264,7 +340,7 @@ def _reading_of(scope: Construct, url: str) -> list[iam.PolicyStatement]:
 
 
 def _check_network(
-    job: CompilationJob | None,
+    job: ICompilationJob | None,
     url: str | None,
     code: InferenceCode | None,
     isolation: bool | None,
@@ -285,7 +361,7 @@ def _check_network(
     ]
 
 
-def contract_of(job: CompilationJob | None, archive: ServingArchive | None) -> ServingContract:
+def contract_of(job: ICompilationJob | None, archive: ServingArchive | None) -> ServingContract:
     """Return the contract of the container: the job's, the archive's, or PyTorch's by default."""
     if job:
         return ServingContract.of(job.framework, job.target)
@@ -297,7 +373,7 @@ def _or_default(chosen: bool | None, default: bool) -> bool:
 
 
 def _check(
-    job: CompilationJob | None,
+    job: ICompilationJob | None,
     url: str | None,
     code: InferenceCode | None,
     image: InferenceImage | None,
@@ -359,24 +435,22 @@ def _pull_not_granted(image: InferenceImage | None, uri: str) -> Finding:
 
 def _check_place(
     scope: Construct,
-    job: CompilationJob | None,
     url: str | None,
     bucket: s3.IBucket | None,
     role: iam.IRole | None,
 ) -> list[Finding]:
     """Say what would keep the container from reading its artifact."""
     given = ServingArchive.of_url(url)
-    writer, where = (job, "compilation_job") if job else (given, "model_data_url")
-    if writer and Stack.of(writer).node.addr != Stack.of(scope).node.addr:
+    if given and Stack.of(given).node.addr != Stack.of(scope).node.addr:
         return [
             Finding(
                 code="model-other-stack",
-                where=where,
+                where="model_data_url",
                 message=(
-                    f"{writer.node.path} is in the stack {Stack.of(writer).stack_name!r}; what it "
+                    f"{given.node.path} is in the stack {Stack.of(given).stack_name!r}; what it "
                     "writes is readable in its own stack only."
                 ),
-                fix=f"put the model into the stack of {writer.node.path}.",
+                fix=f"put the model into the stack of {given.node.path}.",
             )
         ]
     if url is None or role or given:

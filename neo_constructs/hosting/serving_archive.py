@@ -10,6 +10,8 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from neo_constructs.compilation.artifact_bucket import ArtifactBucket
+from neo_constructs.compilation.imported_job import ImportedCompilationJob
+from neo_constructs.compilation.interfaces import ICompilationJob
 from neo_constructs.compilation.places import check_source_bucket
 from neo_constructs.engine.job_engine import JobEngine
 from neo_constructs.engine.permissions import warn
@@ -50,6 +52,9 @@ class ServingArchive(Resource):
     enable_network_isolation
         Whether the container will be cut off from the network. Then the deploy refuses a
         ``requirements.txt`` in the script's archive, which it could not install. Default: False.
+    compilation_job
+        What has written ``model_data_url``; the engine gets the right to read what one of another
+        stack writes. Default: a job of this stack.
 
     Attributes
     ----------
@@ -95,6 +100,7 @@ class ServingArchive(Resource):
         artifact_removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
         encryption_key: kms.IKey | None = None,
         enable_network_isolation: bool = False,
+        compilation_job: ICompilationJob | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
         warn(self, raise_errors(inference_code.check(contract), subject=self.node.path))
@@ -108,6 +114,9 @@ class ServingArchive(Resource):
             location.bucket, location.key, has_version=location.object_version is not None
         )
         self._read_model(engine, model_data_url)
+        if isinstance(compilation_job, ImportedCompilationJob):
+            place = f"{compilation_job.artifact_prefix}-*"
+            engine.read_object(compilation_job.artifact_bucket, place)
         layout = contract.layout
         resource = engine.custom_resource(
             self,

@@ -16,16 +16,14 @@ from neo_constructs.catalog.target import TargetDevice
 from neo_constructs.compilation.compilation_job import CompilationJob
 from neo_constructs.compilation.inference_image import InferenceImage
 from neo_constructs.compilation.model_data import ModelData
-from neo_constructs.compilation.tokens import known_at_synth
-from neo_constructs.findings.errors import ValidationError, errors_among, raise_errors
+from neo_constructs.compilation.planning import plan_compilation
+from neo_constructs.findings.errors import raise_errors
 from neo_constructs.hosting.endpoint import Endpoint, check_name
-from neo_constructs.hosting.endpoint_config import (
-    EndpointConfig,
-    ProductionVariant,
-    check_variant,
-)
+from neo_constructs.hosting.endpoint_config import EndpointConfig
 from neo_constructs.hosting.inference_code import InferenceCode
 from neo_constructs.hosting.model import Model
+from neo_constructs.hosting.variants import Instances, InstanceVariant
+from neo_constructs.plans.endpoint_plan import EndpointPlan
 from neo_constructs.typed import typed
 
 
@@ -108,41 +106,45 @@ class CompiledEndpoint(Construct):
         artifact_removal_policy: RemovalPolicy | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
-        # A target that is not known yet is said by the job, and says nothing about instances.
-        is_known = not known_at_synth(target, "")
-        own = errors_among(
-            [
-                *check_variant(target if is_known else None, instance_type, initial_instance_count),
-                *check_name(endpoint_name),
-            ]
-        )
-        try:
-            job = CompilationJob(
+        plan = EndpointPlan(
+            compilation=plan_compilation(
                 self,
-                "CompilationJob",
                 model_data=model_data,
                 target=target,
                 framework=framework,
                 data_input_config=data_input_config,
                 compiler_options=compiler_options,
-                artifact_bucket=artifact_bucket,
                 max_runtime=max_runtime,
                 artifact_removal_policy=artifact_removal_policy,
-            )
-            model = Model(
-                self, "Model", compilation_job=job, inference_code=inference_code, image=image
-            )
-        except ValidationError as error:
-            found = [*error.findings, *own]
-            raise ValidationError(found, subject=self.node.path) from None
-        raise_errors(own, subject=self.node.path)
+            ),
+            script=inference_code,
+            variants=[Instances(instance_type, initial_instance_count)],
+            other_findings=check_name(endpoint_name),
+        )
+        # Each construct attaches the warnings that are its own.
+        raise_errors(plan.check(), subject=self.node.path)
+        job = CompilationJob(
+            self,
+            "CompilationJob",
+            model_data=model_data,
+            target=target,
+            framework=framework,
+            data_input_config=data_input_config,
+            compiler_options=compiler_options,
+            artifact_bucket=artifact_bucket,
+            max_runtime=max_runtime,
+            artifact_removal_policy=artifact_removal_policy,
+        )
+        model = Model(
+            self, "Model", compilation_job=job, inference_code=inference_code, image=image
+        )
         self.compilation_jobs: Final = (job,)
         self.models: Final = (model,)
         self.endpoint_config: Final = EndpointConfig(
             self,
             "EndpointConfig",
             production_variants=[
-                ProductionVariant(
+                InstanceVariant(
                     model=model,
                     instance_type=instance_type,
                     initial_instance_count=initial_instance_count,

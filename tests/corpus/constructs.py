@@ -42,6 +42,9 @@ def built(
             if "/" in error.subject and not error.subject.startswith(("Stack/", "Other/")):
                 raise
             return list(error.findings)
+        refused = [text for each in scope.node.find_all() for text in each.node.validate()]
+        if refused:  # nothing is synthesized
+            return [_parsed(text) for text in refused]
         found = Annotations.from_stack(scope).find_warning("*", Match.any_value())
         return [
             Finding(
@@ -52,6 +55,13 @@ def built(
         ]
 
     return Case(about=about, title=title, run=run, errors=errors, warnings=warnings, says=says)
+
+
+def _parsed(text: str) -> Finding:
+    """Return the finding that a construct says when the app is synthesized."""
+    where, _, rest = text.partition(": ")
+    message, _, code = rest.rpartition(" [")
+    return Finding(code=code.rstrip("]"), where=where, message=message)
 
 
 def with_script_in_s3(
@@ -164,7 +174,7 @@ def _config_elsewhere(scope: cdk.Stack) -> object:
         compilation_job=job(scope),
         inference_code=neo.InferenceCode.from_asset(DIGITS / "code"),
     )
-    variant = neo.ProductionVariant(model=made, instance_type="ml.c5.large")
+    variant = neo.InstanceVariant(model=made, instance_type="ml.c5.large")
     # What is wrong is found in the other stack, whose path is not this one's.
     return neo.EndpointConfig(other, "Config", production_variants=[variant])
 
@@ -204,21 +214,58 @@ def model(**arguments: Any) -> Make:
     return lambda scope: neo.Model(scope, "Model", **arguments)
 
 
-def variant(**changes: Any) -> Make:
-    """Return a configuration with one variant of an artifact of one's own."""
+def own_model(scope: cdk.Stack, **changes: Any) -> neo.Model:
+    """Return a model of an artifact of one's own."""
+    values: dict[str, Any] = {
+        "model_data_url": "s3://artifacts/model.tar.gz",
+        "artifact_bucket": s3.Bucket.from_bucket_name(scope, "Artifacts", "artifacts"),
+        "image": IMAGE,
+        **changes,
+    }
+    return neo.Model(scope, "Model", **values)
+
+
+def variants(*several: dict[str, Any]) -> Make:
+    """Return a configuration with variants of that model."""
 
     def make(scope: cdk.Stack) -> object:
-        bucket = s3.Bucket.from_bucket_name(scope, "Artifacts", "artifacts")
-        served = neo.Model(
-            scope,
-            "Model",
-            model_data_url="s3://artifacts/model.tar.gz",
-            artifact_bucket=bucket,
-            image=IMAGE,
-        )
-        values = {"model": served, "instance_type": "ml.c5.large", **changes}
+        served = own_model(scope)
+        values = {"model": served, "instance_type": "ml.c5.large"}
+        made = [neo.InstanceVariant(**{**values, **changes}) for changes in several]
+        return neo.EndpointConfig(scope, "Config", production_variants=made)
+
+    return make
+
+
+def variant(**changes: Any) -> Make:
+    """Return a configuration with one variant of that model."""
+    return variants(changes)
+
+
+def serverless(*, is_isolated: bool = False, beside: int = 0, **changes: Any) -> Make:
+    """Return a configuration with a serverless variant."""
+
+    def make(scope: cdk.Stack) -> object:
+        served = own_model(scope, enable_network_isolation=is_isolated)
+        config = neo.EndpointConfig(scope, "Config")
+        config.add_production_variant(neo.ServerlessVariant(model=served, **changes))
+        for number in range(beside):
+            other = neo.InstanceVariant(
+                model=served, instance_type="ml.c5.large", variant_name=f"v{number}"
+            )
+            config.add_production_variant(other)
+        return config
+
+    return make
+
+
+def serverless_for(target: neo.TargetDevice) -> Make:
+    """Return a serverless variant of a model that is compiled for a target."""
+
+    def make(scope: cdk.Stack) -> object:
+        made = neo.Model.from_model_name(scope, "Model", "digits", target=target)
         return neo.EndpointConfig(
-            scope, "Config", production_variants=[neo.ProductionVariant(**values)]
+            scope, "Config", production_variants=[neo.ServerlessVariant(model=made)]
         )
 
     return make
@@ -246,9 +293,15 @@ def both(scope: cdk.Stack) -> object:
     )
 
 
-def other_stack(scope: cdk.Stack) -> object:
-    elsewhere = cdk.Stack(cdk.App.of(scope), "Other", env=IRELAND)
-    return neo.Model(elsewhere, "Model", compilation_job=job(scope), inference_code=CODE)
+def other_stack(region: str) -> Make:
+    """Return a model in another stack than its compilation job."""
+
+    def make(scope: cdk.Stack) -> object:
+        env = cdk.Environment(account="123456789012", region=region)
+        elsewhere = cdk.Stack(cdk.App.of(scope), "Other", env=env)
+        return neo.Model(elsewhere, "Model", compilation_job=job(scope), inference_code=CODE)
+
+    return make
 
 
 def own_bucket(policy: cdk.RemovalPolicy) -> Make:
@@ -349,7 +402,8 @@ CASES = [
             scope, "M", model_data_url="s3://models/m",
             artifact_bucket=s3.Bucket.from_bucket_name(scope, "B", "models")), "for_target"),
     built("model-image-missing", "with an image", variant()),
-    bad("model-other-stack", "a job of another stack", other_stack, "'Stack'"),
+    bad("model-other-stack", "a job of another region", other_stack("us-east-1"), "us-east-1"),
+    built("model-other-stack", "a job of another stack", other_stack("eu-west-1")),
     built("model-other-stack", "of the same",
           lambda s: neo.Model(s, "M", compilation_job=job(s), inference_code=CODE)),
     bad("artifact-bucket-missing", "nobody may read it",
@@ -361,7 +415,30 @@ CASES = [
             artifact_bucket=s3.Bucket.from_bucket_name(scope, "B", "other")), "'other'"),
     built("artifact-bucket-other", "the same bucket", variant()),
     bad("variant-count", "none", lambda s: neo.EndpointConfig(s, "C", production_variants=[]), "0 "),
+    bad("variant-count", "eleven", variants(*({"variant_name": f"v{n}"} for n in range(11))), "11 "),
     built("variant-count", "one", variant()),
+    built("variant-count", "ten", variants(*({"variant_name": f"v{n}"} for n in range(10)))),
+    bad("variant-name-twice", "two by default", variants({}, {}), "'AllTraffic'"),
+    built("variant-name-twice", "two names", variants({"variant_name": "a"}, {"variant_name": "b"})),
+    bad("variant-weights", "nobody answers", variant(initial_variant_weight=0), "weight 0"),
+    built("variant-weights", "one answers",
+          variants({"variant_name": "a", "initial_variant_weight": 0}, {"variant_name": "b"})),
+    bad("serverless-target", "a GPU", serverless_for(neo.TargetDevice.ML_G4DN), "'ml_g4dn'"),
+    built("serverless-target", "a CPU", serverless_for(neo.TargetDevice.ML_C5)),
+    bad("serverless-isolation", "an island", serverless(is_isolated=True),
+        "enable_network_isolation=False"),
+    built("serverless-isolation", "none", serverless()),
+    bad("serverless-memory", "1.5 GB", serverless(memory_size_in_mb=1536), "1024, 2048"),
+    bad("serverless-memory", "8 GB", serverless(memory_size_in_mb=8192)),
+    built("serverless-memory", "6 GB", serverless(memory_size_in_mb=6144)),
+    bad("serverless-concurrency", "none", serverless(max_concurrency=0), "1 to 200"),
+    bad("serverless-concurrency", "201", serverless(max_concurrency=201)),
+    bad("serverless-concurrency", "more ready than allowed",
+        serverless(max_concurrency=2, provisioned_concurrency=3), "max_concurrency, 2"),
+    built("serverless-concurrency", "all ready",
+          serverless(max_concurrency=200, provisioned_concurrency=200)),
+    bad("serverless-alone", "beside instances", serverless(beside=1), "'AllTraffic'"),
+    built("serverless-alone", "alone", serverless()),
     bad("instance-count", "none", variant(initial_instance_count=0), "0 is given"),
     bad("wrong-type", "half an instance", variant(initial_instance_count=1.5), "whole number"),
     bad("wrong-type", "text for a number", variant(initial_instance_count="2"), "whole number"),
@@ -398,7 +475,7 @@ CASES = [
     built("object-key", "letters", in_s3_at("a-b_c/model.tar.gz")),
     built("instance-count", "one", variant(initial_instance_count=1)),
     bad("variant-weight", "less than none", variant(initial_variant_weight=-0.5), "-0.5"),
-    built("variant-weight", "none", variant(initial_variant_weight=0)),
+    built("variant-weight", "little", variant(initial_variant_weight=0.01)),
     bad("endpoint-name", "an underscore", endpoint(endpoint_name="a_b"), "'a_b'"),
     bad("endpoint-name", "a hyphen last", endpoint(endpoint_name="digits-")),
     bad("endpoint-name", "64 characters", endpoint(endpoint_name="x" * 64)),

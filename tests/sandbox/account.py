@@ -82,12 +82,20 @@ class Account:
         app = cdk.App(context={"neo_constructs:iam_grace_seconds": grace})
         stack = cdk.Stack(app, "Stack", env=ENVIRONMENT)
         build(stack)
+        return self.synthesize_app(app)["Stack"]
+
+    def synthesize_app(self, app: cdk.App) -> dict[str, Json]:
+        """Return the templates of an app by stack; assets are put where they are looked for."""
         folder = Path(app.synth().directory)
-        self._publish(folder, json.loads((folder / "Stack.assets.json").read_text()))
-        found: Json = json.loads((folder / "Stack.template.json").read_text())
-        for section in ("Parameters", "Rules"):  # what asks for a bootstrapped account
-            found.pop(section, None)
-        return found
+        templates: dict[str, Json] = {}
+        for file in folder.glob("*.template.json"):
+            name = file.name.removesuffix(".template.json")
+            self._publish(folder, json.loads((folder / f"{name}.assets.json").read_text()))
+            found: Json = json.loads(file.read_text())
+            found.pop("Rules", None)  # which ask for a bootstrapped account
+            found.get("Parameters", {}).pop("BootstrapVersion", None)
+            templates[name] = found
+        return templates
 
     def _publish(self, folder: Path, manifest: Json) -> None:
         for file in manifest["files"].values():

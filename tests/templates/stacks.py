@@ -23,6 +23,7 @@ PARTITIONS = {
 
 JOB = "Custom::NeoCompilationJob"
 ARCHIVE = "Custom::NeoServingArchive"
+IMPORTED = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/xgboost-neo:latest"
 
 Json = dict[str, Any]
 

@@ -170,7 +170,7 @@ def test_an_artifact_of_ones_own_is_served() -> None:
     neo.EndpointConfig(
         scope,
         "Config",
-        production_variants=[neo.ProductionVariant(model=model, instance_type="ml.c5.large")],
+        production_variants=[neo.InstanceVariant(model=model, instance_type="ml.c5.large")],
     )
     found = template(scope)
     container = the(found, "AWS::SageMaker::Model")["Properties"]["PrimaryContainer"]

@@ -64,7 +64,7 @@ def good() -> Mapping[str, Any]:
     )
     code = neo.InferenceCode.from_asset(DIGITS / "code")
     model = neo.Model(stack, "Model", compilation_job=job, inference_code=code)
-    variant = neo.ProductionVariant(model=model, instance_type="ml.c5.large")
+    variant = neo.InstanceVariant(model=model, instance_type="ml.c5.large")
     config = neo.EndpointConfig(stack, "Config", production_variants=[variant])
     contract = neo.ServingContract.DLR
     return {
@@ -98,6 +98,17 @@ def good() -> Mapping[str, Any]:
         "context": {},
         "settings": neo.Settings(endpoints=()),
         "folder": DIGITS,
+        "artifact_bucket": s3.Bucket.from_bucket_name(stack, "Artifacts", "artifacts"),
+        "artifact_prefix": "neo-1",
+        "inference_image": "image",
+        "prefix": "/vision/digits",
+        "model_name": "digits",
+        "model_arn": "arn:aws:sagemaker:eu-west-1:123456789012:model/digits",
+        "endpoint_name": "digits",
+        "endpoint_arn": "arn:aws:sagemaker:eu-west-1:123456789012:endpoint/digits",
+        "endpoint_config_name": "digits",
+        "endpoint_config_arn": "arn:aws:sagemaker:eu-west-1:123456789012:endpoint-config/digits",
+        "variant": variant,
     }
 
 
@@ -211,7 +222,7 @@ def test_what_is_not_of_a_type_is_refused(owner: tuple[str, str], good: Mapping[
         (lambda s, d: JOB(s, "J", **d, artifact_bucket="arn:aws:s3:::b"),
          "s3.Bucket.from_bucket_name"),
         (lambda s, d: CONFIG(s, "C", production_variants=[{"model": 1}]),
-         "ProductionVariant(model="),
+         "InstanceVariant(model="),
     ],
 )  # fmt: skip
 def test_the_fix_is_what_to_write(
