@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from neo_constructs.compilation.inference_image import InferenceImage
     from neo_constructs.compilation.interfaces import ICompilationJob
     from neo_constructs.compilation.model_data import ModelData
-    from neo_constructs.findings.errors import ValidationError
+    from neo_constructs.findings.errors import NeoConstructsError, ValidationError
     from neo_constructs.findings.finding import Finding
     from neo_constructs.hosting.endpoint import Endpoint
     from neo_constructs.hosting.endpoint_config import EndpointConfig
@@ -53,6 +53,7 @@ __all__ = [
     "InstanceVariant",
     "Model",
     "ModelData",
+    "NeoConstructsError",
     "ServerlessVariant",
     "ServingArchive",
     "ServingContract",
@@ -81,6 +82,7 @@ _MODULES = {
     "InstanceVariant": "hosting.variants",
     "Model": "hosting.model",
     "ModelData": "compilation.model_data",
+    "NeoConstructsError": "findings.errors",
     "ServerlessVariant": "hosting.variants",
     "ServingArchive": "hosting.serving_archive",
     "ServingContract": "scripts.serving_contract",

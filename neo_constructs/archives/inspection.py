@@ -294,7 +294,7 @@ def _may_be_model(name: str, members: Mapping[str, Path]) -> bool:
 def _inspect_archive(path: Path) -> Inspection:
     try:
         found = tar_reader.read(path)
-    except tar_reader.Refused as refused:
+    except tar_reader.ArchiveRejectedError as refused:
         return _unusable(path, refused.code, refused.message, refused.fix)
     made = _result(
         path, found.fingerprint, list(found.names), {}, list(found.models), found.strangers

@@ -26,6 +26,7 @@ from neo_constructs.archives.tar_member import (
     members_in,
     open_tar,
 )
+from neo_constructs.findings.errors import NeoConstructsError
 from neo_constructs.findings.wording import listed
 from neo_constructs.model_formats.budget import Budget
 from neo_constructs.model_formats.foreign_files import MAX_STRANGERS, Foreign, describe
@@ -67,7 +68,7 @@ class Contents:
     fingerprint: str
 
 
-class Refused(Exception):
+class ArchiveRejectedError(NeoConstructsError):
     """What keeps an archive from being used at all.
 
     Parameters
@@ -86,7 +87,7 @@ def read(path: Path) -> Contents:
 
     Raises
     ------
-    Refused
+    ArchiveRejectedError
         If it is not one that anyone should unpack.
     tarfile.TarError, EOFError, OSError, zlib.error
         If it cannot be read to its end.
@@ -96,7 +97,7 @@ def read(path: Path) -> Contents:
     except OSError as error:
         if error.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EROFS}:
             raise
-        raise Refused(
+        raise ArchiveRejectedError(
             "temporary-folder",
             f"There is no room for a copy of its model in {tempfile.gettempdir()}: {error}.",
             "make room there, or name another folder: TMPDIR=/path/to/folder.",
@@ -207,25 +208,27 @@ class _Limits:
     def check(self, names: Collection[str]) -> None:
         """Raise what was found when all members were seen."""
         if both := folder_and_file(names):
-            raise Refused(
+            raise ArchiveRejectedError(
                 "archive-member-path",
                 f"{both!r} is a file, and a folder of others.",
                 "give one of them another name.",
             )
         if self._links:
-            raise Refused(
+            raise ArchiveRejectedError(
                 "archive-link",
                 "It holds links or devices, which Neo does not follow: "
                 f"{listed(self._links[:_NAMED])}.",
                 "put the files themselves into the archive.",
             )
         if self._outside:
-            raise Refused(
+            raise ArchiveRejectedError(
                 "archive-member-path",
                 f"Members would be unpacked outside of it: {listed(self._outside[:_NAMED])}.",
                 "write it with names below the folder it is made in.",
             )
 
 
-def _beyond(message: str) -> Refused:
-    return Refused("archive-beyond-reason", message, "pack the model alone: 'neo package' does.")
+def _beyond(message: str) -> ArchiveRejectedError:
+    return ArchiveRejectedError(
+        "archive-beyond-reason", message, "pack the model alone: 'neo package' does."
+    )

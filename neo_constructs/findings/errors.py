@@ -1,4 +1,4 @@
-"""The error that carries findings."""
+"""The errors of the library: one base, and the one that carries findings."""
 
 from __future__ import annotations
 
@@ -7,7 +7,22 @@ from collections.abc import Iterable, Sequence
 from neo_constructs.findings.finding import Finding, Level
 
 
-class ValidationError(ValueError):
+class NeoConstructsError(Exception):
+    """The base of every error that the library raises.
+
+    ::
+
+        NeoConstructsError
+        ├── ValidationError        what is given is wrong; carries the findings (also a ValueError)
+        ├── ArchiveRejectedError   an archive is not read further
+        ├── BudgetExceededError    a file asks for more work than it may (also a ValueError)
+        ├── ContainerError         a model or a script cannot be run here (also a RuntimeError)
+        ├── SandboxError           the emulated AWS does not come up (also a RuntimeError)
+        └── CommandTimeoutError    a command was ended for its time (also a RuntimeError)
+    """
+
+
+class ValidationError(NeoConstructsError, ValueError):
     """Every fault of one thing, raised together.
 
     Parameters
@@ -19,7 +34,11 @@ class ValidationError(ValueError):
 
     Examples
     --------
-    >>> raise_errors([], subject="Stack/Digits")
+    >>> from neo_constructs.findings.finding import Finding
+    >>> finding = Finding(code="max-runtime", where="max_runtime", message="0 seconds are given.")
+    >>> print(ValidationError([finding], subject="Stack/Digits"))
+    Stack/Digits has 1 error:
+      - max_runtime: 0 seconds are given. [max-runtime]
     """
 
     def __init__(self, findings: Sequence[Finding], *, subject: str = "") -> None:
@@ -27,6 +46,14 @@ class ValidationError(ValueError):
         self.subject = subject
         head = f"{subject} has {_count(len(self.findings))}:\n" if subject else ""
         super().__init__(head + "\n".join(f"  - {finding}" for finding in self.findings))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Keep the findings when it goes to another process."""
+        return _validation_error, (self.findings, self.subject)
+
+
+def _validation_error(findings: Sequence[Finding], subject: str) -> ValidationError:
+    return ValidationError(findings, subject=subject)
 
 
 def raise_errors(findings: Iterable[Finding], *, subject: str = "") -> tuple[Finding, ...]:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Final
 
+from neo_constructs.findings.errors import NeoConstructsError
 from neo_constructs.local import worker
 from neo_constructs.local.environment import closed_environment
 from neo_constructs.local.exchange import Exchange, exchange
@@ -28,7 +29,7 @@ _ENDING_SECONDS: Final = 0.5  # how long a worker may take to end once its pipe 
 _NO_ANSWER: Final = "it did not answer"
 
 
-class ContainerError(RuntimeError):
+class ContainerError(NeoConstructsError, RuntimeError):
     """The container could not be started, or died; the text says why."""
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
+from neo_constructs.findings.errors import NeoConstructsError
+
 # Fields of protocol buffers, steps of pickles, dimensions: a few seconds. The largest models that
 # are known have a tenth of it.
 UNITS: Final = 4_000_000
 
 
-class TooMuch(ValueError):
+class BudgetExceededError(NeoConstructsError, ValueError):
     """A file asks for more work than a model does."""
 
 
@@ -23,7 +25,7 @@ class Budget:
 
     Raises
     ------
-    TooMuch
+    BudgetExceededError
         By ``spend``, when nothing is left.
     """
 
@@ -34,4 +36,4 @@ class Budget:
         """Take off some units."""
         self._left -= units
         if self._left < 0:
-            raise TooMuch("it asks for more work than a model does")
+            raise BudgetExceededError("it asks for more work than a model does")

@@ -23,7 +23,7 @@ from neo_constructs.model_formats import (
     unsupported_formats,
     xgboost_file,
 )
-from neo_constructs.model_formats.budget import Budget, TooMuch
+from neo_constructs.model_formats.budget import Budget, BudgetExceededError
 from neo_constructs.model_formats.model_input import MAX_INPUTS, ModelInput
 
 __all__ = ["ModelFile", "ModelInput", "Trait", "recognise"]
@@ -131,7 +131,7 @@ def recognise(path: Path, budget: Budget | None = None) -> ModelFile | None:
 
     Raises
     ------
-    TooMuch
+    BudgetExceededError
         If it asks for more.
     """
     budget = budget or Budget()
@@ -142,7 +142,7 @@ def recognise(path: Path, budget: Budget | None = None) -> ModelFile | None:
     for read in (_keras, _refused, _torch, _xgboost, _mxnet, _onnx, _tensorflow):
         try:
             found = read(path, head, budget)
-        except TooMuch:
+        except BudgetExceededError:
             raise
         except Exception:  # noqa: S112 - whatever is in a file, it is not what it looked like
             continue

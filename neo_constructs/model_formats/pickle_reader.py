@@ -12,14 +12,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from neo_constructs.model_formats.budget import Budget, TooMuch
+from neo_constructs.findings.errors import NeoConstructsError
+from neo_constructs.model_formats.budget import Budget, BudgetExceededError
 
 MAX_BYTES: Final = 4 << 20  # of structure; a model's numbers lie elsewhere
 MAX_STEPS: Final = 500_000
 _MAX_KEY: Final = 1 << 32  # larger numbers can be chosen so that they all collide in a dictionary
 
 
-class PickleError(ValueError):
+class PickleError(NeoConstructsError, ValueError):
     """The bytes are no pickle, or one of a kind that models are not written in."""
 
 
@@ -86,7 +87,7 @@ def read(data: bytes, budget: Budget | None = None) -> Any:
             if opcode.name == "STOP":
                 return machine.stack[-1]
             _step(machine, opcode.name, argument)
-    except (PickleError, TooMuch):
+    except (PickleError, BudgetExceededError):
         raise
     except (ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise PickleError(f"no pickle: {error}") from error

@@ -9,13 +9,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from neo_constructs.findings.errors import NeoConstructsError
 from neo_constructs.model_formats.budget import Budget
 
 VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
 MAX_TEXT: Final = 1 << 16  # of a name
 
 
-class WireError(ValueError):
+class WireError(NeoConstructsError, ValueError):
     """The bytes are no protocol buffer message."""
 
 
@@ -46,7 +47,7 @@ class Reader:
         ------
         WireError
             Where the bytes stop making sense.
-        TooMuch
+        BudgetExceededError
             If there are more fields than anyone should read.
         """
         position = 0

@@ -34,7 +34,7 @@ _STACK_NAME = re.compile(r"[a-zA-Z][-a-zA-Z0-9]{0,127}")  # AWS CloudFormation A
 Reader: TypeAlias = Callable[[Any], Any]
 
 
-class _Wrong(Exception):
+class _SettingError(Exception):
     """A value that is not allowed.
 
     Parameters
@@ -56,14 +56,14 @@ def _setting(read: Reader, unchecked: Reader | None = None, **default: Any) -> A
 
 def _text(value: object) -> str:
     if not isinstance(value, str) or not value:
-        raise _Wrong("Allowed: text that is not empty.")
+        raise _SettingError("Allowed: text that is not empty.")
     return value
 
 
 def _matching(pattern: re.Pattern[str], allowed: str) -> Reader:
     def read(value: object) -> str:
         if not isinstance(value, str) or not pattern.fullmatch(value):
-            raise _Wrong(f"Allowed: {allowed}.")
+            raise _SettingError(f"Allowed: {allowed}.")
         return value
 
     return read
@@ -75,7 +75,7 @@ def _whole_number(minimum: int, maximum: int) -> Reader:
         is_text = isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}", value)
         number = int(str(value)) if is_text else value
         if type(number) is not int or not minimum <= number <= maximum:
-            raise _Wrong(f"Allowed: a whole number from {minimum} to {maximum}.")
+            raise _SettingError(f"Allowed: a whole number from {minimum} to {maximum}.")
         return number
 
     return read
@@ -84,7 +84,9 @@ def _whole_number(minimum: int, maximum: int) -> Reader:
 def _one_of(*allowed: str) -> Reader:
     def read(value: object) -> str:
         if value not in allowed:
-            raise _Wrong(f"Allowed: {listed(allowed)}. {suggestion(str(value), allowed)}".strip())
+            raise _SettingError(
+                f"Allowed: {listed(allowed)}. {suggestion(str(value), allowed)}".strip()
+            )
         return str(value)
 
     return read
@@ -96,7 +98,7 @@ def _parsed(parse: Callable[[str], Any]) -> Reader:
             return parse(_text(value))
         except ValidationError as error:
             finding = error.findings[0]
-            raise _Wrong(finding.message, finding.fix) from error
+            raise _SettingError(finding.message, finding.fix) from error
 
     return read
 
@@ -105,33 +107,35 @@ def _place(value: object) -> str:
     """Read a path or an S3 URI."""
     text = _text(value)
     if text.startswith(("http://", "https://")):
-        raise _Wrong(
+        raise _SettingError(
             "Allowed: a path, or s3://bucket/key.",
             "copy the object's S3 URI from the console, not its URL.",
         )
     if text.startswith("s3:") and not _S3_URI.fullmatch(text):
-        raise _Wrong("Allowed: a path, or s3://bucket/key.", "name the object, not its bucket.")
+        raise _SettingError(
+            "Allowed: a path, or s3://bucket/key.", "name the object, not its bucket."
+        )
     return text
 
 
 def _tags(value: object) -> dict[str, str]:
     tags = _texts(value)
     if found := check_tags(tags):
-        raise _Wrong(" ".join(f.message for f in found), found[0].fix)
+        raise _SettingError(" ".join(f.message for f in found), found[0].fix)
     return tags
 
 
 def _shapes(value: object) -> object:
     decoded = _json(value) if isinstance(value, str) else value
     if not isinstance(decoded, dict | list):
-        raise _Wrong('Allowed: names and shapes, such as {"input": [1, 3, 224, 224]}.')
+        raise _SettingError('Allowed: names and shapes, such as {"input": [1, 3, 224, 224]}.')
     return decoded
 
 
 def _texts(value: object) -> dict[str, str]:
     decoded = _json(value) if isinstance(value, str) else value
     if not isinstance(decoded, dict) or not all(isinstance(v, str) for v in decoded.values()):
-        raise _Wrong('Allowed: an object of texts, such as {"team": "vision"}.')
+        raise _SettingError('Allowed: an object of texts, such as {"team": "vision"}.')
     return decoded
 
 
@@ -139,12 +143,12 @@ def _json(value: str) -> object:
     try:
         return parse_json(value)
     except ValueError as error:
-        raise _Wrong(f"It is not JSON: {error}.") from error
+        raise _SettingError(f"It is not JSON: {error}.") from error
 
 
 def _options(value: object) -> CompilerOptions:
     if not isinstance(value, str | dict) or not value:
-        raise _Wrong('Allowed: text, or an object such as {"dtype": "int64"}.')
+        raise _SettingError('Allowed: text, or an object such as {"dtype": "int64"}.')
     decoded: object = value
     if isinstance(value, str) and value.lstrip().startswith("{"):  # -c gives text
         decoded = _json(value)
@@ -157,7 +161,7 @@ def _yes_or_no(value: object) -> bool:
     text = str(value).lower() if isinstance(value, bool) else value
     if isinstance(text, str) and text in {"true", "false"}:  # -c gives text
         return text == "true"
-    raise _Wrong("Allowed: true, false.")
+    raise _SettingError("Allowed: true, false.")
 
 
 def _any_framework(text: str) -> Framework:
@@ -206,7 +210,7 @@ class EndpointSettings:
 def _endpoints(value: object) -> tuple[EndpointSettings, ...]:
     """Read the list; ``Settings.parse`` has read its entries one by one before."""
     if not isinstance(value, Sequence) or isinstance(value, str) or not value:
-        raise _Wrong("Allowed: a list with at least one endpoint.")
+        raise _SettingError("Allowed: a list with at least one endpoint.")
     return tuple(value)
 
 
@@ -246,7 +250,7 @@ class Settings:
             raise ValidationError([_missing_context()])
         try:
             values = _json(raw) if isinstance(raw, str) else raw
-        except _Wrong as wrong:
+        except _SettingError as wrong:
             raise ValidationError([_wrong_value(CONTEXT_KEY, raw, str(wrong))]) from wrong
         if not isinstance(values, dict):
             message = "Allowed: an object with the key endpoints."
@@ -332,7 +336,7 @@ def _read(kind: type[Any], values: object, place: str, findings: list[Finding]) 
         if name in values:
             try:
                 read[name] = setting.metadata[reader](values[name])
-            except _Wrong as wrong:
+            except _SettingError as wrong:
                 at = f"{place}.{name}"
                 findings.append(_wrong_value(at, values[name], wrong.message, wrong.fix))
         elif setting.default is MISSING and setting.default_factory is MISSING:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from neo_constructs.findings.errors import NeoConstructsError
 from neo_constructs.sandbox import processes
 from neo_constructs.sandbox.behaviour import VARIABLE, Behaviour
 from neo_constructs.sandbox.environment import (
@@ -46,7 +47,7 @@ BEHAVIOUR_FILE: Final = "behaviour.json"
 _TAIL_LINES: Final = 15
 
 
-class SandboxError(RuntimeError):
+class SandboxError(NeoConstructsError, RuntimeError):
     """The sandbox could not be set up; the text says why and what to do."""
 
 

@@ -14,11 +14,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
+from neo_constructs.findings.errors import NeoConstructsError
+
 _PATIENCE_SECONDS = 5.0
 _TERMINAL = 0
 
 
-class CommandTimeoutError(RuntimeError):
+class CommandTimeoutError(NeoConstructsError, RuntimeError):
     """A command took longer than it was given, and was ended."""
 
 

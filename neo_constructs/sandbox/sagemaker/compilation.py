@@ -160,7 +160,7 @@ class CompilationJobs:
             write_log(make_client, COMPILATION_LOGS, name, "the sandbox compiles nothing")
             fields = self._compile(job, make_client("s3"))
             put_metric(make_client, COMPILATION_METRICS, "Compilations", 1)
-        except _JobFailed as failure:
+        except _JobFailedError as failure:
             fields = {"status": "FAILED", "FailureReason": str(failure)}
         except Exception as error:  # a job must end, whatever happens to it
             reason = f"ClientError: {error}" if isinstance(error, ClientError) else f"{error!r}"
@@ -181,10 +181,12 @@ class CompilationJobs:
             time.sleep(_TICK_SECONDS)
         if told.compile_fails:
             upload.abort()
-            raise _JobFailed(told.compile_fails)
+            raise _JobFailedError(told.compile_fails)
         if longest < told.compile_seconds:
             upload.abort()
-            raise _JobFailed(f"Timeout: the job ran longer than MaxRuntimeInSeconds, {longest}.")
+            raise _JobFailedError(
+                f"Timeout: the job ran longer than MaxRuntimeInSeconds, {longest}."
+            )
         upload.complete(_with_note(data, _target(job)))
         digest = hashlib.blake2b(data, digest_size=32).hexdigest()
         return {
@@ -197,24 +199,26 @@ class CompilationJobs:
         uri = job["InputConfig"]["S3Uri"]
         head = "ClientError: InputConfiguration:"
         if not uri.endswith(SUFFIX):
-            raise _JobFailed(f"{head} {uri} must end in {SUFFIX}.")
+            raise _JobFailedError(f"{head} {uri} must end in {SUFFIX}.")
         bucket, key = split_uri(uri)
         try:
             data: bytes = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
         except Exception as error:
-            raise _JobFailed(f"{head} Unable to read {uri}: {error}") from error
+            raise _JobFailedError(f"{head} Unable to read {uri}: {error}") from error
         try:
             with gzip.GzipFile(fileobj=io.BytesIO(data)) as plain, open_tar(plain) as tar:
                 names = [member.name for member in members_in(tar) if member.isfile()]
         except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
-            raise _JobFailed(
+            raise _JobFailedError(
                 f"{head} Unable to untar input model. Please confirm the model is a tar.gz file."
             ) from error
         framework = job["InputConfig"]["Framework"]
         suffixes = _MODEL_SUFFIXES.get(framework, ("",))
         models = [name for name in names if name.endswith(suffixes)]
         if not models:
-            raise _JobFailed(f"{head} No {' or '.join(suffixes)} file found for {framework} model.")
+            raise _JobFailedError(
+                f"{head} No {' or '.join(suffixes)} file found for {framework} model."
+            )
         return data
 
     def _artifact_uri(self, job: Job) -> str:
@@ -275,10 +279,10 @@ class Upload:
             yield
         except Exception as error:
             reason = f"ClientError: OutputConfiguration: Unable to write {self.uri}: {error}"
-            raise _JobFailed(reason) from error
+            raise _JobFailedError(reason) from error
 
 
-class _JobFailed(Exception):
+class _JobFailedError(Exception):
     """The job ends as FAILED; the text is its FailureReason."""
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from neo_constructs.findings.errors import NeoConstructsError
 
-class ApiError(Exception):
+
+class ApiError(NeoConstructsError):
     """An error of the service's.
 
     Parameters
