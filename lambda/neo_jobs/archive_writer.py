@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, BinaryIO, TypeAlias
 
-from neo_jobs.s3_objects import Refused
+from neo_jobs.s3_objects import PermanentError
 
 Open: TypeAlias = Callable[[], BinaryIO]
 
@@ -42,14 +42,14 @@ class Script:
     ----------
     entry_point
         The script's name at the archive's root; empty if it need not be looked for.
-    is_alone
+    takes_one_script
         Whether it may be the only .py file: neo_template_mxnet_byom.py of neo-ai/neo-ai-dlr.
     may_install
         Whether the container can reach out for a requirements.txt as it starts.
     """
 
     entry_point: str
-    is_alone: bool = False
+    takes_one_script: bool = False
     may_install: bool = True
 
 
@@ -79,7 +79,7 @@ def write_archive(
 
     Raises
     ------
-    Refused
+    PermanentError
         If an archive cannot be read, or the script does not fit its container.
     """
     folder = CODE if open_model else ""
@@ -103,15 +103,17 @@ def _add_script(
         for count, member in enumerate(members):
             go_on()
             if count == MAX_SCRIPT_MEMBERS:
-                raise Refused(f"The script's archive holds more than {count:,} members.")
+                raise PermanentError(f"The script's archive holds more than {count:,} members.")
             _require_short(member.name)
             name = posixpath.normpath(member.name)
             if _OTHER & {*name.split("/")} or posixpath.basename(name).startswith("._"):
                 continue
             if not member.isfile() and not member.isdir():
-                raise Refused(f"The script's archive holds a link or device: {member.name!r}.")
+                raise PermanentError(
+                    f"The script's archive holds a link or device: {member.name!r}."
+                )
             if _is_outside(name):
-                raise Refused(f"{member.name!r} would be unpacked outside of the archive.")
+                raise PermanentError(f"{member.name!r} would be unpacked outside of the archive.")
             if member.isfile():
                 names.append(name)
                 _add(archive, _Content(source, member, go_on), member, posixpath.join(folder, name))
@@ -121,18 +123,18 @@ def _add_script(
 def _check(script: Script, names: list[str]) -> None:
     found = ", ".join(sorted(names)[:_NAMED]) or "nothing"
     if script.entry_point and script.entry_point not in names:
-        raise Refused(
+        raise PermanentError(
             f"The script's archive has no {script.entry_point} at its root; it holds {found}. "
             "Give entry_point, or pack the folder's content instead of the folder."
         )
     scripts = {name for name in names if name.endswith(".py")}
-    if script.is_alone and len(scripts) > 1:
-        raise Refused(
+    if script.takes_one_script and len(scripts) > 1:
+        raise PermanentError(
             f"This container takes exactly one .py file; the script's archive holds {found}. "
             "Put everything into the one script."
         )
     if "requirements.txt" in names and not script.may_install:
-        raise Refused(
+        raise PermanentError(
             "The script's archive has a requirements.txt, which the container installs from the "
             "network as it starts, and network isolation is on. Give "
             "enable_network_isolation=False, or leave the file out."
@@ -145,17 +147,21 @@ def _add_model(archive: tarfile.TarFile, open_model: Open, go_on: Callable[[], N
         for count, member in enumerate(members):
             go_on()
             if count == MAX_MODEL_MEMBERS:
-                raise Refused(f"The compiled artifact has more than {count:,} members.")
+                raise PermanentError(f"The compiled artifact has more than {count:,} members.")
             # Whoever unpacks it takes a leading slash away.
             name = posixpath.normpath(member.name.lstrip("/"))
             _require_short(member.name)
             _require_short(member.linkname)
             if _is_outside(name):
-                raise Refused(f"The compiled artifact has {member.name!r}, outside of the archive.")
+                raise PermanentError(
+                    f"The compiled artifact has {member.name!r}, outside of the archive."
+                )
             if _goes_through(name, links):
-                raise Refused(f"The compiled artifact has {member.name!r}, which lies in a link.")
+                raise PermanentError(
+                    f"The compiled artifact has {member.name!r}, which lies in a link."
+                )
             if not (member.isreg() or member.isdir() or _links_inside(member, name, links)):
-                raise Refused(
+                raise PermanentError(
                     f"The compiled artifact has {member.name!r}, a device or a link that leads "
                     "outside of the archive."
                 )
@@ -167,7 +173,9 @@ def _add_model(archive: tarfile.TarFile, open_model: Open, go_on: Callable[[], N
 
 def _require_short(name: str) -> None:
     if len(name) > MAX_NAME:
-        raise Refused(f"The archive has a name of {len(name):,} characters: {name[:80]!r}...")
+        raise PermanentError(
+            f"The archive has a name of {len(name):,} characters: {name[:80]!r}..."
+        )
 
 
 def _is_outside(name: str) -> bool:
@@ -296,4 +304,4 @@ def _members(
         gzip.BadGzipFile,
         zlib.error,
     ) as error:
-        raise Refused(f"{what} cannot be read: {error}. It must be a tar.gz.") from error
+        raise PermanentError(f"{what} cannot be read: {error}. It must be a tar.gz.") from error

@@ -46,9 +46,9 @@ class CompilationJobs:
             return request.physical_id or "none"
         return spec.job_name(request)
 
-    def next_action(self, request: Request, clock: core.Clock) -> core.Action:
+    def next_action(self, request: Request, clock: core.StepContext) -> core.Action:
         """Look, and decide."""
-        if request.type == "Delete" and not spec.is_ours(request):
+        if request.type == "Delete" and not spec.owns_physical_id(request):
             return core.reconcile(request, core.Observed(), clock)
         return core.reconcile(request, self._observe(request, clock), clock)
 
@@ -121,7 +121,7 @@ class CompilationJobs:
         return self._abort_copies(request, older)
 
     def remove_older(
-        self, request: Request, older: Sequence[Request], clock: core.Clock
+        self, request: Request, older: Sequence[Request], clock: core.StepContext
     ) -> core.Wait | None:
         """Remove what older requests of the resource have left; None if that is done."""
         bucket, leavings = spec.bucket(request), self._leavings(request, clock)
@@ -143,7 +143,7 @@ class CompilationJobs:
         return core.Wait(clock.soon(), "what older requests have left is being removed")
 
     def _discard_in_former_buckets(
-        self, request: Request, older: Sequence[Request], clock: core.Clock
+        self, request: Request, older: Sequence[Request], clock: core.StepContext
     ) -> bool:
         """Remove the copies of models in buckets that are no longer used; say if there were any."""
 
@@ -186,7 +186,7 @@ class CompilationJobs:
             and job["CompilationJobName"] != own
         ]
 
-    def _leavings(self, request: Request, clock: core.Clock) -> list[fencing.Leavings]:
+    def _leavings(self, request: Request, clock: core.StepContext) -> list[fencing.Leavings]:
         """Return what lies in the bucket of the resource's other jobs."""
         bucket, own = spec.bucket(request), spec.job_name(request)
         found: dict[str, set[str]] = {}
@@ -198,7 +198,7 @@ class CompilationJobs:
                 if name and name != own and not clock.keeps(key):
                     found.setdefault(name, set()).add(key)
         except ClientError as error:
-            if spec.needs_no_bucket(request, s3_objects.error_code(error)):
+            if spec.may_ignore_bucket_error(request, s3_objects.error_code(error)):
                 return []
             raise
         return [
@@ -221,7 +221,7 @@ class CompilationJobs:
                 key = spec.input_key(request, name)
                 s3_objects.abort_uploads(self._s3, spec.bucket(request), key)
 
-    def _observe(self, request: Request, clock: core.Clock) -> core.Observed:
+    def _observe(self, request: Request, clock: core.StepContext) -> core.Observed:
         name, bucket = spec.job_name(request), spec.bucket(request)
         job = self._describe(name)
         if job and job.status not in core.TERMINAL:
@@ -251,7 +251,7 @@ class CompilationJobs:
         key = spec.input_key(request, spec.job_name(request))
         return s3_objects.head(self._s3, spec.bucket(request), key) is not None
 
-    def _observe_leftovers(self, request: Request, clock: core.Clock) -> core.Observed:
+    def _observe_leftovers(self, request: Request, clock: core.StepContext) -> core.Observed:
         """Look for what a job whose record is gone has left in the bucket."""
         name, bucket = spec.job_name(request), spec.bucket(request)
         if not bucket:
@@ -259,13 +259,13 @@ class CompilationJobs:
         try:
             key = spec.input_key(request, name)
             has_input = not clock.keeps(key) and self._has_input(request)
-            leftovers = spec.destroys(request) and any(
+            leftovers = spec.deletes_artifacts(request) and any(
                 not clock.keeps(found["Key"])
                 for prefix in _destroyed(request, name)
                 for found in s3_objects.versions(self._s3, bucket, prefix)
             )
         except ClientError as error:
-            if not spec.needs_no_bucket(request, s3_objects.error_code(error)):
+            if not spec.may_ignore_bucket_error(request, s3_objects.error_code(error)):
                 raise
             spec.name_what_stays(request, error, spec.output_folder(name), clock.kept)
             return core.Observed()

@@ -19,8 +19,8 @@ from botocore.exceptions import ClientError
 
 from neo_jobs import s3_objects
 from neo_jobs.cloudformation import Request
-from neo_jobs.job_spec import destroys, is_ours, needs_no_bucket
-from neo_jobs.reconcile import TERMINAL, Clock, Wait, can_stop
+from neo_jobs.job_spec import deletes_artifacts, may_ignore_bucket_error, owns_physical_id
+from neo_jobs.reconcile import TERMINAL, StepContext, Wait, can_stop
 
 SETTLE_SECONDS = 2  # an execution that has just given its answer ends by itself
 STEP_SECONDS = 160  # how long a step can run after its execution was stopped
@@ -161,7 +161,9 @@ def _is_later(execution: Execution, other: Request | None, request: Request, beg
     return is_running and (other.type != "Create", *theirs) > (request.type != "Create", *ours)
 
 
-def stop_executions(executions: Sequence[Execution], clock: Clock) -> StopExecutions | Wait | None:
+def stop_executions(
+    executions: Sequence[Execution], clock: StepContext
+) -> StopExecutions | Wait | None:
     """Return what to do about the older executions; None if nothing."""
     running = tuple(e.arn for e in executions if e.status == "RUNNING")
     if running and clock.polls == 0:
@@ -169,7 +171,7 @@ def stop_executions(executions: Sequence[Execution], clock: Clock) -> StopExecut
     return StopExecutions(running) if running else None
 
 
-def settle(executions: Sequence[Execution], clock: Clock) -> Wait | None:
+def wait_for_stragglers(executions: Sequence[Execution], clock: StepContext) -> Wait | None:
     """Return how long the last step of an execution that was stopped may still act."""
     stopped = [e.ended + STEP_SECONDS for e in executions if e.ended and e.status != "SUCCEEDED"]
     quiet = max(stopped, default=clock.now)
@@ -219,7 +221,7 @@ def abort_older(
         try:
             found = s3_objects.abort_uploads(s3, own, prefix)
         except ClientError as error:
-            if not needs_no_bucket(request, s3_objects.error_code(error)):
+            if not may_ignore_bucket_error(request, s3_objects.error_code(error)):
                 raise
     for bucket in former_buckets(request, older, bucket_of):
         found |= while_allowed(partial(s3_objects.abort_uploads, s3, bucket, prefix))
@@ -263,7 +265,7 @@ def fence_jobs(
     if inputs:
         return DiscardInputs(inputs)
     written = {each.name for each in leavings if each.has_output} & unreported
-    is_of_another = request.type == "Delete" and is_ours(request)
-    if written and destroys(request) and not is_of_another:
+    is_of_another = request.type == "Delete" and owns_physical_id(request)
+    if written and deletes_artifacts(request) and not is_of_another:
         return DestroyOutputs(tuple(sorted(written)))
     return None

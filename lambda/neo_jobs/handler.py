@@ -37,7 +37,7 @@ from neo_jobs.cloudformation import (
     send,
     without_secrets,
 )
-from neo_jobs.transfer import THREADS, NeedsWorker, Sizes, Transfer, threads
+from neo_jobs.transfer import THREADS, Sizes, Transfer, WorkerRequiredError, threads
 
 Client: TypeAlias = Any
 State: TypeAlias = Mapping[str, Any]
@@ -46,13 +46,15 @@ Resource: TypeAlias = compilation.CompilationJobs | serving_archive.ServingArchi
 STATE_VERSION = 1
 MACHINE_SECONDS = 4_500  # how long an execution can last: engine/job_engine.py
 HOUR_SECONDS = 3_600  # how long CloudFormation waits for an answer
-MOVING = "s3 for transfers"  # an S3 client that waits longer
+S3_TRANSFER = "s3 for transfers"  # an S3 client that waits longer
 # Seconds, inside the functions' own limits: a call that is under way may take another two minutes.
 STEP_LIMIT, WORK_LIMIT = 130, 770
 OPEN_SECONDS = 60  # how long Step Functions may be out of reach before Lambda tries again
 ANSWER_SECONDS = 30  # between attempts to deliver an answer, of several tries each
-WORK_SECONDS = 910  # how long the machine waits for the worker, but not far into the last minutes
-LAST_SECONDS = 150
+WORKER_TASK_TIMEOUT = (
+    910  # how long the machine waits for the worker, but not far into the last minutes
+)
+ABORT_RESERVE_SECONDS = 150
 MAX_KEPT = 50  # places that S3 does not delete, kept in the state
 _SIZES = Sizes()
 log = logging.getLogger("neo_jobs")
@@ -135,13 +137,13 @@ class _Watch:
 
     def go_on(self) -> None:
         if self.now() >= self.until:
-            raise s3_objects.Refused(
+            raise s3_objects.PermanentError(
                 "It could not be moved in the time there was. Make the model or the script smaller."
             )
 
     def end(self) -> None:
         if self.is_superseded():
-            raise s3_objects.Refused(fencing.SUPERSEDED)
+            raise s3_objects.PermanentError(fencing.SUPERSEDED)
 
 
 class Engine:
@@ -226,7 +228,7 @@ class Engine:
             self._start_execution(request, taken)
         except Exception as error:
             _log_failure("the request could not be started")
-            if core.is_passing(_code(error)) and not is_last:
+            if core.is_transient(_code(error)) and not is_last:
                 raise
             self._answer(request, core.Fail(f"The job engine could not start: {error}"))
         return {}
@@ -236,7 +238,7 @@ class Engine:
         request = _request(state)
         started = _seconds(started_at)
         progress = Progress.of(state)
-        clock = core.Clock(
+        clock = core.StepContext(
             now=self._now(),
             deadline=request.deadline(started),
             started=started,
@@ -248,18 +250,18 @@ class Engine:
         )
         progress, action = self._act(request, clock, budget, progress)
         log.info("%s %s: %s", request.type, request.logical_id, action)
-        is_at_end = clock.now >= clock.deadline + LAST_SECONDS
+        is_at_end = clock.now >= clock.deadline + ABORT_RESERVE_SECONDS
         if is_at_end and not isinstance(action, core.Succeed | core.Fail):
             action = core.Fail(f"The request could not be brought to an end in time: {clock.why}")
         if isinstance(action, core.Succeed | core.Fail):
             action = self._finish(request, action, clock, progress)
         wait = action if isinstance(action, core.Wait) else core.Wait(clock.soon(), "")
-        if isinstance(action, core.StartOver):
+        if isinstance(action, core.RetryUnderNewName):
             wait = core.Wait(action.seconds, action.why)
         return {
             "Version": STATE_VERSION,
             "Event": state["Event"],
-            "Attempt": request.attempt + isinstance(action, core.StartOver),
+            "Attempt": request.attempt + isinstance(action, core.RetryUnderNewName),
             "Polls": clock.polls + 1,
             "Missing": clock.missing + wait.is_missing_artifact,
             "Why": wait.why,
@@ -295,7 +297,7 @@ class Engine:
         found = self._states.describe_execution(executionArn=execution_arn)
         if found["status"] == "RUNNING":
             raise RuntimeError(f"{execution_arn} is {status}, and described as RUNNING")
-        request = _served(found["input"])
+        request = _request_of_execution(found["input"])
         is_ours = found.get("cause") == fencing.STOP_CAUSE
         if request and found["status"] != "SUCCEEDED" and not is_ours:
             why = found.get("cause") or found.get("error") or "no cause is given"
@@ -304,7 +306,7 @@ class Engine:
         return {}
 
     def _act(
-        self, request: Request, clock: core.Clock, budget: Budget, progress: Progress
+        self, request: Request, clock: core.StepContext, budget: Budget, progress: Progress
     ) -> tuple[Progress, core.Action | Work]:
         """Take one action; return how far the request is, and what was done."""
         unknown = core.check_version(request)
@@ -319,16 +321,16 @@ class Engine:
             if progress.lists_failed and isinstance(action, _BEGINNINGS):
                 action = core.Wait(core.FAULT_SECONDS, "executions cannot be listed")
             resource.perform(request, action)
-        except NeedsWorker:
+        except WorkerRequiredError:
             return progress, Work()
-        except s3_objects.NotDeleted as error:
+        except s3_objects.NotDeletedError as error:
             return self._leave_behind(request, error, clock, progress)
-        except (s3_objects.Refused, ClientError, BotoCoreError) as error:
+        except (s3_objects.PermanentError, ClientError, BotoCoreError) as error:
             return progress, self._met(error, clock)
         return progress, action
 
     def _take_turn(
-        self, request: Request, resource: Resource, clock: core.Clock, progress: Progress
+        self, request: Request, resource: Resource, clock: core.StepContext, progress: Progress
     ) -> tuple[Progress, core.Action | None]:
         """Order a request among the others of its resource.
 
@@ -337,7 +339,7 @@ class Engine:
         try:
             executions = self._other_executions(request)
         except ClientError as error:
-            if not (progress.is_fenced and core.is_passing(_code(error))):
+            if not (progress.is_fenced and core.is_transient(_code(error))):
                 raise
             return replace(progress, lists_failed=True), None
         if progress.is_superseded or fencing.is_superseded(request, executions, clock.started):
@@ -349,7 +351,11 @@ class Engine:
         return replace(progress, is_fenced=before is None), before
 
     def _leave_behind(
-        self, request: Request, error: s3_objects.NotDeleted, clock: core.Clock, progress: Progress
+        self,
+        request: Request,
+        error: s3_objects.NotDeletedError,
+        clock: core.StepContext,
+        progress: Progress,
     ) -> tuple[Progress, core.Wait]:
         """Go on without what S3 refuses to delete: that is named, and no failure."""
         if clock.now < clock.started + self._grace_seconds:
@@ -360,7 +366,9 @@ class Engine:
             kept = (request.resource_prefix,)
         return replace(progress, kept=kept), core.Wait(clock.soon(), "S3 keeps something")
 
-    def _withdraw(self, request: Request, resource: Resource, clock: core.Clock) -> core.Action:
+    def _withdraw(
+        self, request: Request, resource: Resource, clock: core.StepContext
+    ) -> core.Action:
         """Undo what a request has made that a newer one has overtaken."""
         undoing = resource.withdrawn(request)
         if undoing is None:
@@ -373,7 +381,7 @@ class Engine:
         self,
         request: Request,
         action: core.Succeed | core.Fail,
-        clock: core.Clock,
+        clock: core.StepContext,
         progress: Progress,
     ) -> core.Action:
         """Give the answer; while CloudFormation cannot be reached, wait."""
@@ -396,9 +404,9 @@ class Engine:
             return core.Fail(f"{failure.reason}. Stopping the job failed too: {error}")
         return failure
 
-    def _met(self, error: Exception, clock: core.Clock) -> core.Wait | core.Fail:
+    def _met(self, error: Exception, clock: core.StepContext) -> core.Wait | core.Fail:
         """Return what a call that was refused, or got no reply, means."""
-        if isinstance(error, s3_objects.Refused):
+        if isinstance(error, s3_objects.PermanentError):
             return core.Fail(str(error))
         if isinstance(error, ClientError):
             fault = error.response.get("Error", {})
@@ -414,7 +422,7 @@ class Engine:
         request: Request,
         resource: Resource,
         executions: Sequence[fencing.Execution],
-        clock: core.Clock,
+        clock: core.StepContext,
     ) -> core.Wait | core.Fail | None:
         """End what older requests of the resource still do; None if that is done."""
         older = [e.request for e in executions if e.request]
@@ -425,10 +433,10 @@ class Engine:
         action = (
             action
             or resource.stop_older(request, older)
-            or fencing.settle(executions, clock)
+            or fencing.wait_for_stragglers(executions, clock)
             or resource.remove_older(request, older, clock)
         )
-        if action and clock.is_late:
+        if action and clock.is_past_deadline:
             return core.Fail("Older requests of this resource could not be ended in time.")
         return action
 
@@ -463,7 +471,7 @@ class Engine:
             may_be_newer = request.signed is not None and execution.began >= request.signed
             if is_other and (may_be_newer or execution.status != "SUCCEEDED"):
                 text = self._states.describe_execution(executionArn=execution.arn)["input"]
-                other = replace(execution, request=_served(text))
+                other = replace(execution, request=_request_of_execution(text))
                 if fencing.concerns(other, request):
                     found.append(other)
         return found
@@ -484,12 +492,12 @@ class Engine:
             body = response_body(
                 request,
                 status="FAILED",
-                physical_id=self._failed_id(request),
+                physical_id=self._physical_id_for_failure(request),
                 reason=f"{action.reason} {left}".strip(),
             )
         self._respond(request, body)
 
-    def _failed_id(self, request: Request) -> str:
+    def _physical_id_for_failure(self, request: Request) -> str:
         """Return the id CloudFormation will send the Delete for: of what may have been made."""
         try:
             return self._resource(request).physical_id(request)
@@ -511,7 +519,7 @@ class Engine:
                 code = _code(error)
                 if code == "ExecutionAlreadyExists":
                     return  # a duplicate of an event that is being served
-                patience = OPEN_SECONDS if core.is_passing(code) else 0.0
+                patience = OPEN_SECONDS if core.is_transient(code) else 0.0
                 if code == "AccessDeniedException":
                     patience = self._grace_seconds
                 if self._now() >= began + patience:
@@ -521,16 +529,16 @@ class Engine:
             self._sleep(core.IAM_SECONDS)
 
     def _resource(
-        self, request: Request, budget: Budget | None = None, clock: core.Clock | None = None
+        self, request: Request, budget: Budget | None = None, clock: core.StepContext | None = None
     ) -> Resource:
-        transfer = self._transfer(request, budget or Budget(), clock or core.Clock(0, 0))
+        transfer = self._transfer(request, budget or Budget(), clock or core.StepContext(0, 0))
         if request.resource_type == compilation.RESOURCE_TYPE:
             return compilation.CompilationJobs(self._sagemaker, self._s3, transfer)
         if request.resource_type == serving_archive.RESOURCE_TYPE:
             return serving_archive.ServingArchives(self._s3, transfer)
-        raise s3_objects.Refused(f"The engine does not know {request.resource_type!r}.")
+        raise s3_objects.PermanentError(f"The engine does not know {request.resource_type!r}.")
 
-    def _transfer(self, request: Request, budget: Budget, clock: core.Clock) -> Transfer:
+    def _transfer(self, request: Request, budget: Budget, clock: core.StepContext) -> Transfer:
         watch = _Watch(
             now=self._now,
             until=min(budget.began + budget.seconds, clock.deadline),
@@ -539,7 +547,7 @@ class Engine:
             ),
         )
         return Transfer(
-            self._mover,
+            self._s3_transfer,
             watch=watch,
             is_worker=budget.is_worker,
             sizes=self._sizes,
@@ -555,8 +563,8 @@ class Engine:
         return self._client("s3")
 
     @cached_property
-    def _mover(self) -> Client:
-        return self._client(MOVING)
+    def _s3_transfer(self) -> Client:
+        return self._client(S3_TRANSFER)
 
     @cached_property
     def _states(self) -> Client:
@@ -583,7 +591,7 @@ def _engine() -> Engine:
     )
 
     def client(service: str) -> Client:
-        name, config = ("s3", patient) if service == MOVING else (service, brief)
+        name, config = ("s3", patient) if service == S3_TRANSFER else (service, brief)
         return session.client(name, config=config)
 
     return Engine(
@@ -605,11 +613,11 @@ def _code(error: Exception) -> str:
     """Return the service's error code; what got no reply is a matter of the connection."""
     if isinstance(error, ClientError):
         return s3_objects.error_code(error)
-    is_passing = isinstance(error, BotoCoreError) and not isinstance(error, ParamValidationError)
-    return "ConnectionError" if is_passing else type(error).__name__
+    is_transient = isinstance(error, BotoCoreError) and not isinstance(error, ParamValidationError)
+    return "ConnectionError" if is_transient else type(error).__name__
 
 
-def _served(execution_input: str) -> Request | None:
+def _request_of_execution(execution_input: str) -> Request | None:
     """Return the request an execution serves; None for one that was started by hand."""
     try:
         return Request.parse(json.loads(execution_input)["Event"])
@@ -617,10 +625,10 @@ def _served(execution_input: str) -> Request | None:
         return None
 
 
-def _seconds_for_work(clock: core.Clock) -> int:
+def _seconds_for_work(clock: core.StepContext) -> int:
     """Return how long the machine waits for the worker: CloudFormation's hour goes on."""
-    left = math.ceil(clock.deadline - clock.now) + LAST_SECONDS
-    return max(LAST_SECONDS, min(WORK_SECONDS, left))
+    left = math.ceil(clock.deadline - clock.now) + ABORT_RESERVE_SECONDS
+    return max(ABORT_RESERVE_SECONDS, min(WORKER_TASK_TIMEOUT, left))
 
 
 def _seconds(timestamp: str) -> float:

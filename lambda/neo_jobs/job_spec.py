@@ -16,7 +16,7 @@ INPUT_FILE = "model.tar.gz"  # the API asks for this suffix; CDK assets lose it
 _REST = re.compile(r"[a-z2-7]{10}-[a-z2-7]{8}")
 
 
-def compile_inputs(properties: Mapping[str, Any]) -> dict[str, Any]:
+def immutable_fields(properties: Mapping[str, Any]) -> dict[str, Any]:
     """Return all that Neo's result depends on, in a canonical form.
 
     Its hash is part of the job's name: what is not here (tags, role, timeout, engine) never
@@ -43,7 +43,7 @@ def is_bucket_key(properties: Mapping[str, Any]) -> bool:
 
 def inputs_digest(request: Request) -> str:
     """Return the hash of the compile inputs that is part of the job's name."""
-    return digest(compile_inputs(request.properties), 10)
+    return digest(immutable_fields(request.properties), 10)
 
 
 def inputs_prefix(request: Request) -> str:
@@ -63,7 +63,7 @@ def job_name(request: Request) -> str:
     return inputs_prefix(request) + digest(request.request_id + attempt, 8)
 
 
-def is_ours(request: Request) -> bool:
+def owns_physical_id(request: Request) -> bool:
     """Whether the physical id of a request was given by this engine to this resource."""
     return (request.physical_id or "").startswith(f"{request.resource_prefix}-")
 
@@ -135,12 +135,12 @@ def bucket_of(fields: Any, key: str) -> str:
     return uri.removeprefix("s3://").partition("/")[0] if isinstance(uri, str) else ""
 
 
-def destroys(request: Request) -> bool:
+def deletes_artifacts(request: Request) -> bool:
     """Whether a Delete takes the artifacts too."""
     return request.properties.get("ArtifactRemovalPolicy") == "DESTROY"
 
 
-def needs_no_bucket(request: Request, code: str) -> bool:
+def may_ignore_bucket_error(request: Request, code: str) -> bool:
     """Whether a Delete may go on though S3 has refused a look into the bucket with this code.
 
     The rights on a bucket go with the last resource that uses it. In a bucket that is gone there
@@ -154,12 +154,12 @@ def name_what_stays(request: Request, error: ClientError, place: str, kept: Sequ
 
     Raises
     ------
-    s3_objects.NotDeleted
+    s3_objects.NotDeletedError
         With the place.
     """
     is_denied = s3_objects.error_code(error) == "AccessDenied"
-    if is_denied and destroys(request) and place not in kept:
-        raise s3_objects.NotDeleted((place,), str(error)) from error
+    if is_denied and deletes_artifacts(request) and place not in kept:
+        raise s3_objects.NotDeletedError((place,), str(error)) from error
 
 
 def create_request(request: Request) -> dict[str, Any]:
@@ -171,8 +171,8 @@ def create_request(request: Request) -> dict[str, Any]:
     call: dict[str, Any] = {
         "CompilationJobName": name,
         "RoleArn": properties["RoleArn"],
-        "InputConfig": {**_filled(properties["InputConfig"]), "S3Uri": source},
-        "OutputConfig": {**_filled(properties["OutputConfig"]), "S3OutputLocation": target},
+        "InputConfig": {**_without_empty(properties["InputConfig"]), "S3Uri": source},
+        "OutputConfig": {**_without_empty(properties["OutputConfig"]), "S3OutputLocation": target},
         "StoppingCondition": {"MaxRuntimeInSeconds": runtime},
     }
     for optional in ("VpcConfig", "Tags"):
@@ -192,7 +192,7 @@ def as_mapping(tags: Sequence[Mapping[str, str]] | None) -> dict[str, str]:
     return {tag["Key"]: tag["Value"] for tag in tags or ()}
 
 
-def _filled(fields: Mapping[str, Any]) -> dict[str, Any]:
+def _without_empty(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in fields.items() if value}
 
 

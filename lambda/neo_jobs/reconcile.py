@@ -13,11 +13,11 @@ from typing import TypeAlias
 
 from neo_jobs.cloudformation import Request
 from neo_jobs.hints import hint_for
-from neo_jobs.job_spec import as_mapping, destroys, job_name
+from neo_jobs.job_spec import as_mapping, deletes_artifacts, job_name
 
 LOG_GROUP = "/aws/sagemaker/CompilationJobs"
 TERMINAL = frozenset({"COMPLETED", "FAILED", "STOPPED"})
-PASSING = frozenset(
+TRANSIENT_ERRORS = frozenset(
     {
         "BadDigest",  # a part that was damaged on its way
         "ConnectionError",
@@ -41,10 +41,10 @@ PASSING = frozenset(
 )
 PROPERTIES_VERSION = "1"  # the newest shape of the properties that is known here
 KNOWN_VERSIONS = (PROPERTIES_VERSION,)
-ABOUT_RIGHTS = ("assumerole", "assume role", "accessdenied", "access denied", "not authorized")
+IAM_ERROR_MARKERS = ("assumerole", "assume role", "accessdenied", "access denied", "not authorized")
 CONSISTENCY_POLLS = 3  # how often a completed job may still lack its artifact
 STOP_GRACE_SECONDS = 60  # how long past the deadline a stopped job may still take to end
-YOUNG_SECONDS = 180  # how long after a request began a role may be too new for Neo
+ROLE_PROPAGATION_SECONDS = 180  # how long after a request began a role may be too new for Neo
 QUOTA_SECONDS, IAM_SECONDS, FAULT_SECONDS, RETRY_SECONDS = 45, 5, 10, 30
 SOON_POLLS = 40  # so many steps may follow each other at once: an execution has 25,000 events
 
@@ -159,7 +159,7 @@ class Observed:
 
 
 @dataclass(frozen=True, slots=True)
-class Clock:
+class StepContext:
     """The moment of a decision.
 
     Parameters
@@ -193,12 +193,12 @@ class Clock:
         return key.startswith(self.kept)
 
     @property
-    def is_late(self) -> bool:
+    def is_past_deadline(self) -> bool:
         """Whether the answer is due."""
         return self.now >= self.deadline
 
     @property
-    def is_overdue(self) -> bool:
+    def is_past_grace(self) -> bool:
         """Whether the answer must be given now, whatever it is."""
         return self.now >= self.deadline + STOP_GRACE_SECONDS
 
@@ -240,7 +240,7 @@ class DeleteJob:
 
 
 @dataclass(frozen=True, slots=True)
-class StartOver:
+class RetryUnderNewName:
     """Make a job of a new name: the one there is has failed for a reason that passes.
 
     Its record goes with the next request of the resource. To remove it here would be a second
@@ -308,7 +308,7 @@ Action: TypeAlias = (
     | CreateJob
     | StopJob
     | DeleteJob
-    | StartOver
+    | RetryUnderNewName
     | TagJob
     | RecordResult
     | DiscardInput
@@ -322,7 +322,7 @@ Action: TypeAlias = (
 # --- decisions ------------------------------------------------------------------------------
 
 
-def reconcile(request: Request, seen: Observed, clock: Clock) -> Action:
+def reconcile(request: Request, seen: Observed, clock: StepContext) -> Action:
     """Return the next action for a compilation job."""
     if request.type == "Delete":
         return _delete(request, seen, clock)
@@ -342,7 +342,7 @@ def check_version(request: Request) -> Fail | None:
     )
 
 
-def _start(request: Request, seen: Observed, clock: Clock) -> Action:
+def _start(request: Request, seen: Observed, clock: StepContext) -> Action:
     if seen.result and seen.is_record_damaged:
         return RecordResult(seen.result)
     if seen.result:
@@ -350,7 +350,7 @@ def _start(request: Request, seen: Observed, clock: Clock) -> Action:
         return _retag(request, seen.result, seen.tags) or Succeed(
             seen.result.job_name, attributes(request, seen.result)
         )
-    if clock.is_late:
+    if clock.is_past_deadline:
         cause = f": {clock.why}" if clock.why else ""
         return Fail(f"No compilation job could be started in time{cause}.")
     return CreateJob() if seen.has_input else CopyInput()
@@ -367,36 +367,40 @@ def _retag(request: Request, result: Result, tags: Mapping[str, str] | None) -> 
     return TagJob(result.arn, add, remove) if add or remove else None
 
 
-def _follow(request: Request, job: Job, seen: Observed, clock: Clock) -> Action:
+def _follow(request: Request, job: Job, seen: Observed, clock: StepContext) -> Action:
     name = job_name(request)
     if job.status == "COMPLETED":
         return _complete(request, job, seen, clock)
     if job.status in TERMINAL and seen.has_input:
         return DiscardInput()
-    if job.status == "FAILED" or (job.status == "STOPPED" and not clock.is_late):
-        is_passing = _is_role_too_young(request, job, clock)
-        return StartOver(RETRY_SECONDS, job.reason) if is_passing else Fail(_reason(job, name))
-    if not clock.is_late:
+    if job.status == "FAILED" or (job.status == "STOPPED" and not clock.is_past_deadline):
+        is_transient = _is_role_propagation_failure(request, job, clock)
+        return (
+            RetryUnderNewName(RETRY_SECONDS, job.reason)
+            if is_transient
+            else Fail(_reason(job, name))
+        )
+    if not clock.is_past_deadline:
         return Wait(clock.poll_seconds(), f"the job is {job.status}")
-    if job.can_stop and not clock.is_overdue:
+    if job.can_stop and not clock.is_past_grace:
         return StopJob()
     done = "is being stopped" if job.can_stop else "was stopped"
     return Fail(f"The compilation did not end in time and {done}; job {name} {job.status}.")
 
 
-def _is_role_too_young(request: Request, job: Job, clock: Clock) -> bool:
+def _is_role_propagation_failure(request: Request, job: Job, clock: StepContext) -> bool:
     """Whether Neo took a job, and failed it because IAM did not know the role everywhere yet."""
-    if job.status != "FAILED" or request.attempt or clock.is_late:
+    if job.status != "FAILED" or request.attempt or clock.is_past_deadline:
         return False
     created = clock.now if job.created is None else job.created
-    is_denied = any(text in job.reason.lower() for text in ABOUT_RIGHTS)
-    return is_denied and created < clock.started + YOUNG_SECONDS
+    is_denied = any(text in job.reason.lower() for text in IAM_ERROR_MARKERS)
+    return is_denied and created < clock.started + ROLE_PROPAGATION_SECONDS
 
 
-def _complete(request: Request, job: Job, seen: Observed, clock: Clock) -> Action:
+def _complete(request: Request, job: Job, seen: Observed, clock: StepContext) -> Action:
     name = job_name(request)
     if not seen.has_artifact:
-        if clock.missing < CONSISTENCY_POLLS and not clock.is_late:
+        if clock.missing < CONSISTENCY_POLLS and not clock.is_past_deadline:
             return Wait(FAULT_SECONDS, "the artifact is not there yet", is_missing_artifact=True)
         return Fail(f"Neo reports COMPLETED but left no artifact at {job.artifact!r}; job {name}.")
     # In this order: a result on record may be reused, and nobody would look for the input then.
@@ -408,20 +412,20 @@ def _complete(request: Request, job: Job, seen: Observed, clock: Clock) -> Actio
     return Succeed(name, attributes(request, result))
 
 
-def _delete(request: Request, seen: Observed, clock: Clock) -> Action:
+def _delete(request: Request, seen: Observed, clock: StepContext) -> Action:
     if seen.job and seen.job.status not in TERMINAL:
         return _end(job_name(request), seen.job, clock)
     if seen.job:
         return DeleteJob()
     if seen.has_input:
         return DiscardInput()
-    if seen.has_leftovers and destroys(request):
+    if seen.has_leftovers and deletes_artifacts(request):
         return DestroyArtifacts()
     return Succeed(request.physical_id or "none", {})
 
 
-def _end(name: str, job: Job, clock: Clock) -> Action:
-    if clock.is_late:
+def _end(name: str, job: Job, clock: StepContext) -> Action:
+    if clock.is_past_deadline:
         return Fail(f"The job could not be stopped in time; job {name} {job.status}.")
     if job.can_stop:
         return StopJob()
@@ -439,7 +443,7 @@ def attributes(request: Request, result: Result) -> dict[str, str]:
     }
 
 
-def on_error(code: str, message: str, clock: Clock, *, in_grace: bool) -> Wait | Fail:
+def on_error(code: str, message: str, clock: StepContext, *, in_grace: bool) -> Wait | Fail:
     """Return what a refused call means: wait for what passes, fail for what does not.
 
     Parameters
@@ -452,18 +456,18 @@ def on_error(code: str, message: str, clock: Clock, *, in_grace: bool) -> Wait |
     text = f"{message} ({code})"
     seconds = _pause(code, message, clock, in_grace=in_grace)
     # Past the deadline a job must still be stopped, so what passes gets another minute.
-    if seconds and not (clock.is_overdue if is_passing(code) else clock.is_late):
+    if seconds and not (clock.is_past_grace if is_transient(code) else clock.is_past_deadline):
         return Wait(seconds, text)
     return Fail(f"{text}; there is no time left to try again." if seconds else text)
 
 
-def _pause(code: str, message: str, clock: Clock, *, in_grace: bool) -> int:
+def _pause(code: str, message: str, clock: StepContext, *, in_grace: bool) -> int:
     """Return when to try a refused call again; 0 for never."""
     if code == "ResourceInUse":
         return clock.soon()  # the job exists already
     if code == "ResourceLimitExceeded":
         return QUOTA_SECONDS
-    if is_passing(code):
+    if is_transient(code):
         return FAULT_SECONDS
     return IAM_SECONDS if in_grace and is_about_rights(code, message) else 0
 
@@ -475,9 +479,11 @@ def is_about_rights(code: str, message: str) -> bool:
     )
 
 
-def is_passing(code: str) -> bool:
+def is_transient(code: str) -> bool:
     """Whether a service's error goes away by itself."""
-    return code in PASSING or code.startswith(("5", "429", "Internal")) or "Throttl" in code
+    return (
+        code in TRANSIENT_ERRORS or code.startswith(("5", "429", "Internal")) or "Throttl" in code
+    )
 
 
 def _reason(job: Job, name: str) -> str:

@@ -10,17 +10,17 @@ from botocore.exceptions import ClientError
 Client: TypeAlias = Any
 
 _NAMED = 3  # objects that a message names
-_PASSING = frozenset({"InternalError", "ServiceUnavailable", "SlowDown", "OperationAborted"})
+_TRANSIENT = frozenset({"InternalError", "ServiceUnavailable", "SlowDown", "OperationAborted"})
 _NOT_FOUND = frozenset({"404", "NoSuchKey", "NotFound", "NoSuchBucket", "NoSuchVersion"})
 # How S3 refuses a deletion: a policy, Object Lock, MFA Delete.
 _REFUSALS = frozenset({"403", "AccessDenied", "InvalidRequest", "MethodNotAllowed"})
 
 
-class Refused(Exception):
+class PermanentError(Exception):
     """Something no further try can change; its text is for the person who deploys."""
 
 
-class NotDeleted(Exception):
+class NotDeletedError(Exception):
     """S3 refuses to delete something.
 
     Parameters
@@ -124,7 +124,7 @@ def delete(s3: Client, bucket: str, key: str) -> None:
 
     Raises
     ------
-    NotDeleted
+    NotDeletedError
         If S3 refuses.
     """
     found = head(s3, bucket, key)
@@ -136,7 +136,7 @@ def delete(s3: Client, bucket: str, key: str) -> None:
     except ClientError as error:
         if error_code(error) not in _REFUSALS:
             raise
-        raise NotDeleted((key,), f"{key}: {error}") from error
+        raise NotDeletedError((key,), f"{key}: {error}") from error
 
 
 def versions(s3: Client, bucket: str, prefix: str) -> Iterator[dict[str, str]]:
@@ -151,7 +151,7 @@ def destroy(s3: Client, bucket: str, prefix: str) -> None:
 
     Raises
     ------
-    NotDeleted
+    NotDeletedError
         If S3 refuses for some of it.
     """
     doomed = list(versions(s3, bucket, prefix))
@@ -163,10 +163,10 @@ def destroy(s3: Client, bucket: str, prefix: str) -> None:
         kept += [
             f"{e.get('Key')} ({e.get('Message') or e.get('Code')})"
             for e in reply.get("Errors", [])
-            if e.get("Code") not in _PASSING  # the next look finds it again
+            if e.get("Code") not in _TRANSIENT  # the next look finds it again
         ]
     if kept:
-        raise NotDeleted((prefix,), ", ".join(kept[:_NAMED]))
+        raise NotDeletedError((prefix,), ", ".join(kept[:_NAMED]))
 
 
 def do_all(deletions: Iterable[Callable[[], None]]) -> None:
@@ -174,15 +174,15 @@ def do_all(deletions: Iterable[Callable[[], None]]) -> None:
 
     Raises
     ------
-    NotDeleted
+    NotDeletedError
         If S3 refuses some.
     """
     refused = []
     for delete_one in deletions:
         try:
             delete_one()
-        except NotDeleted as error:
+        except NotDeletedError as error:
             refused.append(error)
     if refused:
         places = tuple(place for error in refused for place in error.places)
-        raise NotDeleted(places, "; ".join(str(error) for error in refused[:_NAMED]))
+        raise NotDeletedError(places, "; ".join(str(error) for error in refused[:_NAMED]))

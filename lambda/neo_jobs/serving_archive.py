@@ -17,7 +17,7 @@ from neo_jobs import archive_writer, s3_objects
 from neo_jobs import reconcile as core
 from neo_jobs.cloudformation import Request, digest
 from neo_jobs.fencing import abort_older
-from neo_jobs.job_spec import bucket_of, destroys, name_what_stays, needs_no_bucket
+from neo_jobs.job_spec import bucket_of, deletes_artifacts, may_ignore_bucket_error, name_what_stays
 from neo_jobs.transfer import Transfer
 
 Client: TypeAlias = Any
@@ -32,7 +32,7 @@ CODE_DIRECTORY = "/opt/ml/model/code"
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ArchiveSpec:
     """What a request's properties ask for.
 
     Parameters
@@ -57,7 +57,7 @@ class Wanted:
     content: str
 
     @classmethod
-    def of(cls, properties: Mapping[str, Any]) -> Wanted:
+    def of(cls, properties: Mapping[str, Any]) -> ArchiveSpec:
         """Read properties."""
         script, model_url = properties["Script"], properties["ModelDataUrl"]
         version = script.get("ObjectVersion") or ""
@@ -104,45 +104,45 @@ class Seen:
     has_leftovers: bool = False
 
 
-def decide(request: Request, seen: Seen, clock: core.Clock) -> core.Action:
+def decide(request: Request, seen: Seen, clock: core.StepContext) -> core.Action:
     """Return the next action for a serving archive."""
     if request.type == "Delete":
         if seen.has_leftovers:
             return core.DestroyArtifacts()
         return core.Succeed(request.physical_id or "none", {})
     if seen.folder:
-        return core.Succeed(seen.folder, Wanted.of(request.properties).attributes(seen.folder))
-    if clock.is_late:
+        return core.Succeed(seen.folder, ArchiveSpec.of(request.properties).attributes(seen.folder))
+    if clock.is_past_deadline:
         cause = f": {clock.why}" if clock.why else ""
         return core.Fail(f"The serving archive could not be written in time{cause}.")
     return core.WriteArchive()
 
 
-def archives(request: Request) -> str:
+def archive_prefix(request: Request) -> str:
     """Return what the keys of all archives of a resource start with."""
     return f"{request.resource_prefix}/serving/"
 
 
 def own_folder(request: Request) -> str:
     """Return the folder that a request writes to, and no other."""
-    content = Wanted.of(request.properties).content
-    return f"{archives(request)}{content}-{digest(request.request_id, 8)}"
+    content = ArchiveSpec.of(request.properties).content
+    return f"{archive_prefix(request)}{content}-{digest(request.request_id, 8)}"
 
 
-def doomed(request: Request) -> str:
+def destroy_prefix(request: Request) -> str:
     """Return the prefix of what a Delete destroys; empty if nothing."""
-    is_ours = (request.physical_id or "").startswith(archives(request))
-    return f"{request.physical_id}/" if is_ours and destroys(request) else ""
+    is_ours = (request.physical_id or "").startswith(archive_prefix(request))
+    return f"{request.physical_id}/" if is_ours and deletes_artifacts(request) else ""
 
 
-def unheard(request: Request, older: Sequence[Request]) -> tuple[str, ...]:
+def unacknowledged_folders(request: Request, older: Sequence[Request]) -> tuple[str, ...]:
     """Return the folders of Creates that were given up before CloudFormation heard of them.
 
     Only a Delete by an id that CloudFormation invented knows that: what other requests have
     completed may be what it heard of.
     """
-    is_ours = (request.physical_id or "").startswith(archives(request))
-    if request.type != "Delete" or is_ours or not destroys(request):
+    is_ours = (request.physical_id or "").startswith(archive_prefix(request))
+    if request.type != "Delete" or is_ours or not deletes_artifacts(request):
         return ()
     return tuple(own_folder(other) for other in older if other.type == "Create")
 
@@ -172,7 +172,7 @@ class ServingArchives:
             return request.physical_id or "none"
         return own_folder(request)
 
-    def next_action(self, request: Request, clock: core.Clock) -> core.Action:
+    def next_action(self, request: Request, clock: core.StepContext) -> core.Action:
         """Look, and decide."""
         return decide(request, self._observe(request, clock), clock)
 
@@ -190,24 +190,26 @@ class ServingArchives:
         """Do the one thing that was decided."""
         match action:
             case core.WriteArchive():
-                self._transfer.need_worker()
+                self._transfer.require_worker()
                 self._write(request)
             case core.DestroyArtifacts():
-                s3_objects.destroy(self._s3, _bucket(request), doomed(request))
+                s3_objects.destroy(self._s3, _bucket(request), destroy_prefix(request))
 
     def stop_older(self, request: Request, older: Sequence[Request]) -> core.Wait | None:
         """Abort what older requests of the resource are writing; None if that is done."""
-        found = abort_older(self._s3, request, older, bucket_of=_bucket, prefix=archives(request))
+        found = abort_older(
+            self._s3, request, older, bucket_of=_bucket, prefix=archive_prefix(request)
+        )
         return core.Wait(1, "older uploads are being aborted") if found else None
 
     def remove_older(
-        self, request: Request, older: Sequence[Request], clock: core.Clock
+        self, request: Request, older: Sequence[Request], clock: core.StepContext
     ) -> core.Wait | None:
         """Remove what older requests have left; None if that is done.
 
         What they have completed is left where CloudFormation may have heard of it.
         """
-        for folder in unheard(request, older):
+        for folder in unacknowledged_folders(request, older):
             if self._has_any(_bucket(request), f"{folder}/", clock):
                 s3_objects.destroy(self._s3, _bucket(request), f"{folder}/")
                 return core.Wait(clock.soon(), "archives that were not reported are being removed")
@@ -218,18 +220,18 @@ class ServingArchives:
         if request.type != "Delete":
             s3_objects.abort_uploads(self._s3, _bucket(request), own_folder(request))
 
-    def _has_any(self, bucket: str, prefix: str, clock: core.Clock) -> bool:
+    def _has_any(self, bucket: str, prefix: str, clock: core.StepContext) -> bool:
         found = s3_objects.versions(self._s3, bucket, prefix)
         return any(not clock.keeps(each["Key"]) for each in found)
 
-    def _observe(self, request: Request, clock: core.Clock) -> Seen:
+    def _observe(self, request: Request, clock: core.StepContext) -> Seen:
         if request.type != "Delete":
             return Seen(folder=self._find(request))
-        prefix, bucket = doomed(request), _bucket(request)
+        prefix, bucket = destroy_prefix(request), _bucket(request)
         try:
             found = bool(prefix and bucket) and self._has_any(bucket, prefix, clock)
         except ClientError as error:
-            if not needs_no_bucket(request, s3_objects.error_code(error)):
+            if not may_ignore_bucket_error(request, s3_objects.error_code(error)):
                 raise
             name_what_stays(request, error, prefix, clock.kept)
             return Seen()
@@ -240,9 +242,9 @@ class ServingArchives:
 
         A Create takes none but its own: what is there may be kept for something else.
         """
-        wanted = Wanted.of(request.properties)
+        wanted = ArchiveSpec.of(request.properties)
         is_new = request.type == "Create"
-        prefix = own_folder(request) if is_new else f"{archives(request)}{wanted.content}-"
+        prefix = own_folder(request) if is_new else f"{archive_prefix(request)}{wanted.content}-"
         found = [
             (key == f"{request.physical_id}/{wanted.file}", modified, key)
             for key, modified in s3_objects.keys(self._s3, wanted.bucket, prefix)
@@ -251,7 +253,7 @@ class ServingArchives:
         return max(found)[2].removesuffix(f"/{wanted.file}") if found else ""
 
     def _write(self, request: Request) -> None:
-        wanted, properties = Wanted.of(request.properties), request.properties
+        wanted, properties = ArchiveSpec.of(request.properties), request.properties
         transfer = self._transfer
         key = f"{own_folder(request)}/{wanted.file}"
         script = transfer.find(wanted.script_uri, wanted.script_version)
@@ -262,7 +264,7 @@ class ServingArchives:
                 upload,
                 script=archive_writer.Script(
                     entry_point=properties.get("EntryPoint") or "",
-                    is_alone=not wanted.is_inside,
+                    takes_one_script=not wanted.is_inside,
                     may_install=properties.get("NetworkIsolation") != "true",
                 ),
                 open_script=lambda: transfer.open(script),

@@ -51,7 +51,7 @@ class Sizes:
     read_range: int = 8 * MIB
 
 
-class NeedsWorker(Exception):
+class WorkerRequiredError(Exception):
     """It may take longer than a step has: the worker does it."""
 
 
@@ -127,16 +127,16 @@ class Transfer:
         self._sizes = sizes
         self._executor = executor
 
-    def need_worker(self) -> None:
+    def require_worker(self) -> None:
         """Go on in the worker only.
 
         Raises
         ------
-        NeedsWorker
+        WorkerRequiredError
             Elsewhere.
         """
         if not self._is_worker:
-            raise NeedsWorker
+            raise WorkerRequiredError
 
     def go_on(self) -> None:
         """Raise if there is no time left."""
@@ -147,14 +147,14 @@ class Transfer:
 
         Raises
         ------
-        s3_objects.Refused
+        s3_objects.PermanentError
             If there is none.
         """
         bucket, key = s3_objects.split_uri(uri)
         found = s3_objects.head(self._s3, bucket, key, version)
         if found is None:
             what = f"{uri} (version {version})" if version else uri
-            raise s3_objects.Refused(
+            raise s3_objects.PermanentError(
                 f"There is no object at {what}. Upload it, or correct the URI."
             )
         return Source(bucket, key, version, found["ETag"], found["ContentLength"])
@@ -173,7 +173,7 @@ class Transfer:
 
         Raises
         ------
-        NeedsWorker
+        WorkerRequiredError
             If it is large, and this is not the worker.
         """
         if source.size <= self._sizes.whole_copy:
@@ -188,7 +188,7 @@ class Transfer:
                 **s3_objects.encryption(key_id),
             )
             return
-        self.need_worker()
+        self.require_worker()
         length = self._sizes.copied_part
         with self.upload(bucket, key, key_id=key_id) as upload:
             for start in range(0, source.size, length):
@@ -308,7 +308,7 @@ class Upload:
         number = len(self._parts) + len(self._moving) + 1
         if number > MAX_PARTS:
             largest = MAX_PARTS * self._part_size >> 30
-            raise s3_objects.Refused(f"The archive would be larger than {largest} GiB.")
+            raise s3_objects.PermanentError(f"The archive would be larger than {largest} GiB.")
         self._moving.append(self._threads.submit(lambda: _part(number, send(number))))
         if len(self._moving) > THREADS:
             self._await_part()

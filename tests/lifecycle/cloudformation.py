@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 from tests.lifecycle.events import INVENTED, request_event, signed
 from tests.lifecycle.rights import NONE
-from tests.lifecycle.templates import Deployed, Wanted, deployed
+from tests.lifecycle.templates import ArchiveSpec, Deployed, deployed
 from tests.lifecycle.world import World
 
 Json = dict[str, Any]
@@ -79,7 +79,7 @@ class CloudFormation:
         """Whether the stack is at rest."""
         return self._process is None
 
-    def deploy(self, wanted: Wanted) -> None:
+    def deploy(self, wanted: ArchiveSpec) -> None:
         """Create or update the stack."""
         self._process = self._deploy(deployed(wanted))
         self._proceed()

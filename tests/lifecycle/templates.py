@@ -29,7 +29,7 @@ Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ArchiveSpec:
     """What a deploy asks for.
 
     Parameters
@@ -89,7 +89,7 @@ def script_body(version: int) -> bytes:
 
 
 @functools.cache
-def deployed(wanted: Wanted) -> Deployed:
+def deployed(wanted: ArchiveSpec) -> Deployed:
     """Return the template of a stack, resolved."""
     os.environ["CDK_VALIDATION"] = "false"
     if not (wanted.jobs or wanted.script):
@@ -116,7 +116,7 @@ def deployed(wanted: Wanted) -> Deployed:
     )
 
 
-def _synthesize(wanted: Wanted) -> Json:
+def _synthesize(wanted: ArchiveSpec) -> Json:
     environment = cdk.Environment(account=ACCOUNT, region=REGION)
     app = cdk.App(context={"neo_constructs:iam_grace_seconds": wanted.grace})
     stack = cdk.Stack(app, "Stack", env=environment)

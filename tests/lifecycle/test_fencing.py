@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 from neo_jobs import fencing
 from neo_jobs.cloudformation import Request
-from neo_jobs.reconcile import Clock, Wait
+from neo_jobs.reconcile import StepContext, Wait
 
 from tests.lifecycle.events import INVENTED, PREFIX, event, signed
 from tests.lifecycle.fakes import Json, refused
@@ -337,11 +337,11 @@ def test_a_list_that_is_behind_leaves_no_job(world: World) -> None:
 
 
 def test_an_older_execution_that_succeeded_is_not_waited_for() -> None:
-    clock = Clock(now=1_000, deadline=4_000)
+    clock = StepContext(now=1_000, deadline=4_000)
     ended = fencing.Execution("arn", "SUCCEEDED", began=900, ended=999)
-    assert fencing.settle([ended], clock) is None
+    assert fencing.wait_for_stragglers([ended], clock) is None
     for status in ("ABORTED", "FAILED", "TIMED_OUT"):
-        assert fencing.settle([replace(ended, status=status)], clock), status
+        assert fencing.wait_for_stragglers([replace(ended, status=status)], clock), status
 
 
 @pytest.mark.parametrize("code", ["InternalError", "SlowDown"])
@@ -412,20 +412,20 @@ def test_executions_of_long_ago_are_not_looked_at(world: World) -> None:
 def test_the_last_step_is_waited_for_once() -> None:
     """Whatever the function's clock says: the machine has waited, and its clock counts."""
     aborted = fencing.Execution("arn", "ABORTED", began=900, ended=1_000)
-    clock = Clock(now=1_000, deadline=4_000)
-    assert fencing.settle([aborted], clock) == Wait(
+    clock = StepContext(now=1_000, deadline=4_000)
+    assert fencing.wait_for_stragglers([aborted], clock) == Wait(
         160, "the last step of an older request may still run", settles=1_160
     )
-    assert fencing.settle([aborted], replace(clock, settled=1_160)) is None
-    assert fencing.settle([aborted], replace(clock, now=1_160)) is None
+    assert fencing.wait_for_stragglers([aborted], replace(clock, settled=1_160)) is None
+    assert fencing.wait_for_stragglers([aborted], replace(clock, now=1_160)) is None
 
 
 def test_the_last_step_of_each_is_waited_for() -> None:
     """One that is found stopped after the first was waited for may still act, too."""
     first = fencing.Execution("first", "ABORTED", began=900, ended=1_000)
     second = fencing.Execution("second", "ABORTED", began=950, ended=1_100)
-    clock = Clock(now=1_165, deadline=4_000, settled=1_160)
-    assert fencing.settle([first], clock) is None
-    assert fencing.settle([first, second], clock) == Wait(
+    clock = StepContext(now=1_165, deadline=4_000, settled=1_160)
+    assert fencing.wait_for_stragglers([first], clock) is None
+    assert fencing.wait_for_stragglers([first, second], clock) == Wait(
         95, "the last step of an older request may still run", settles=1_260
     )

@@ -6,14 +6,14 @@ import pytest
 
 from tests.lifecycle.cloudformation import CloudFormation, Request
 from tests.lifecycle.rights import NONE
-from tests.lifecycle.templates import Wanted, deployed, script_body, script_key, source
+from tests.lifecycle.templates import ArchiveSpec, deployed, script_body, script_key, source
 from tests.lifecycle.world import World
 
-ONE = Wanted((("A", 1),))
-OTHER = Wanted((("A", 2),))
-TWO = Wanted((("A", 1), ("B", 1)))
-RENAMED = Wanted((("B", 1),))
-NO_JOB = Wanted((), script=1)
+ONE = ArchiveSpec((("A", 1),))
+OTHER = ArchiveSpec((("A", 2),))
+TWO = ArchiveSpec((("A", 1), ("B", 1)))
+RENAMED = ArchiveSpec((("B", 1),))
+NO_JOB = ArchiveSpec((), script=1)
 
 
 class Stack:
@@ -33,7 +33,7 @@ class Stack:
         if request.answer["Status"] == "FAILED":
             self.failed.append(request)
 
-    def deploy(self, wanted: Wanted) -> None:
+    def deploy(self, wanted: ArchiveSpec) -> None:
         self.stack.deploy(wanted)
         self.rest()
 
@@ -60,7 +60,7 @@ class Stack:
 
 @pytest.mark.parametrize("keeps_reported", [True, False])
 @pytest.mark.parametrize("wanted", [TWO, OTHER, RENAMED])
-def test_an_update_fails_while_its_job_compiles(wanted: Wanted, keeps_reported: bool) -> None:
+def test_an_update_fails_while_its_job_compiles(wanted: ArchiveSpec, keeps_reported: bool) -> None:
     """The right to read the new model is taken back before the new job is deleted."""
     stack = Stack(keeps_reported=keeps_reported)
     stack.deploy(ONE)
@@ -78,7 +78,7 @@ def test_an_update_fails_while_its_job_compiles(wanted: Wanted, keeps_reported: 
 
 @pytest.mark.parametrize("keeps_reported", [True, False])
 @pytest.mark.parametrize("wanted", [TWO, OTHER, RENAMED])
-def test_an_update_whose_job_fails(wanted: Wanted, keeps_reported: bool) -> None:
+def test_an_update_whose_job_fails(wanted: ArchiveSpec, keeps_reported: bool) -> None:
     stack = Stack(keeps_reported=keeps_reported)
     stack.deploy(ONE)
     before = dict(stack.stack.live)
@@ -99,7 +99,7 @@ def test_an_update_of_the_script_is_given_up(keeps_reported: bool) -> None:
     stack.deploy(NO_JOB)
     before = dict(stack.stack.live)
     stack.world.has_stragglers = True
-    stack.stack.deploy(Wanted((), script=2))
+    stack.stack.deploy(ArchiveSpec((), script=2))
     stack.world.tick()
     stack.stack.cancel()
     stack.rest()
@@ -114,23 +114,25 @@ def test_an_update_of_the_script_is_given_up(keeps_reported: bool) -> None:
         pytest.param(ONE, RENAMED, id="a job is renamed"),
         pytest.param(ONE, NO_JOB, id="the last job is removed, the engine stays"),
         pytest.param(ONE, OTHER, id="the model's place changes"),
-        pytest.param(ONE, Wanted((("A", 1),), tag="new"), id="a tag changes"),
-        pytest.param(NO_JOB, Wanted((), script=2), id="the script's place changes"),
+        pytest.param(ONE, ArchiveSpec((("A", 1),), tag="new"), id="a tag changes"),
+        pytest.param(NO_JOB, ArchiveSpec((), script=2), id="the script's place changes"),
         pytest.param(NO_JOB, ONE, id="the archive is removed"),
         pytest.param(
-            Wanted((("A", 1),), script=1, destroys=True),
-            Wanted((("A", 1),), destroys=True),
+            ArchiveSpec((("A", 1),), script=1, destroys=True),
+            ArchiveSpec((("A", 1),), destroys=True),
             id="the archive that is removed is destroyed",
         ),
         pytest.param(
-            Wanted((("A", 1),), destroys=True),
-            Wanted((("B", 1),), destroys=True),
+            ArchiveSpec((("A", 1),), destroys=True),
+            ArchiveSpec((("B", 1),), destroys=True),
             id="what is removed is destroyed",
         ),
-        pytest.param(TWO, Wanted((("B", 1),), grace=30), id="the engine changes with the jobs"),
+        pytest.param(
+            TWO, ArchiveSpec((("B", 1),), grace=30), id="the engine changes with the jobs"
+        ),
     ],
 )
-def test_an_update_that_removes_something(before: Wanted, after: Wanted) -> None:
+def test_an_update_that_removes_something(before: ArchiveSpec, after: ArchiveSpec) -> None:
     stack = Stack()
     stack.deploy(before)
     stack.deploy(after)
@@ -142,7 +144,7 @@ def test_an_update_that_removes_something(before: Wanted, after: Wanted) -> None
 def test_the_last_job_and_the_engine_are_removed_together() -> None:
     stack = Stack()
     stack.deploy(TWO)
-    stack.deploy(Wanted(()))
+    stack.deploy(ArchiveSpec(()))
     assert stack.stack.live == {}
     assert stack.failed == []
     assert stack.world.calls.rights == NONE

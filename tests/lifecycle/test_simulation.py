@@ -30,10 +30,10 @@ from tests.lifecycle.cloudformation import CloudFormation, Request
 from tests.lifecycle.events import BUCKET, PREFIX, count_from_zero, unpacked
 from tests.lifecycle.fakes import TERMINAL, refused
 from tests.lifecycle.rights import needs
-from tests.lifecycle.templates import Wanted, deployed, script_body, script_key, source
+from tests.lifecycle.templates import ArchiveSpec, deployed, script_body, script_key, source
 from tests.lifecycle.world import World
 
-PASSING = ("ThrottlingException", "InternalServerException", "503")
+TRANSIENT_ERRORS = ("ThrottlingException", "InternalServerException", "503")
 OFTEN = (
     "CreateCompilationJob",
     "CopyObject",
@@ -43,23 +43,23 @@ OFTEN = (
     "CompleteMultipartUpload",
 )  # where faults matter most
 OPERATIONS = {
-    "DescribeCompilationJob": PASSING,
+    "DescribeCompilationJob": TRANSIENT_ERRORS,
     "CreateCompilationJob": (
-        *PASSING,
+        *TRANSIENT_ERRORS,
         "ResourceLimitExceeded",
         "ResourceInUse",
         "AccessDeniedException",
     ),
-    "StopCompilationJob": PASSING,
-    "DeleteCompilationJob": PASSING,
-    "ListCompilationJobs": PASSING,
-    "AddTags": PASSING,
-    "ListTags": PASSING,
-    "DeleteTags": PASSING,
-    "StartExecution": (*PASSING, "AccessDeniedException"),
-    "ListExecutions": PASSING,
-    "DescribeExecution": PASSING,
-    "StopExecution": PASSING,
+    "StopCompilationJob": TRANSIENT_ERRORS,
+    "DeleteCompilationJob": TRANSIENT_ERRORS,
+    "ListCompilationJobs": TRANSIENT_ERRORS,
+    "AddTags": TRANSIENT_ERRORS,
+    "ListTags": TRANSIENT_ERRORS,
+    "DeleteTags": TRANSIENT_ERRORS,
+    "StartExecution": (*TRANSIENT_ERRORS, "AccessDeniedException"),
+    "ListExecutions": TRANSIENT_ERRORS,
+    "DescribeExecution": TRANSIENT_ERRORS,
+    "StopExecution": TRANSIENT_ERRORS,
     "CopyObject": ("SlowDown", "InternalError", "PreconditionFailed", "AccessDenied"),
     "PutObject": ("SlowDown", "InternalError"),
     "HeadObject": ("SlowDown", "500"),
@@ -115,7 +115,7 @@ class Lifecycle(RuleBasedStateMachine):
         executions_lag: float,
     ) -> None:
         count_from_zero()  # the same choices lead to the same life
-        machine = deployed(Wanted((("A", 1),))).machine
+        machine = deployed(ArchiveSpec((("A", 1),))).machine
         self.world = world = World(machine)
         world.has_stragglers = stragglers
         world.sagemaker.reason = BOOM
@@ -356,15 +356,15 @@ class Lifecycle(RuleBasedStateMachine):
         jobs = world.sagemaker.jobs
         # The record of a job whose role was too young goes with the next request.
         left = {name for name, job in jobs.items() if "AssumeRole" not in job["reason"]}
-        assert left - self.unheard() <= names, "a record that nobody asks for"
+        assert left - self.unacknowledged_folders() <= names, "a record that nobody asks for"
         assert names <= set(jobs) | self.removed, "the record of what lives is gone"
         assert not [k for k in world.s3.under(PREFIX) if "/input/" in k]
         assert world.s3.uploads == {}, "an upload is left unfinished"
         if not live and self.destroys:
             there = {_owner(key) for key in world.s3.under(PREFIX)}
-            assert there <= self.unheard(), "what was to be destroyed is there"
+            assert there <= self.unacknowledged_folders(), "what was to be destroyed is there"
 
-    def unheard(self) -> set[str]:
+    def unacknowledged_folders(self) -> set[str]:
         """Return the jobs and archives that were done after CloudFormation had turned away.
 
         The engine cannot tell them from what lives, and leaves them: docs/decisions.md.
@@ -372,10 +372,12 @@ class Lifecycle(RuleBasedStateMachine):
         taken = {r.event["RequestId"] for r in self.stack.sent if r.answer}
         events = [r.event for r in self.stack.sent if r.kind != "Delete"]
         failed = {r.event["RequestId"] for r in self.stack.sent if _has_failed(r)}
-        unheard = [e for e in events if e["RequestId"] not in taken or e["RequestId"] in failed]
+        unacknowledged_folders = [
+            e for e in events if e["RequestId"] not in taken or e["RequestId"] in failed
+        ]
         return {
             name
-            for event in unheard
+            for event in unacknowledged_folders
             for attempt in (0, 1)
             for name in [_id_of(Event.parse(event, attempt))]
         }
@@ -499,9 +501,11 @@ def has_artifact(world: World, kind: str, name: str) -> bool:
 
 
 @functools.cache
-def deployed_as(jobs: tuple[tuple[str, int], ...], script: int, tag: str, destroys: bool) -> Wanted:
+def deployed_as(
+    jobs: tuple[tuple[str, int], ...], script: int, tag: str, destroys: bool
+) -> ArchiveSpec:
     """Return the same value for the same deploy."""
-    return Wanted(jobs, script, tag, destroys)
+    return ArchiveSpec(jobs, script, tag, destroys)
 
 
 def simulate(lives: int, *, derandomize: bool, steps: int = 40) -> None:

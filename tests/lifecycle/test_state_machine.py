@@ -11,10 +11,10 @@ from neo_constructs.engine.job_engine import STEP_SECONDS, definition
 from tests.lifecycle.events import PREFIX, archive_event, event
 from tests.lifecycle.fakes import Json, refused
 from tests.lifecycle.states_language import MAX_PAYLOAD_BYTES
-from tests.lifecycle.templates import Wanted, deployed
+from tests.lifecycle.templates import ArchiveSpec, deployed
 from tests.lifecycle.world import World
 
-MACHINE = deployed(Wanted((("A", 1),))).machine
+MACHINE = deployed(ArchiveSpec((("A", 1),))).machine
 STEP, WORK, ABORT = (MACHINE["States"][name] for name in ("Step", "Work", "Abort"))
 LAMBDA_FAULTS = STEP["Retry"][0]["ErrorEquals"]
 SLOW_FAULTS = ["States.Timeout", "Sandbox.Timedout"]

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from neo_jobs.cloudformation import Request, send
-from neo_jobs.handler import MOVING, Engine
+from neo_jobs.handler import S3_TRANSFER, Engine
 from neo_jobs.transfer import Sizes
 
 from neo_constructs.engine.job_engine import STEP_SECONDS, WORKER_SECONDS, definition
@@ -98,7 +98,7 @@ class World:
         s3 = Client("s3", self.s3, self.calls)
         clients = {
             "s3": s3,
-            MOVING: s3,
+            S3_TRANSFER: s3,
             "sagemaker": Client("sagemaker", self.sagemaker, self.calls),
             "stepfunctions": Client("stepfunctions", self.states, self.calls),
         }

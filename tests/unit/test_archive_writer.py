@@ -10,7 +10,7 @@ from typing import BinaryIO
 import pytest
 from neo_jobs import archive_writer
 from neo_jobs.archive_writer import Script, write_archive
-from neo_jobs.s3_objects import Refused
+from neo_jobs.s3_objects import PermanentError
 
 from tests.lifecycle.events import archive, unpacked
 
@@ -120,7 +120,7 @@ def test_a_hole_is_written_as_what_it_holds() -> None:
     ids=["unknown type", "cut at a header", "cut in a header", "checksum", "cut", "text", "empty"],
 )
 def test_what_is_damaged_is_refused(plain: bytes, says: str) -> None:
-    with pytest.raises(Refused, match=says):
+    with pytest.raises(PermanentError, match=says):
         packed(plain)
 
 
@@ -144,7 +144,7 @@ def sparse(*, goes_on: bool) -> Member:
 def test_a_map_of_holes_ends_with_its_header() -> None:
     made = unpacked(packed(tar(sparse(goes_on=False))))
     assert made["weights.bin"] == b"\0\x0012345\0\0"
-    with pytest.raises(Refused, match="a map that is longer than its header"):
+    with pytest.raises(PermanentError, match="a map that is longer than its header"):
         packed(tar(sparse(goes_on=True)))
 
 
@@ -154,7 +154,7 @@ def test_a_map_of_holes_in_the_content_is_refused() -> None:
         info = tarfile.TarInfo("weights.bin")
         info.pax_headers = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0"}
         made.addfile(info)
-    with pytest.raises(Refused, match="has its map in its content"):
+    with pytest.raises(PermanentError, match="has its map in its content"):
         packed(plain.getvalue())
 
 
@@ -164,7 +164,7 @@ def test_a_sparse_header_that_says_nothing_is_refused() -> None:
         info = tarfile.TarInfo("weights.bin")
         info.pax_headers = {"GNU.sparse.map": "1,2,x", "GNU.sparse.size": "9"}
         made.addfile(info)
-    with pytest.raises(Refused, match="cannot be read"):
+    with pytest.raises(PermanentError, match="cannot be read"):
         packed(plain.getvalue())
 
 
@@ -179,7 +179,7 @@ def test_a_sparse_header_that_says_nothing_is_refused() -> None:
     ids=["a link", "absolute", "crowded", "empty"],
 )
 def test_a_script_that_cannot_be_taken(script: bytes, says: str) -> None:
-    with pytest.raises(Refused, match=says):
+    with pytest.raises(PermanentError, match=says):
         packed(tar(*FILES), script)
 
 
@@ -190,7 +190,7 @@ def test_a_header_is_not_read_however_large_it_says_it_is(kind: bytes) -> None:
     info.type, info.size = kind, 4 << 30
     plain = info.tobuf(tarfile.GNU_FORMAT) + b"a" * 4096
     for archive_ in ({"plain": plain}, {"plain": tar(*FILES), "script": gzip.compress(plain)}):
-        with pytest.raises(Refused, match="announces 4,294,967,296 bytes"):
+        with pytest.raises(PermanentError, match="announces 4,294,967,296 bytes"):
             packed(**archive_)
 
 
@@ -199,7 +199,7 @@ def test_a_negative_size_is_refused() -> None:
     block = bytearray(info.tobuf(tarfile.GNU_FORMAT))
     block[124:136] = b"\xff" * 12
     block[148:156] = b"%06o\0 " % (sum(block[:148]) + 8 * 32 + sum(block[156:]))
-    with pytest.raises(Refused, match="announces -1 bytes"):
+    with pytest.raises(PermanentError, match="announces -1 bytes"):
         packed(bytes(block) + b"\0" * 1024)
 
 
@@ -211,14 +211,14 @@ def test_headers_of_headers_without_end_are_refused(kind: bytes) -> None:
     content = b"13 comment=x\n" if kind == tarfile.XGLTYPE else b"name\0"
     info.size = len(content)
     one = info.tobuf(tarfile.GNU_FORMAT) + content.ljust(512, b"\0")
-    with pytest.raises(Refused, match="more than 8 headers"):
+    with pytest.raises(PermanentError, match="more than 8 headers"):
         packed(one * 2_000)
     assert len(names(packed(one * 5 + tar(*FILES)))) == 4
 
 
 @pytest.mark.parametrize("name", ["../../etc/passwd", "a/../../b", ".."])
 def test_a_member_outside_of_the_artifact_is_refused(name: str) -> None:
-    with pytest.raises(Refused, match="outside of the archive"):
+    with pytest.raises(PermanentError, match="outside of the archive"):
         packed(tar(member(name, b"1")))
 
 
@@ -238,7 +238,7 @@ def test_nothing_of_the_artifact_goes_through_a_link(
     """A link may lead to a folder that is a link itself by the time it is unpacked."""
     name, kind, link = last
     links = member("lib", kind=tarfile.SYMTYPE, link="a")
-    with pytest.raises(Refused, match=says):
+    with pytest.raises(PermanentError, match=says):
         packed(tar(links, member(name, kind=kind, link=link)))
 
 
@@ -268,14 +268,14 @@ LONG = "n" * 5_000
     ],
 )
 def test_a_name_longer_than_a_path_is_refused(model: Member, script: Member | None) -> None:
-    with pytest.raises(Refused, match=r"a name of 5,000 characters: 'n{80}'") as caught:
+    with pytest.raises(PermanentError, match=r"a name of 5,000 characters: 'n{80}'") as caught:
         packed(tar(model), gzip.compress(tar(script)) if script else SCRIPT)
     assert len(str(caught.value)) < 200
 
 
 @pytest.mark.parametrize("kind", [tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE])
 def test_a_device_in_the_artifact_is_refused(kind: bytes) -> None:
-    with pytest.raises(Refused, match="a device or a link"):
+    with pytest.raises(PermanentError, match="a device or a link"):
         packed(tar(member("null", kind=kind)))
 
 
@@ -295,7 +295,7 @@ def test_a_device_in_the_artifact_is_refused(kind: bytes) -> None:
     ],
 )
 def test_a_link_out_of_the_artifact_is_refused(kind: bytes, name: str, link: str) -> None:
-    with pytest.raises(Refused, match="a link that leads outside"):
+    with pytest.raises(PermanentError, match="a link that leads outside"):
         packed(tar(member(name, kind=kind, link=link)))
 
 
@@ -331,10 +331,10 @@ def test_the_clock_is_asked_for_every_member_and_members_have_an_end(
     write(script=folders, model=gzip.compress(tar(*FILES)))
     assert len(looks) >= 60
     monkeypatch.setattr(archive_writer, "MAX_MODEL_MEMBERS", 50)
-    with pytest.raises(Refused, match="more than 50 members"):
+    with pytest.raises(PermanentError, match="more than 50 members"):
         write()
     monkeypatch.setattr(archive_writer, "MAX_SCRIPT_MEMBERS", 50)
-    with pytest.raises(Refused, match="script's archive holds more than 50 members"):
+    with pytest.raises(PermanentError, match="script's archive holds more than 50 members"):
         write(script=folders)
 
 
@@ -342,7 +342,7 @@ def test_a_wrong_script_is_known_before_the_model_is_read() -> None:
     def opened() -> BinaryIO:
         raise AssertionError("the model was opened")
 
-    with pytest.raises(Refused, match=r"no inference\.py at its root"):
+    with pytest.raises(PermanentError, match=r"no inference\.py at its root"):
         write_archive(
             io.BytesIO(),
             script=Script("inference.py"),
@@ -369,7 +369,7 @@ def test_an_archive_with_much_padding_is_read_to_its_end() -> None:
     plain = tar(*FILES) + bytes(3 << 20)
     assert set(unpacked(packed(plain))) == {"code/inference.py", "a.so", "compiled.so", "c.so"}
     whole = gzip.compress(plain)
-    with pytest.raises(Refused, match="cannot be read"):
+    with pytest.raises(PermanentError, match="cannot be read"):
         write_archive(
             io.BytesIO(),
             script=Script("inference.py"),
@@ -384,7 +384,7 @@ def test_a_script_that_was_packed_twice_is_one() -> None:
     twice = gzip.compress(tar(member("inference.py", b"old"), member("inference.py", b"new")))
     write_archive(
         out,
-        script=Script("inference.py", is_alone=True),
+        script=Script("inference.py", takes_one_script=True),
         open_script=lambda: io.BytesIO(twice),
     )
     assert unpacked(out.getvalue()) == {"inference.py": b"new"}

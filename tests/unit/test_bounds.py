@@ -24,7 +24,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from neo_jobs.archive_writer import Script, write_archive
-from neo_jobs.s3_objects import Refused
+from neo_jobs.s3_objects import PermanentError
 
 from neo_constructs.cli.validate import validate
 from tests import wire
@@ -465,7 +465,7 @@ def serve(path: Path) -> int:
                     open_script=partial(io.BytesIO, code),
                     open_model=partial(io.BytesIO, model),
                 )
-            except Refused as refused:
+            except PermanentError as refused:
                 said.append(str(refused))
     return len("\n".join(said))
 

@@ -38,11 +38,11 @@ def test_all_tries_of_a_call_fit_into_a_step(monkeypatch: pytest.MonkeyPatch) ->
     engine = module._engine()
     assert engine is module._engine()
     assert engine._grace_seconds == 7
-    for service in ("sagemaker", "s3", "stepfunctions", module.MOVING):
+    for service in ("sagemaker", "s3", "stepfunctions", module.S3_TRANSFER):
         config = engine._client(service).meta.config
         tries = config.retries["total_max_attempts"]
         assert tries * (config.connect_timeout + config.read_timeout) <= 125, service
-    assert engine._client(module.MOVING).meta.config.read_timeout == 50
+    assert engine._client(module.S3_TRANSFER).meta.config.read_timeout == 50
     module._engine.cache_clear()
 
 

@@ -9,9 +9,8 @@ import pytest
 from neo_jobs.cloudformation import Request
 from neo_jobs.job_spec import job_name
 from neo_jobs.reconcile import (
-    ABOUT_RIGHTS,
-    PASSING,
-    Clock,
+    IAM_ERROR_MARKERS,
+    TRANSIENT_ERRORS,
     CopyInput,
     CreateJob,
     DeleteJob,
@@ -22,20 +21,21 @@ from neo_jobs.reconcile import (
     Observed,
     RecordResult,
     Result,
-    StartOver,
+    RetryUnderNewName,
+    StepContext,
     StopJob,
     Succeed,
     TagJob,
     Wait,
     check_version,
-    is_passing,
+    is_transient,
     on_error,
     reconcile,
 )
 
 from tests.lifecycle.events import event
 
-EARLY = Clock(now=1_000, deadline=4_300, started=1_000)
+EARLY = StepContext(now=1_000, deadline=4_300, started=1_000)
 LAST = replace(EARLY, now=4_299)
 LATE = replace(EARLY, now=4_300)
 LATER = replace(EARLY, now=4_359)
@@ -94,7 +94,7 @@ def update(tags: dict[str, str], former: dict[str, str] | None = None) -> Reques
         (Observed(result=RESULT, has_input=True, tags={}), EARLY, Succeed(NAME, DATA)),
     ],
 )
-def test_a_start(seen: Observed, clock: Clock, action: object) -> None:
+def test_a_start(seen: Observed, clock: StepContext, action: object) -> None:
     assert reconcile(CREATE, seen, clock) == action
 
 
@@ -169,7 +169,7 @@ def test_a_job_that_was_stopped_for_the_deadline_is_answered_for(status: str) ->
         (Observed(has_artifact=True, has_record=True), OVERDUE, Succeed(NAME, DATA)),
     ],
 )  # fmt: skip
-def test_a_completed_job(seen: Observed, clock: Clock, action: object) -> None:
+def test_a_completed_job(seen: Observed, clock: StepContext, action: object) -> None:
     assert reconcile(CREATE, replace(seen, job=job("COMPLETED")), clock) == action
 
 
@@ -196,13 +196,13 @@ def test_a_failure_says_why(ended: Job, said: str) -> None:
         assert reconcile(CREATE, Observed(job=ended), OVERDUE) == Fail(text)
 
 
-@pytest.mark.parametrize("reason", [RIGHTS, *(f"x {text.upper()} y" for text in ABOUT_RIGHTS)])
+@pytest.mark.parametrize("reason", [RIGHTS, *(f"x {text.upper()} y" for text in IAM_ERROR_MARKERS)])
 def test_a_role_that_is_too_young_gets_a_second_try(reason: str) -> None:
     failed = Observed(job=job("FAILED", reason))
-    assert reconcile(CREATE, failed, EARLY) == StartOver(30, reason)
-    assert reconcile(CREATE, failed, LAST) == StartOver(30, reason)
+    assert reconcile(CREATE, failed, EARLY) == RetryUnderNewName(30, reason)
+    assert reconcile(CREATE, failed, LAST) == RetryUnderNewName(30, reason)
     unknown = Observed(job=job("FAILED", reason, created=None))
-    assert reconcile(CREATE, unknown, replace(EARLY, now=1_179)) == StartOver(30, reason)
+    assert reconcile(CREATE, unknown, replace(EARLY, now=1_179)) == RetryUnderNewName(30, reason)
 
 
 @pytest.mark.parametrize(
@@ -216,7 +216,7 @@ def test_a_role_that_is_too_young_gets_a_second_try(reason: str) -> None:
         (job("STOPPED", RIGHTS), EARLY, 0),
     ],
 )
-def test_no_second_try(ended: Job, clock: Clock, attempt: int) -> None:
+def test_no_second_try(ended: Job, clock: StepContext, attempt: int) -> None:
     request = replace(CREATE, attempt=attempt)
     action = reconcile(request, Observed(job=ended), clock)
     assert isinstance(action, Fail)
@@ -251,7 +251,7 @@ def test_no_second_try(ended: Job, clock: Clock, attempt: int) -> None:
         (replace(DELETE, physical_id=None), Observed(), EARLY, Succeed("none", {})),
     ],
 )  # fmt: skip
-def test_a_delete(request_: Request, seen: Observed, clock: Clock, action: object) -> None:
+def test_a_delete(request_: Request, seen: Observed, clock: StepContext, action: object) -> None:
     assert reconcile(request_, seen, clock) == action
 
 
@@ -320,9 +320,9 @@ def test_a_version_that_is_not_known(version: object) -> None:
 # --- calls that are refused ---------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("code", [*sorted(PASSING), "500", "503", "InternalError"])
+@pytest.mark.parametrize("code", [*sorted(TRANSIENT_ERRORS), "500", "503", "InternalError"])
 def test_what_passes_is_waited_for_past_the_deadline(code: str) -> None:
-    assert is_passing(code)
+    assert is_transient(code)
     for clock in (EARLY, LATE, LATER):
         assert on_error(code, "Call: no", clock, in_grace=False) == Wait(10, f"Call: no ({code})")
     said = f"Call: no ({code}); there is no time left to try again."
@@ -341,7 +341,7 @@ def test_steps_that_follow_each_other_at_once_do_not_do_so_for_ever(polls: int) 
 
 @pytest.mark.parametrize(("code", "seconds"), [("ResourceInUse", 1), ("ResourceLimitExceeded", 45)])
 def test_what_may_pass_is_waited_for_until_the_deadline(code: str, seconds: int) -> None:
-    assert not is_passing(code)
+    assert not is_transient(code)
     assert on_error(code, "no", LAST, in_grace=False) == Wait(seconds, f"no ({code})")
     said = f"no ({code}); there is no time left to try again."
     assert on_error(code, "no", LATE, in_grace=False) == Fail(said)
@@ -373,8 +373,8 @@ def test_what_does_not_pass_fails_at_once(code: str) -> None:
 
 
 def test_the_deadline_and_the_minute_after_it() -> None:
-    assert not LAST.is_late
-    assert LATE.is_late
-    assert not LATER.is_overdue
-    assert OVERDUE.is_overdue
-    assert not LATE.is_overdue
+    assert not LAST.is_past_deadline
+    assert LATE.is_past_deadline
+    assert not LATER.is_past_grace
+    assert OVERDUE.is_past_grace
+    assert not LATE.is_past_grace

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ReadTimeoutError
 from neo_jobs import transfer
-from neo_jobs.s3_objects import Refused
+from neo_jobs.s3_objects import PermanentError
 from neo_jobs.transfer import Sizes, Source, Transfer, threads
 
 from tests.lifecycle.fakes import Clock, FakeS3, refused
@@ -113,7 +113,7 @@ def test_what_is_written_after_a_failure_goes_nowhere() -> None:
 def test_more_parts_than_s3_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transfer, "MAX_PARTS", 3)
     s3 = Slow()
-    with pytest.raises(Refused, match="larger than"), through(s3).upload("b", "k") as upload:
+    with pytest.raises(PermanentError, match="larger than"), through(s3).upload("b", "k") as upload:
         upload.write(b"x" * 40)
     assert s3.log[-1] == "abort"
 
@@ -132,10 +132,10 @@ def test_an_upload_that_cannot_be_created_leaves_no_thread() -> None:
 def test_it_is_asked_once_more_before_it_is_completed() -> None:
     class Overtaken(Idle):
         def end(self) -> None:
-            raise Refused("Superseded")
+            raise PermanentError("Superseded")
 
     s3 = Slow()
-    with pytest.raises(Refused), through(s3, Overtaken()).upload("b", "k") as upload:
+    with pytest.raises(PermanentError), through(s3, Overtaken()).upload("b", "k") as upload:
         upload.write(b"x")
     assert s3.log[-1] == "abort"
     assert "complete 1" not in s3.log
