@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, BinaryIO, TypeAlias
 
-from neo_jobs.s3_objects import PermanentError
+from neo_jobs.errors import PermanentError
 
 Open: TypeAlias = Callable[[], BinaryIO]
 

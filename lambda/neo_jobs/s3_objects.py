@@ -7,6 +7,8 @@ from typing import Any, TypeAlias
 
 from botocore.exceptions import ClientError
 
+from neo_jobs.errors import NotDeletedError, error_code
+
 Client: TypeAlias = Any
 
 _NAMED = 3  # objects that a message names
@@ -14,26 +16,6 @@ _TRANSIENT = frozenset({"InternalError", "ServiceUnavailable", "SlowDown", "Oper
 _NOT_FOUND = frozenset({"404", "NoSuchKey", "NotFound", "NoSuchBucket", "NoSuchVersion"})
 # How S3 refuses a deletion: a policy, Object Lock, MFA Delete.
 _REFUSALS = frozenset({"403", "AccessDenied", "InvalidRequest", "MethodNotAllowed"})
-
-
-class PermanentError(Exception):
-    """Something no further try can change; its text is for the person who deploys."""
-
-
-class NotDeletedError(Exception):
-    """S3 refuses to delete something.
-
-    Parameters
-    ----------
-    places
-        The keys, or prefixes of keys.
-    why
-        What S3 says.
-    """
-
-    def __init__(self, places: tuple[str, ...], why: str) -> None:
-        super().__init__(why)
-        self.places = places
 
 
 def encryption(key_id: str) -> dict[str, str]:
@@ -45,11 +27,6 @@ def split_uri(uri: str) -> tuple[str, str]:
     """Return bucket and key of an ``s3://`` URI."""
     bucket, _, key = uri.removeprefix("s3://").partition("/")
     return bucket, key
-
-
-def error_code(error: ClientError) -> str:
-    """Return the service's error code."""
-    return str(error.response.get("Error", {}).get("Code", ""))
 
 
 def head(s3: Client, bucket: str, key: str, version: str = "") -> dict[str, Any] | None:

@@ -18,6 +18,7 @@ from typing import Any, Protocol, TypeAlias
 from botocore.exceptions import ClientError
 
 from neo_jobs import s3_objects
+from neo_jobs.errors import PermanentError, WorkerRequiredError
 
 Client: TypeAlias = Any
 
@@ -49,10 +50,6 @@ class Sizes:
     copied_part: int = 64 * MIB
     written_part: int = 16 * MIB
     read_range: int = 8 * MIB
-
-
-class WorkerRequiredError(Exception):
-    """It may take longer than a step has: the worker does it."""
 
 
 class Watch(Protocol):
@@ -147,16 +144,14 @@ class Transfer:
 
         Raises
         ------
-        s3_objects.PermanentError
+        PermanentError
             If there is none.
         """
         bucket, key = s3_objects.split_uri(uri)
         found = s3_objects.head(self._s3, bucket, key, version)
         if found is None:
             what = f"{uri} (version {version})" if version else uri
-            raise s3_objects.PermanentError(
-                f"There is no object at {what}. Upload it, or correct the URI."
-            )
+            raise PermanentError(f"There is no object at {what}. Upload it, or correct the URI.")
         return Source(bucket, key, version, found["ETag"], found["ContentLength"])
 
     def copy(self, source: Source, bucket: str, key: str, *, key_id: str = "") -> None:
@@ -308,7 +303,7 @@ class Upload:
         number = len(self._parts) + len(self._moving) + 1
         if number > MAX_PARTS:
             largest = MAX_PARTS * self._part_size >> 30
-            raise s3_objects.PermanentError(f"The archive would be larger than {largest} GiB.")
+            raise PermanentError(f"The archive would be larger than {largest} GiB.")
         self._moving.append(self._threads.submit(lambda: _part(number, send(number))))
         if len(self._moving) > THREADS:
             self._await_part()

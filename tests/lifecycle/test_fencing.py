@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import pytest
 from botocore.exceptions import ClientError
-from neo_jobs import fencing
+from neo_jobs import executions, uploads
+from neo_jobs.actions import StepContext, Wait
 from neo_jobs.cloudformation import Request
-from neo_jobs.reconcile import StepContext, Wait
+from neo_jobs.kinds import older_jobs
 
 from tests.lifecycle.events import INVENTED, PREFIX, event, signed
 from tests.lifecycle.fakes import Json, refused
@@ -309,8 +310,8 @@ def test_the_order_of_two_requests_is_the_same_from_both_sides() -> None:
         if (one.signed is None) != (two.signed is None):
             continue  # CloudFormation signs all of a stack's, or none
         verdicts = [
-            fencing.is_superseded(
-                mine, [fencing.Execution("arn", "RUNNING", began, request=other)], mine_began
+            executions.is_superseded(
+                mine, [executions.Execution("arn", "RUNNING", began, request=other)], mine_began
             )
             for mine, mine_began, other, began in (
                 (one, began_one, two, began_two),
@@ -338,10 +339,10 @@ def test_a_list_that_is_behind_leaves_no_job(world: World) -> None:
 
 def test_an_older_execution_that_succeeded_is_not_waited_for() -> None:
     clock = StepContext(now=1_000, deadline=4_000)
-    ended = fencing.Execution("arn", "SUCCEEDED", began=900, ended=999)
-    assert fencing.wait_for_stragglers([ended], clock) is None
+    ended = executions.Execution("arn", "SUCCEEDED", began=900, ended=999)
+    assert executions.wait_for_stragglers([ended], clock) is None
     for status in ("ABORTED", "FAILED", "TIMED_OUT"):
-        assert fencing.wait_for_stragglers([replace(ended, status=status)], clock), status
+        assert executions.wait_for_stragglers([replace(ended, status=status)], clock), status
 
 
 @pytest.mark.parametrize("code", ["InternalError", "SlowDown"])
@@ -350,7 +351,7 @@ def test_a_former_bucket_that_stumbles_is_looked_at_again(code: str) -> None:
         raise refused("ListMultipartUploads", code)
 
     with pytest.raises(ClientError, match=code):
-        fencing.while_allowed(act)
+        uploads.while_allowed(act)
 
 
 def test_nothing_is_begun_while_executions_cannot_be_listed(world: World) -> None:
@@ -391,12 +392,12 @@ def test_uploads_in_its_own_bucket_that_may_not_be_seen_fail_a_request(world: Wo
 
 @pytest.mark.parametrize("status", ["STARTING", "INPROGRESS", "NOVELTY"])
 def test_a_job_of_an_older_request_is_stopped_whatever_it_does(status: str) -> None:
-    assert fencing.active_jobs([fencing.OtherJob("a", status)]) == ("a",)
+    assert older_jobs.active_jobs([older_jobs.OtherJob("a", status)]) == ("a",)
 
 
 @pytest.mark.parametrize("status", ["STOPPING", "STOPPED", "FAILED", "COMPLETED"])
 def test_a_job_that_ends_is_not_stopped(status: str) -> None:
-    assert fencing.active_jobs([fencing.OtherJob("a", status)]) == ()
+    assert older_jobs.active_jobs([older_jobs.OtherJob("a", status)]) == ()
 
 
 def test_executions_of_long_ago_are_not_looked_at(world: World) -> None:
@@ -411,21 +412,21 @@ def test_executions_of_long_ago_are_not_looked_at(world: World) -> None:
 
 def test_the_last_step_is_waited_for_once() -> None:
     """Whatever the function's clock says: the machine has waited, and its clock counts."""
-    aborted = fencing.Execution("arn", "ABORTED", began=900, ended=1_000)
+    aborted = executions.Execution("arn", "ABORTED", began=900, ended=1_000)
     clock = StepContext(now=1_000, deadline=4_000)
-    assert fencing.wait_for_stragglers([aborted], clock) == Wait(
+    assert executions.wait_for_stragglers([aborted], clock) == Wait(
         160, "the last step of an older request may still run", settles=1_160
     )
-    assert fencing.wait_for_stragglers([aborted], replace(clock, settled=1_160)) is None
-    assert fencing.wait_for_stragglers([aborted], replace(clock, now=1_160)) is None
+    assert executions.wait_for_stragglers([aborted], replace(clock, settled=1_160)) is None
+    assert executions.wait_for_stragglers([aborted], replace(clock, now=1_160)) is None
 
 
 def test_the_last_step_of_each_is_waited_for() -> None:
     """One that is found stopped after the first was waited for may still act, too."""
-    first = fencing.Execution("first", "ABORTED", began=900, ended=1_000)
-    second = fencing.Execution("second", "ABORTED", began=950, ended=1_100)
+    first = executions.Execution("first", "ABORTED", began=900, ended=1_000)
+    second = executions.Execution("second", "ABORTED", began=950, ended=1_100)
     clock = StepContext(now=1_165, deadline=4_000, settled=1_160)
-    assert fencing.wait_for_stragglers([first], clock) is None
-    assert fencing.wait_for_stragglers([first, second], clock) == Wait(
+    assert executions.wait_for_stragglers([first], clock) is None
+    assert executions.wait_for_stragglers([first, second], clock) == Wait(
         95, "the last step of an older request may still run", settles=1_260
     )

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 from neo_jobs.cloudformation import Request
-from neo_jobs.job_spec import job_name
-from neo_jobs.serving_archive import own_folder
+from neo_jobs.kinds.job_spec import job_name
+from neo_jobs.kinds.serving_archive import own_folder
 
 from tests.lifecycle.events import (
     BUCKET,

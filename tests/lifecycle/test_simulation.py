@@ -23,8 +23,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from neo_jobs.cloudformation import Request as Event
-from neo_jobs.job_spec import job_name
-from neo_jobs.serving_archive import own_folder
+from neo_jobs.kinds.job_spec import job_name
+from neo_jobs.kinds.serving_archive import own_folder
 
 from tests.lifecycle.cloudformation import CloudFormation, Request
 from tests.lifecycle.events import BUCKET, PREFIX, count_from_zero, unpacked

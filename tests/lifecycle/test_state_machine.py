@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from neo_jobs import fencing
+from neo_jobs import executions
 
 from neo_constructs.engine.job_engine import STEP_SECONDS, definition
 from tests.lifecycle.events import PREFIX, archive_event, event
@@ -219,4 +219,4 @@ def test_the_functions_timeout_is_shorter_than_the_tasks() -> None:
     """A step that Step Functions has given up must have ended before it is tried again."""
     assert STEP["TimeoutSeconds"] > STEP_SECONDS
     assert ABORT["TimeoutSeconds"] > STEP_SECONDS
-    assert fencing.STEP_SECONDS > STEP_SECONDS
+    assert executions.STEP_SECONDS > STEP_SECONDS

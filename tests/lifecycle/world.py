@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from neo_jobs.aws import S3_TRANSFER
 from neo_jobs.cloudformation import Request, send
-from neo_jobs.handler import S3_TRANSFER, Engine
+from neo_jobs.engine import Engine
 from neo_jobs.transfer import Sizes
 
 from neo_constructs.engine.job_engine import STEP_SECONDS, WORKER_SECONDS, definition

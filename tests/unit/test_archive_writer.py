@@ -10,7 +10,7 @@ from typing import BinaryIO
 import pytest
 from neo_jobs import archive_writer
 from neo_jobs.archive_writer import Script, write_archive
-from neo_jobs.s3_objects import PermanentError
+from neo_jobs.errors import PermanentError
 
 from tests.lifecycle.events import archive, unpacked
 

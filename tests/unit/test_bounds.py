@@ -24,7 +24,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from neo_jobs.archive_writer import Script, write_archive
-from neo_jobs.s3_objects import PermanentError
+from neo_jobs.errors import PermanentError
 
 from neo_constructs.cli.validate import validate
 from tests import wire

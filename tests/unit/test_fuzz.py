@@ -14,7 +14,7 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from neo_jobs.archive_writer import Script, write_archive
-from neo_jobs.s3_objects import PermanentError
+from neo_jobs.errors import PermanentError
 
 from neo_constructs.archives.inspection import inspect
 from neo_constructs.archives.sample_payload import check_payloads

@@ -9,8 +9,9 @@ from datetime import datetime
 import boto3
 import pytest
 from botocore.stub import Stubber
+from neo_jobs import engine, executions, s3_objects
 from neo_jobs import handler as module
-from neo_jobs import s3_objects
+from neo_jobs.aws import S3_TRANSFER
 from neo_jobs.cloudformation import Request, send
 
 from neo_constructs.engine.job_engine import MACHINE_SECONDS, STEP_SECONDS, WORKER_SECONDS
@@ -38,11 +39,11 @@ def test_all_tries_of_a_call_fit_into_a_step(monkeypatch: pytest.MonkeyPatch) ->
     engine = module._engine()
     assert engine is module._engine()
     assert engine._grace_seconds == 7
-    for service in ("sagemaker", "s3", "stepfunctions", module.S3_TRANSFER):
-        config = engine._client(service).meta.config
+    for service in ("sagemaker", "s3", "stepfunctions", S3_TRANSFER):
+        config = engine._aws.client(service).meta.config
         tries = config.retries["total_max_attempts"]
         assert tries * (config.connect_timeout + config.read_timeout) <= 125, service
-    assert engine._client(module.S3_TRANSFER).meta.config.read_timeout == 50
+    assert engine._aws.client(S3_TRANSFER).meta.config.read_timeout == 50
     module._engine.cache_clear()
 
 
@@ -84,9 +85,9 @@ def test_more_than_a_thousand_objects_are_deleted() -> None:
 
 def test_the_worker_ends_before_lambda_ends_it() -> None:
     """A call that is under way as its time is over may take another two minutes."""
-    assert module.WORK_LIMIT + 125 <= WORKER_SECONDS
-    assert module.STEP_LIMIT < STEP_SECONDS
-    assert MACHINE_SECONDS == module.MACHINE_SECONDS
+    assert engine.WORK_LIMIT + 125 <= WORKER_SECONDS
+    assert engine.STEP_LIMIT < STEP_SECONDS
+    assert MACHINE_SECONDS == executions.MACHINE_SECONDS
 
 
 def test_a_key_that_only_begins_like_the_one_in_question_is_another() -> None:

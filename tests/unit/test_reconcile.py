@@ -6,32 +6,26 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from neo_jobs.cloudformation import Request
-from neo_jobs.job_spec import job_name
-from neo_jobs.reconcile import (
-    IAM_ERROR_MARKERS,
-    TRANSIENT_ERRORS,
+from neo_jobs.actions import (
     CopyInput,
     CreateJob,
     DeleteJob,
     DestroyArtifacts,
     DiscardInput,
     Fail,
-    Job,
-    Observed,
     RecordResult,
-    Result,
     RetryUnderNewName,
     StepContext,
     StopJob,
     Succeed,
     TagJob,
     Wait,
-    check_version,
-    is_transient,
-    on_error,
-    reconcile,
 )
+from neo_jobs.cloudformation import Request
+from neo_jobs.errors import IAM_ERROR_MARKERS, TRANSIENT_ERRORS, is_transient, on_error
+from neo_jobs.kinds.compilation_rules import Job, Observed, Result, reconcile
+from neo_jobs.kinds.job_spec import job_name
+from neo_jobs.request_rules import check_version
 
 from tests.lifecycle.events import event
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 from neo_jobs import s3_objects
+from neo_jobs.errors import NotDeletedError
 
 
 class Bucket:
@@ -41,7 +42,7 @@ def test_the_newest_version_is_deleted(found: dict[str, Any]) -> None:
 
 
 def test_a_refusal_is_named_and_a_fault_is_raised() -> None:
-    with pytest.raises(s3_objects.NotDeletedError, match="key: "):
+    with pytest.raises(NotDeletedError, match="key: "):
         s3_objects.delete(Bucket({}, "AccessDenied"), "bucket", "key")
     with pytest.raises(ClientError, match="SlowDown"):
         s3_objects.delete(Bucket({}, "SlowDown"), "bucket", "key")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ReadTimeoutError
 from neo_jobs import transfer
-from neo_jobs.s3_objects import PermanentError
+from neo_jobs.errors import PermanentError
 from neo_jobs.transfer import Sizes, Source, Transfer, threads
 
 from tests.lifecycle.fakes import Clock, FakeS3, refused

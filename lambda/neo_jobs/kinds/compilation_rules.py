@@ -1,4 +1,4 @@
-"""The engine's decisions: given a request and what is there, the one next action.
+"""The decisions for a compilation job: given a request and what is there, the one next action.
 
 Pure and level-triggered. It does not matter how the world came to be as it is, how often a step
 was repeated, or which step died half-way: the same observation gives the same action.
@@ -9,47 +9,35 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
 
+from neo_jobs.actions import (
+    FAULT_SECONDS,
+    RETRY_SECONDS,
+    Action,
+    CopyInput,
+    CreateJob,
+    DeleteJob,
+    DestroyArtifacts,
+    DiscardInput,
+    Fail,
+    RecordResult,
+    RetryUnderNewName,
+    StepContext,
+    StopJob,
+    Succeed,
+    TagJob,
+    Wait,
+)
 from neo_jobs.cloudformation import Request
+from neo_jobs.errors import IAM_ERROR_MARKERS
 from neo_jobs.hints import hint_for
-from neo_jobs.job_spec import as_mapping, deletes_artifacts, job_name
+from neo_jobs.kinds.job_spec import as_mapping, job_name
+from neo_jobs.properties import deletes_artifacts
 
 LOG_GROUP = "/aws/sagemaker/CompilationJobs"
 TERMINAL = frozenset({"COMPLETED", "FAILED", "STOPPED"})
-TRANSIENT_ERRORS = frozenset(
-    {
-        "BadDigest",  # a part that was damaged on its way
-        "ConnectionError",
-        "ExecutionLimitExceeded",
-        "ExpiredToken",
-        "ExpiredTokenException",  # the function's credentials are renewed
-        "IncompleteBody",
-        # Credentials that are seconds old are not known everywhere yet.
-        "InvalidAccessKeyId",
-        "InvalidClientTokenId",
-        "NoSuchUpload",  # another try, or a newer request, has aborted it
-        "OperationAborted",
-        "PreconditionFailed",  # the source was replaced between the look and the copy
-        "RequestLimitExceeded",
-        "RequestTimeout",
-        "ServiceUnavailable",
-        "SlowDown",
-        "TooManyRequestsException",
-        "UnrecognizedClientException",
-    }
-)
-PROPERTIES_VERSION = "1"  # the newest shape of the properties that is known here
-KNOWN_VERSIONS = (PROPERTIES_VERSION,)
-IAM_ERROR_MARKERS = ("assumerole", "assume role", "accessdenied", "access denied", "not authorized")
 CONSISTENCY_POLLS = 3  # how often a completed job may still lack its artifact
-STOP_GRACE_SECONDS = 60  # how long past the deadline a stopped job may still take to end
 ROLE_PROPAGATION_SECONDS = 180  # how long after a request began a role may be too new for Neo
-QUOTA_SECONDS, IAM_SECONDS, FAULT_SECONDS, RETRY_SECONDS = 45, 5, 10, 30
-SOON_POLLS = 40  # so many steps may follow each other at once: an execution has 25,000 events
-
-
-# --- what the engine sees -------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,170 +146,6 @@ class Observed:
     has_leftovers: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class StepContext:
-    """The moment of a decision.
-
-    Parameters
-    ----------
-    now, deadline, started
-        Seconds since the epoch: this moment, when the answer is due, when the request began.
-    polls
-        How many steps this request has had.
-    missing
-        How many of them found the job completed without its artifact.
-    why
-        What the last step waited for.
-    settled
-        Until when the last steps of older executions have been waited for, in seconds since the
-        epoch: by the machine, whatever this clock says.
-    kept
-        Keys and prefixes that S3 refuses to delete.
-    """
-
-    now: float
-    deadline: float
-    started: float = 0
-    polls: int = 0
-    missing: int = 0
-    why: str = ""
-    settled: float = 0
-    kept: tuple[str, ...] = ()
-
-    def keeps(self, key: str) -> bool:
-        """Whether S3 has refused to delete an object: it does not matter any more."""
-        return key.startswith(self.kept)
-
-    @property
-    def is_past_deadline(self) -> bool:
-        """Whether the answer is due."""
-        return self.now >= self.deadline
-
-    @property
-    def is_past_grace(self) -> bool:
-        """Whether the answer must be given now, whatever it is."""
-        return self.now >= self.deadline + STOP_GRACE_SECONDS
-
-    def soon(self) -> int:
-        """Return how long to wait before the next step of a course of steps."""
-        return 1 if self.polls < SOON_POLLS else FAULT_SECONDS
-
-    def poll_seconds(self) -> int:
-        """Return how long to wait for a job: seconds at first, half a minute later."""
-        return 10 if self.polls < 12 else 30
-
-
-# --- what the engine can do next ------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class CopyInput:
-    """Copy the model to the job's own prefix."""
-
-
-@dataclass(frozen=True, slots=True)
-class WriteArchive:
-    """Write the serving archive to the request's own key."""
-
-
-@dataclass(frozen=True, slots=True)
-class CreateJob:
-    """Start the compilation job."""
-
-
-@dataclass(frozen=True, slots=True)
-class StopJob:
-    """Stop the running job."""
-
-
-@dataclass(frozen=True, slots=True)
-class DeleteJob:
-    """Remove the record of the ended job."""
-
-
-@dataclass(frozen=True, slots=True)
-class RetryUnderNewName:
-    """Make a job of a new name: the one there is has failed for a reason that passes.
-
-    Its record goes with the next request of the resource. To remove it here would be a second
-    thing to do, and after a death between the two the old name would be used again.
-    """
-
-    seconds: int
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class TagJob:
-    """Bring the tags of a job that is reused up to date."""
-
-    arn: str
-    add: Mapping[str, str]
-    remove: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class RecordResult:
-    """Write the record of a finished job."""
-
-    result: Result
-
-
-@dataclass(frozen=True, slots=True)
-class DiscardInput:
-    """Remove the job's copy of the model."""
-
-
-@dataclass(frozen=True, slots=True)
-class DestroyArtifacts:
-    """Remove a job's artifact and the record of it, all versions."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """Look again later."""
-
-    seconds: int
-    why: str
-    is_missing_artifact: bool = False
-    settles: float = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Succeed:
-    """Answer SUCCESS."""
-
-    physical_id: str
-    data: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Fail:
-    """Answer FAILED."""
-
-    reason: str
-
-
-Action: TypeAlias = (
-    CopyInput
-    | WriteArchive
-    | CreateJob
-    | StopJob
-    | DeleteJob
-    | RetryUnderNewName
-    | TagJob
-    | RecordResult
-    | DiscardInput
-    | DestroyArtifacts
-    | Wait
-    | Succeed
-    | Fail
-)
-
-
-# --- decisions ------------------------------------------------------------------------------
-
-
 def reconcile(request: Request, seen: Observed, clock: StepContext) -> Action:
     """Return the next action for a compilation job."""
     if request.type == "Delete":
@@ -329,17 +153,6 @@ def reconcile(request: Request, seen: Observed, clock: StepContext) -> Action:
     if seen.job is None:
         return _start(request, seen, clock)
     return _follow(request, seen.job, seen, clock)
-
-
-def check_version(request: Request) -> Fail | None:
-    """Return why a request cannot be served; a Delete needs no more than the id it names."""
-    version = request.properties.get("PropertiesVersion") or PROPERTIES_VERSION
-    if request.type == "Delete" or str(version) in KNOWN_VERSIONS:
-        return None
-    return Fail(
-        f"The template has version {version} of the job engine's properties; this engine knows "
-        f"{', '.join(KNOWN_VERSIONS)}. Deploy with the release of neo_constructs that wrote it."
-    )
 
 
 def _start(request: Request, seen: Observed, clock: StepContext) -> Action:
@@ -441,49 +254,6 @@ def attributes(request: Request, result: Result) -> dict[str, str]:
         "ImageMatchesCatalog": str(not result.image or result.image == expected).lower(),
         "CompilationJobArn": result.arn,
     }
-
-
-def on_error(code: str, message: str, clock: StepContext, *, in_grace: bool) -> Wait | Fail:
-    """Return what a refused call means: wait for what passes, fail for what does not.
-
-    Parameters
-    ----------
-    code, message
-        As the service states them.
-    in_grace
-        Whether IAM's rights may still be on their way, as on a first deploy.
-    """
-    text = f"{message} ({code})"
-    seconds = _pause(code, message, clock, in_grace=in_grace)
-    # Past the deadline a job must still be stopped, so what passes gets another minute.
-    if seconds and not (clock.is_past_grace if is_transient(code) else clock.is_past_deadline):
-        return Wait(seconds, text)
-    return Fail(f"{text}; there is no time left to try again." if seconds else text)
-
-
-def _pause(code: str, message: str, clock: StepContext, *, in_grace: bool) -> int:
-    """Return when to try a refused call again; 0 for never."""
-    if code == "ResourceInUse":
-        return clock.soon()  # the job exists already
-    if code == "ResourceLimitExceeded":
-        return QUOTA_SECONDS
-    if is_transient(code):
-        return FAULT_SECONDS
-    return IAM_SECONDS if in_grace and is_about_rights(code, message) else 0
-
-
-def is_about_rights(code: str, message: str) -> bool:
-    """Whether a service's error is about a right or a role, which may be seconds old."""
-    return code in {"AccessDenied", "AccessDeniedException", "403"} or (
-        code == "ValidationException" and "role" in message.lower()
-    )
-
-
-def is_transient(code: str) -> bool:
-    """Whether a service's error goes away by itself."""
-    return (
-        code in TRANSIENT_ERRORS or code.startswith(("5", "429", "Internal")) or "Throttl" in code
-    )
 
 
 def _reason(job: Job, name: str) -> str:

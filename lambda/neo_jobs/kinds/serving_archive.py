@@ -13,12 +13,18 @@ from typing import Any, TypeAlias
 
 from botocore.exceptions import ClientError
 
-from neo_jobs import archive_writer, s3_objects
-from neo_jobs import reconcile as core
+from neo_jobs import actions, archive_writer, s3_objects
+from neo_jobs.aws import Aws
 from neo_jobs.cloudformation import Request, digest
-from neo_jobs.fencing import abort_older
-from neo_jobs.job_spec import bucket_of, deletes_artifacts, may_ignore_bucket_error, name_what_stays
+from neo_jobs.errors import error_code
+from neo_jobs.properties import (
+    bucket_of,
+    deletes_artifacts,
+    may_ignore_bucket_error,
+    name_what_stays,
+)
 from neo_jobs.transfer import Transfer
+from neo_jobs.uploads import abort_older
 
 Client: TypeAlias = Any
 
@@ -104,18 +110,20 @@ class Seen:
     has_leftovers: bool = False
 
 
-def decide(request: Request, seen: Seen, clock: core.StepContext) -> core.Action:
+def decide(request: Request, seen: Seen, clock: actions.StepContext) -> actions.Action:
     """Return the next action for a serving archive."""
     if request.type == "Delete":
         if seen.has_leftovers:
-            return core.DestroyArtifacts()
-        return core.Succeed(request.physical_id or "none", {})
+            return actions.DestroyArtifacts()
+        return actions.Succeed(request.physical_id or "none", {})
     if seen.folder:
-        return core.Succeed(seen.folder, ArchiveSpec.of(request.properties).attributes(seen.folder))
+        return actions.Succeed(
+            seen.folder, ArchiveSpec.of(request.properties).attributes(seen.folder)
+        )
     if clock.is_past_deadline:
         cause = f": {clock.why}" if clock.why else ""
-        return core.Fail(f"The serving archive could not be written in time{cause}.")
-    return core.WriteArchive()
+        return actions.Fail(f"The serving archive could not be written in time{cause}.")
+    return actions.WriteArchive()
 
 
 def archive_prefix(request: Request) -> str:
@@ -155,15 +163,19 @@ class ServingArchives:
 
     Parameters
     ----------
-    s3
-        A client; calls are made only when a method needs them.
+    aws
+        Clients; calls are made only when a method needs them.
     transfer
         Writes what takes longer.
     """
 
-    def __init__(self, s3: Client, transfer: Transfer) -> None:
-        self._s3 = s3
+    def __init__(self, aws: Aws, transfer: Transfer) -> None:
+        self._aws = aws
         self._transfer = transfer
+
+    @property
+    def _s3(self) -> Client:
+        return self._aws.client("s3")
 
     @staticmethod
     def physical_id(request: Request) -> str:
@@ -172,9 +184,10 @@ class ServingArchives:
             return request.physical_id or "none"
         return own_folder(request)
 
-    def next_action(self, request: Request, clock: core.StepContext) -> core.Action:
-        """Look, and decide."""
-        return decide(request, self._observe(request, clock), clock)
+    @staticmethod
+    def decide(request: Request, seen: Seen, clock: actions.StepContext) -> actions.Action:
+        """Return the next action."""
+        return decide(request, seen, clock)
 
     def withdrawn(self, request: Request) -> Request | None:
         """Return the Delete of what a request that was overtaken has made; None for nothing.
@@ -186,25 +199,25 @@ class ServingArchives:
             return None
         return replace(request, type="Delete", physical_id=own_folder(request))
 
-    def perform(self, request: Request, action: core.Action) -> None:
+    def perform(self, request: Request, action: actions.Action) -> None:
         """Do the one thing that was decided."""
         match action:
-            case core.WriteArchive():
+            case actions.WriteArchive():
                 self._transfer.require_worker()
                 self._write(request)
-            case core.DestroyArtifacts():
+            case actions.DestroyArtifacts():
                 s3_objects.destroy(self._s3, _bucket(request), destroy_prefix(request))
 
-    def stop_older(self, request: Request, older: Sequence[Request]) -> core.Wait | None:
+    def stop_older(self, request: Request, older: Sequence[Request]) -> actions.Wait | None:
         """Abort what older requests of the resource are writing; None if that is done."""
         found = abort_older(
             self._s3, request, older, bucket_of=_bucket, prefix=archive_prefix(request)
         )
-        return core.Wait(1, "older uploads are being aborted") if found else None
+        return actions.Wait(1, "older uploads are being aborted") if found else None
 
     def remove_older(
-        self, request: Request, older: Sequence[Request], clock: core.StepContext
-    ) -> core.Wait | None:
+        self, request: Request, older: Sequence[Request], clock: actions.StepContext
+    ) -> actions.Wait | None:
         """Remove what older requests have left; None if that is done.
 
         What they have completed is left where CloudFormation may have heard of it.
@@ -212,7 +225,9 @@ class ServingArchives:
         for folder in unacknowledged_folders(request, older):
             if self._has_any(_bucket(request), f"{folder}/", clock):
                 s3_objects.destroy(self._s3, _bucket(request), f"{folder}/")
-                return core.Wait(clock.soon(), "archives that were not reported are being removed")
+                return actions.Wait(
+                    clock.soon(), "archives that were not reported are being removed"
+                )
         return None
 
     def abandon(self, request: Request) -> None:
@@ -220,18 +235,19 @@ class ServingArchives:
         if request.type != "Delete":
             s3_objects.abort_uploads(self._s3, _bucket(request), own_folder(request))
 
-    def _has_any(self, bucket: str, prefix: str, clock: core.StepContext) -> bool:
+    def _has_any(self, bucket: str, prefix: str, clock: actions.StepContext) -> bool:
         found = s3_objects.versions(self._s3, bucket, prefix)
         return any(not clock.keeps(each["Key"]) for each in found)
 
-    def _observe(self, request: Request, clock: core.StepContext) -> Seen:
+    def observe(self, request: Request, clock: actions.StepContext) -> Seen:
+        """Look for an archive of the same content, or for what a Delete destroys."""
         if request.type != "Delete":
             return Seen(folder=self._find(request))
         prefix, bucket = destroy_prefix(request), _bucket(request)
         try:
             found = bool(prefix and bucket) and self._has_any(bucket, prefix, clock)
         except ClientError as error:
-            if not may_ignore_bucket_error(request, s3_objects.error_code(error)):
+            if not may_ignore_bucket_error(request, error_code(error)):
                 raise
             name_what_stays(request, error, prefix, clock.kept)
             return Seen()

@@ -7,10 +7,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from neo_jobs import s3_objects
 from neo_jobs.cloudformation import Request, digest
+from neo_jobs.properties import bucket_of
 
 INPUT_FILE = "model.tar.gz"  # the API asks for this suffix; CDK assets lose it
 _REST = re.compile(r"[a-z2-7]{10}-[a-z2-7]{8}")
@@ -124,42 +122,6 @@ def _rest(request: Request, name: str) -> str:
 def bucket(request: Request) -> str:
     """Return the artifact bucket; empty if the properties name none."""
     return bucket_of(request.properties.get("OutputConfig"), "S3OutputLocation")
-
-
-def bucket_of(fields: Any, key: str) -> str:
-    """Return the bucket of an ``s3://`` URI among some fields; empty if there is none.
-
-    A Delete may come with whatever properties a failed Update had.
-    """
-    uri = fields.get(key) if isinstance(fields, Mapping) else None
-    return uri.removeprefix("s3://").partition("/")[0] if isinstance(uri, str) else ""
-
-
-def deletes_artifacts(request: Request) -> bool:
-    """Whether a Delete takes the artifacts too."""
-    return request.properties.get("ArtifactRemovalPolicy") == "DESTROY"
-
-
-def may_ignore_bucket_error(request: Request, code: str) -> bool:
-    """Whether a Delete may go on though S3 has refused a look into the bucket with this code.
-
-    The rights on a bucket go with the last resource that uses it. In a bucket that is gone there
-    is nothing left.
-    """
-    return request.type == "Delete" and code in {"NoSuchBucket", "AccessDenied"}
-
-
-def name_what_stays(request: Request, error: ClientError, place: str, kept: Sequence[str]) -> None:
-    """Raise if a Delete was to destroy what it may not even look at, and has not said so yet.
-
-    Raises
-    ------
-    s3_objects.NotDeletedError
-        With the place.
-    """
-    is_denied = s3_objects.error_code(error) == "AccessDenied"
-    if is_denied and deletes_artifacts(request) and place not in kept:
-        raise s3_objects.NotDeletedError((place,), str(error)) from error
 
 
 def create_request(request: Request) -> dict[str, Any]:

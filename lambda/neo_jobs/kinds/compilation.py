@@ -11,10 +11,14 @@ from typing import Any, TypeAlias
 
 from botocore.exceptions import ClientError
 
-from neo_jobs import fencing, s3_objects
-from neo_jobs import job_spec as spec
-from neo_jobs import reconcile as core
+from neo_jobs import actions, s3_objects, uploads
+from neo_jobs.aws import Aws
 from neo_jobs.cloudformation import Request
+from neo_jobs.errors import error_code
+from neo_jobs.kinds import compilation_rules as rules
+from neo_jobs.kinds import job_spec as spec
+from neo_jobs.kinds import older_jobs
+from neo_jobs.properties import deletes_artifacts, may_ignore_bucket_error, name_what_stays
 from neo_jobs.transfer import Transfer
 
 Client: TypeAlias = Any
@@ -28,16 +32,23 @@ class CompilationJobs:
 
     Parameters
     ----------
-    sagemaker, s3
+    aws
         Clients; calls are made only when a method needs them.
     transfer
         Copies what takes longer.
     """
 
-    def __init__(self, sagemaker: Client, s3: Client, transfer: Transfer) -> None:
-        self._sagemaker = sagemaker
-        self._s3 = s3
+    def __init__(self, aws: Aws, transfer: Transfer) -> None:
+        self._aws = aws
         self._transfer = transfer
+
+    @property
+    def _sagemaker(self) -> Client:
+        return self._aws.client("sagemaker")
+
+    @property
+    def _s3(self) -> Client:
+        return self._aws.client("s3")
 
     @staticmethod
     def physical_id(request: Request) -> str:
@@ -46,11 +57,12 @@ class CompilationJobs:
             return request.physical_id or "none"
         return spec.job_name(request)
 
-    def next_action(self, request: Request, clock: core.StepContext) -> core.Action:
-        """Look, and decide."""
-        if request.type == "Delete" and not spec.owns_physical_id(request):
-            return core.reconcile(request, core.Observed(), clock)
-        return core.reconcile(request, self._observe(request, clock), clock)
+    @staticmethod
+    def decide(
+        request: Request, seen: rules.Observed, clock: actions.StepContext
+    ) -> actions.Action:
+        """Return the next action."""
+        return rules.reconcile(request, seen, clock)
 
     def withdrawn(self, request: Request) -> Request | None:
         """Return the Delete of what a request that was overtaken has made; None for nothing.
@@ -62,26 +74,26 @@ class CompilationJobs:
             return None
         return replace(request, type="Delete", physical_id=name)
 
-    def perform(self, request: Request, action: core.Action) -> None:
+    def perform(self, request: Request, action: actions.Action) -> None:
         """Do the one thing that was decided."""
         name, bucket = spec.job_name(request), spec.bucket(request)
         match action:
-            case core.CopyInput():
+            case actions.CopyInput():
                 source = self._transfer.find(
                     request.properties["InputConfig"]["S3Uri"],
                     request.properties.get("InputObjectVersion") or "",
                 )
                 target = spec.input_key(request, name)
                 self._transfer.copy(source, bucket, target, key_id=spec.encryption_key(request))
-            case core.CreateJob():
+            case actions.CreateJob():
                 self._sagemaker.create_compilation_job(**spec.create_request(request))
-            case core.StopJob():
+            case actions.StopJob():
                 self.stop(name)
-            case core.DeleteJob():
+            case actions.DeleteJob():
                 self._delete(name)
-            case core.TagJob(arn, add, remove):
+            case actions.TagJob(arn, add, remove):
                 self._tag(arn, add, remove)
-            case core.RecordResult(result):
+            case actions.RecordResult(result):
                 self._s3.put_object(
                     Bucket=bucket,
                     Key=spec.record_key(request, result.job_name),
@@ -89,9 +101,9 @@ class CompilationJobs:
                     ContentType="application/json",
                     **s3_objects.encryption(spec.encryption_key(request)),
                 )
-            case core.DiscardInput():
+            case actions.DiscardInput():
                 s3_objects.delete(self._s3, bucket, spec.input_key(request, name))
-            case core.DestroyArtifacts():
+            case actions.DestroyArtifacts():
                 doomed = _destroyed(request, name)
                 s3_objects.do_all(partial(s3_objects.destroy, self._s3, bucket, p) for p in doomed)
 
@@ -100,7 +112,7 @@ class CompilationJobs:
         try:
             self._sagemaker.stop_compilation_job(CompilationJobName=name)
         except ClientError as error:
-            if s3_objects.error_code(error) not in {"ValidationException", "ResourceNotFound"}:
+            if error_code(error) not in {"ValidationException", "ResourceNotFound"}:
                 raise
 
     def _delete(self, name: str) -> None:
@@ -111,39 +123,41 @@ class CompilationJobs:
             if not _is_missing(error):
                 raise
 
-    def stop_older(self, request: Request, older: Sequence[Request]) -> core.Wait | None:
+    def stop_older(self, request: Request, older: Sequence[Request]) -> actions.Wait | None:
         """Stop the jobs and copies of older requests; None if there are none to stop."""
-        active = fencing.active_jobs(self._others(request))
+        active = older_jobs.active_jobs(self._others(request))
         for name in active:
             self.stop(name)
         if active:
-            return core.Wait(fencing.STOPPING_SECONDS, "jobs of older requests are being stopped")
+            return actions.Wait(
+                older_jobs.STOPPING_SECONDS, "jobs of older requests are being stopped"
+            )
         return self._abort_copies(request, older)
 
     def remove_older(
-        self, request: Request, older: Sequence[Request], clock: core.StepContext
-    ) -> core.Wait | None:
+        self, request: Request, older: Sequence[Request], clock: actions.StepContext
+    ) -> actions.Wait | None:
         """Remove what older requests of the resource have left; None if that is done."""
         bucket, leavings = spec.bucket(request), self._leavings(request, clock)
-        action = fencing.fence_jobs(request, self._others(request), leavings)
+        action = older_jobs.fence_jobs(request, self._others(request), leavings)
         match action:
-            case fencing.DeleteOtherJobs(names):
+            case older_jobs.DeleteOtherJobs(names):
                 for name in names:
                     self._delete(name)
-            case fencing.DiscardInputs(names):
+            case older_jobs.DiscardInputs(names):
                 keys = [spec.input_key(request, name) for name in names]
                 s3_objects.do_all(partial(s3_objects.delete, self._s3, bucket, key) for key in keys)
-            case fencing.DestroyOutputs(names):
+            case older_jobs.DestroyOutputs(names):
                 folders = [spec.output_folder(name) for name in names]
                 s3_objects.do_all(partial(s3_objects.destroy, self._s3, bucket, f) for f in folders)
             case None if not self._discard_in_former_buckets(request, older, clock):
                 return None
-            case core.Wait():
+            case actions.Wait():
                 return action
-        return core.Wait(clock.soon(), "what older requests have left is being removed")
+        return actions.Wait(clock.soon(), "what older requests have left is being removed")
 
     def _discard_in_former_buckets(
-        self, request: Request, older: Sequence[Request], clock: core.StepContext
+        self, request: Request, older: Sequence[Request], clock: actions.StepContext
     ) -> bool:
         """Remove the copies of models in buckets that are no longer used; say if there were any."""
 
@@ -156,29 +170,29 @@ class CompilationJobs:
             s3_objects.do_all(partial(s3_objects.delete, self._s3, bucket, key) for key in found)
             return bool(found)
 
-        buckets = fencing.former_buckets(request, older, spec.bucket)
-        found = [fencing.while_allowed(partial(discard, bucket)) for bucket in buckets]
+        buckets = uploads.former_buckets(request, older, spec.bucket)
+        found = [uploads.while_allowed(partial(discard, bucket)) for bucket in buckets]
         return any(found)
 
-    def _abort_copies(self, request: Request, older: Sequence[Request]) -> core.Wait | None:
+    def _abort_copies(self, request: Request, older: Sequence[Request]) -> actions.Wait | None:
         """Abort the copies that older requests are making."""
-        found = fencing.abort_older(
+        found = uploads.abort_older(
             self._s3,
             request,
             older,
             bucket_of=spec.bucket,
             prefix=spec.inputs_folder(request),
         )
-        return core.Wait(1, "older copies are being aborted") if found else None
+        return actions.Wait(1, "older copies are being aborted") if found else None
 
-    def _others(self, request: Request) -> list[fencing.OtherJob]:
+    def _others(self, request: Request) -> list[older_jobs.OtherJob]:
         """Return the resource's jobs, but for the one the request is about."""
         pages = self._sagemaker.get_paginator("list_compilation_jobs").paginate(
             NameContains=f"{request.resource_prefix}-"
         )
         own = spec.job_name(request)
         return [
-            fencing.OtherJob(job["CompilationJobName"], job["CompilationJobStatus"])
+            older_jobs.OtherJob(job["CompilationJobName"], job["CompilationJobStatus"])
             for page in pages
             for job in page["CompilationJobSummaries"]
             # The filter finds the text anywhere in a name.
@@ -186,7 +200,7 @@ class CompilationJobs:
             and job["CompilationJobName"] != own
         ]
 
-    def _leavings(self, request: Request, clock: core.StepContext) -> list[fencing.Leavings]:
+    def _leavings(self, request: Request, clock: actions.StepContext) -> list[older_jobs.JobFolder]:
         """Return what lies in the bucket of the resource's other jobs."""
         bucket, own = spec.bucket(request), spec.job_name(request)
         found: dict[str, set[str]] = {}
@@ -198,11 +212,11 @@ class CompilationJobs:
                 if name and name != own and not clock.keeps(key):
                     found.setdefault(name, set()).add(key)
         except ClientError as error:
-            if spec.may_ignore_bucket_error(request, s3_objects.error_code(error)):
+            if may_ignore_bucket_error(request, error_code(error)):
                 return []
             raise
         return [
-            fencing.Leavings(
+            older_jobs.JobFolder(
                 name,
                 has_input=spec.input_key(request, name) in keys,
                 has_result=spec.record_key(request, name) in keys,
@@ -221,21 +235,24 @@ class CompilationJobs:
                 key = spec.input_key(request, name)
                 s3_objects.abort_uploads(self._s3, spec.bucket(request), key)
 
-    def _observe(self, request: Request, clock: core.StepContext) -> core.Observed:
+    def observe(self, request: Request, clock: actions.StepContext) -> rules.Observed:
+        """Look at the job, and at what lies in its bucket."""
+        if request.type == "Delete" and not spec.owns_physical_id(request):
+            return rules.Observed()
         name, bucket = spec.job_name(request), spec.bucket(request)
         job = self._describe(name)
-        if job and job.status not in core.TERMINAL:
-            return core.Observed(job=job)
+        if job and job.status not in rules.TERMINAL:
+            return rules.Observed(job=job)
         if request.type == "Delete":
-            return core.Observed(job=job) if job else self._observe_leftovers(request, clock)
+            return rules.Observed(job=job) if job else self._observe_leftovers(request, clock)
         has_input = self._has_input(request)
         if job is None:
             result, is_damaged = self._result(request, bucket)
             tags = self._tags(result.arn) if result and _may_retag(request) else None
-            return core.Observed(
+            return rules.Observed(
                 has_input=has_input, result=result, is_record_damaged=is_damaged, tags=tags
             )
-        return core.Observed(
+        return rules.Observed(
             job=job,
             has_input=has_input and not clock.keeps(spec.input_key(request, name)),
             has_artifact=self._exists(job.artifact),
@@ -251,34 +268,34 @@ class CompilationJobs:
         key = spec.input_key(request, spec.job_name(request))
         return s3_objects.head(self._s3, spec.bucket(request), key) is not None
 
-    def _observe_leftovers(self, request: Request, clock: core.StepContext) -> core.Observed:
+    def _observe_leftovers(self, request: Request, clock: actions.StepContext) -> rules.Observed:
         """Look for what a job whose record is gone has left in the bucket."""
         name, bucket = spec.job_name(request), spec.bucket(request)
         if not bucket:
-            return core.Observed()
+            return rules.Observed()
         try:
             key = spec.input_key(request, name)
             has_input = not clock.keeps(key) and self._has_input(request)
-            leftovers = spec.deletes_artifacts(request) and any(
+            leftovers = deletes_artifacts(request) and any(
                 not clock.keeps(found["Key"])
                 for prefix in _destroyed(request, name)
                 for found in s3_objects.versions(self._s3, bucket, prefix)
             )
         except ClientError as error:
-            if not spec.may_ignore_bucket_error(request, s3_objects.error_code(error)):
+            if not may_ignore_bucket_error(request, error_code(error)):
                 raise
-            spec.name_what_stays(request, error, spec.output_folder(name), clock.kept)
-            return core.Observed()
-        return core.Observed(has_input=has_input, has_leftovers=leftovers)
+            name_what_stays(request, error, spec.output_folder(name), clock.kept)
+            return rules.Observed()
+        return rules.Observed(has_input=has_input, has_leftovers=leftovers)
 
-    def _describe(self, name: str) -> core.Job | None:
+    def _describe(self, name: str) -> rules.Job | None:
         try:
             reply = self._sagemaker.describe_compilation_job(CompilationJobName=name)
         except ClientError as error:
             if _is_missing(error):
                 return None
             raise
-        return core.Job(
+        return rules.Job(
             status=reply["CompilationJobStatus"],
             reason=reply.get("FailureReason") or "",
             artifact=(reply.get("ModelArtifacts") or {}).get("S3ModelArtifacts") or "",
@@ -305,7 +322,7 @@ class CompilationJobs:
         if remove:
             self._sagemaker.delete_tags(ResourceArn=arn, TagKeys=list(remove))
 
-    def _result(self, request: Request, bucket: str) -> tuple[core.Result | None, bool]:
+    def _result(self, request: Request, bucket: str) -> tuple[rules.Result | None, bool]:
         """Return a finished compile of the same inputs, and whether its record is damaged.
 
         The one in use comes first, then the newest. A Create takes its own only: what a former
@@ -323,8 +340,8 @@ class CompilationJobs:
         ]
         for _, _, key, name in sorted(found, reverse=True):
             body = self._s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-            recorded, job = core.Result.parse(body), self._describe(name)
-            result = core.Result.of(name, job) if job else recorded
+            recorded, job = rules.Result.parse(body), self._describe(name)
+            result = rules.Result.of(name, job) if job else recorded
             if result is None or not _is_of_job(request, result, name):
                 continue
             if (job or _has_known_image(request, result)) and self._exists(result.artifact):
@@ -344,14 +361,14 @@ def _destroyed(request: Request, name: str) -> tuple[str, str]:
     return spec.record_key(request, name), spec.output_folder(name)
 
 
-def _is_of_job(request: Request, result: core.Result, name: str) -> bool:
+def _is_of_job(request: Request, result: rules.Result, name: str) -> bool:
     """Whether a record is about its job: others may be able to write to the bucket."""
     place = f"s3://{spec.bucket(request)}/{spec.output_folder(name)}"
     is_its = result.job_name == name and result.artifact.startswith(place)
     return is_its and ".." not in result.artifact.split("/")
 
 
-def _has_known_image(request: Request, result: core.Result) -> bool:
+def _has_known_image(request: Request, result: rules.Result) -> bool:
     """Whether a recorded image comes from the registry that the template expects.
 
     A framework or target that the catalog does not know has none; its image is one of ECR's, which
@@ -366,7 +383,7 @@ def _has_known_image(request: Request, result: core.Result) -> bool:
 
 def _is_missing(error: ClientError) -> bool:
     """Whether there is no such job: the API documents one form, the service also uses another."""
-    code = s3_objects.error_code(error)
+    code = error_code(error)
     return code == "ResourceNotFound" or (
         code == "ValidationException" and "Could not find" in str(error)
     )

@@ -1,0 +1,237 @@
+"""The executions of one resource, in the order of their requests: the newest wins.
+
+CloudFormation sends a new request for a resource while an older one is still being served: when
+a deploy is cancelled, or rolled back after a sibling failed. It then deletes by an id that the
+engine may never have given. So each request, before it acts, stops the older executions of its
+resource and their jobs, waits until what they were doing is done, and removes what they have left.
+Lists of executions may be behind: so each step also looks for a newer request, and gives way.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from neo_jobs.actions import IAM_SECONDS, StepContext, Wait
+from neo_jobs.cloudformation import Request
+from neo_jobs.errors import code_of, error_code, is_transient
+from neo_jobs.state import STATE_VERSION
+
+Client: TypeAlias = Any
+
+MACHINE_SECONDS = 4_500  # how long an execution can last: engine/job_engine.py
+START_WINDOW_SECONDS = 60  # how long Step Functions may be out of reach before Lambda tries again
+SETTLE_SECONDS = 2  # an execution that has just given its answer ends by itself
+STEP_SECONDS = 160  # how long a step can run after its execution was stopped
+SUPERSEDED = "Superseded: CloudFormation has sent a newer request for this resource."
+STOP_CAUSE = "A newer request for the same resource has come."
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """Another execution of the same resource.
+
+    Parameters
+    ----------
+    arn
+        What to stop.
+    status
+        As Step Functions names it.
+    began, ended
+        Seconds since the epoch; None if it runs.
+    request
+        What it serves; None for one that was started by hand.
+    """
+
+    arn: str
+    status: str
+    began: float
+    ended: float | None = None
+    request: Request | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StopExecutions:
+    """Stop older executions."""
+
+    arns: tuple[str, ...]
+
+
+def concerns(execution: Execution, request: Request) -> bool:
+    """Whether an execution and a request stand in each other's way.
+
+    Two Deletes of two ids that a resource has had do not: each is for itself.
+    """
+    other = execution.request
+    return other is None or not (
+        other.type == request.type == "Delete" and other.physical_id != request.physical_id
+    )
+
+
+def is_superseded(request: Request, executions: Sequence[Execution], began: float) -> bool:
+    """Whether CloudFormation has sent another request later.
+
+    Both requests come to the same answer, so they cannot give way to, or stop, each other.
+
+    Parameters
+    ----------
+    request
+        The one that asks.
+    executions
+        The others that concern it.
+    began
+        When its own execution began, in seconds since the epoch.
+    """
+    return any(_is_later(each, each.request, request, began) for each in executions)
+
+
+def _is_later(execution: Execution, other: Request | None, request: Request, began: float) -> bool:
+    if other is None:
+        return False
+    theirs, ours = (execution.began, other.request_id), (began, request.request_id)
+    if other.signed is not None and request.signed is not None:
+        # Seconds only. Of one second, a Delete is the last that CloudFormation sends.
+        return (other.signed, other.type == "Delete", *theirs) > (
+            request.signed,
+            request.type == "Delete",
+            *ours,
+        )
+    # What has ended says nothing about the order. CloudFormation sends no Create while a Delete
+    # or an Update of the resource is pending: a Create beside one was held up on its way.
+    is_running = execution.status == "RUNNING"
+    return is_running and (other.type != "Create", *theirs) > (request.type != "Create", *ours)
+
+
+def stop_executions(
+    executions: Sequence[Execution], clock: StepContext
+) -> StopExecutions | Wait | None:
+    """Return what to do about the older executions; None if nothing."""
+    running = tuple(e.arn for e in executions if e.status == "RUNNING")
+    if running and clock.polls == 0:
+        return Wait(SETTLE_SECONDS, "an older request of this resource is being ended")
+    return StopExecutions(running) if running else None
+
+
+def wait_for_stragglers(executions: Sequence[Execution], clock: StepContext) -> Wait | None:
+    """Return how long the last step of an execution that was stopped may still act."""
+    stopped = [e.ended + STEP_SECONDS for e in executions if e.ended and e.status != "SUCCEEDED"]
+    quiet = max(stopped, default=clock.now)
+    left = math.ceil(quiet - clock.now)
+    if left <= 0 or quiet <= clock.settled:
+        return None
+    return Wait(left, "the last step of an older request may still run", settles=quiet)
+
+
+class Executions:
+    """The executions of a stack's state machine.
+
+    Parameters
+    ----------
+    states
+        Returns a client for Step Functions.
+    now, sleep
+        The clock.
+    grace_seconds
+        How long a right may be on its way after it was granted.
+    """
+
+    def __init__(
+        self,
+        states: Callable[[], Client],
+        *,
+        now: Callable[[], float],
+        sleep: Callable[[float], None],
+        grace_seconds: float,
+    ) -> None:
+        self._client = states
+        self._now = now
+        self._sleep = sleep
+        self._grace_seconds = grace_seconds
+
+    @property
+    def _states(self) -> Client:
+        return self._client()
+
+    def start(self, request: Request, event: Mapping[str, Any]) -> None:
+        """Start the execution that serves a request; a duplicate of its event starts no other.
+
+        Raises
+        ------
+        ClientError, BotoCoreError
+            If Step Functions refuses, or is out of reach for longer than Lambda should wait.
+        """
+        arn = request.properties["StateMachineArn"]
+        began = self._now()
+        while True:
+            try:
+                self._states.start_execution(
+                    stateMachineArn=arn,
+                    name=request.execution_name,
+                    input=json.dumps({"Version": STATE_VERSION, "Event": event}),
+                )
+            except (ClientError, BotoCoreError) as error:
+                code = code_of(error)
+                if code == "ExecutionAlreadyExists":
+                    return  # a duplicate of an event that is being served
+                patience = START_WINDOW_SECONDS if is_transient(code) else 0.0
+                if code == "AccessDeniedException":
+                    patience = self._grace_seconds
+                if self._now() >= began + patience:
+                    raise
+            else:
+                return
+            self._sleep(IAM_SECONDS)
+
+    def others(self, request: Request) -> list[Execution]:
+        """Return the resource's other executions that matter to a request.
+
+        Those that run or were ended before they could answer, and those that may be newer.
+        """
+        machine = request.properties["StateMachineArn"]
+        found = []
+        pages = self._states.get_paginator("list_executions").paginate(stateMachineArn=machine)
+        for listed in (e for page in pages for e in page["executions"]):
+            execution = Execution(
+                listed["executionArn"],
+                listed["status"],
+                listed["startDate"].timestamp(),
+                listed["stopDate"].timestamp() if "stopDate" in listed else None,
+            )
+            if execution.began < self._now() - MACHINE_SECONDS:
+                break  # the newest come first, and none runs longer
+            name = listed["name"]
+            is_other = name.startswith(request.execution_prefix) and name != request.execution_name
+            may_be_newer = request.signed is not None and execution.began >= request.signed
+            if is_other and (may_be_newer or execution.status != "SUCCEEDED"):
+                text = self._states.describe_execution(executionArn=execution.arn)["input"]
+                other = replace(execution, request=request_of_execution(text))
+                if concerns(other, request):
+                    found.append(other)
+        return found
+
+    def stop(self, arns: Sequence[str]) -> None:
+        """Stop executions; one that has ended meanwhile is left as it is."""
+        for arn in arns:
+            try:
+                self._states.stop_execution(executionArn=arn, cause=STOP_CAUSE)
+            except ClientError as error:
+                if error_code(error) != "ValidationException":
+                    raise
+
+    def describe(self, arn: str) -> Mapping[str, Any]:
+        """Return what Step Functions says of an execution."""
+        found: Mapping[str, Any] = self._states.describe_execution(executionArn=arn)
+        return found
+
+
+def request_of_execution(execution_input: str) -> Request | None:
+    """Return the request an execution serves; None for one that was started by hand."""
+    try:
+        return Request.parse(json.loads(execution_input)["Event"])
+    except (ValueError, KeyError, TypeError):
+        return None

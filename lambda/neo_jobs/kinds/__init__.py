@@ -1,0 +1,30 @@
+"""The kinds of custom resources that the engine serves, by their types."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from neo_jobs.aws import Aws
+from neo_jobs.cloudformation import Request
+from neo_jobs.errors import PermanentError
+from neo_jobs.kinds import compilation, serving_archive
+from neo_jobs.kinds.kind import Kind
+from neo_jobs.transfer import Transfer
+
+KINDS: Mapping[str, Callable[[Aws, Transfer], Kind]] = {
+    compilation.RESOURCE_TYPE: compilation.CompilationJobs,
+    serving_archive.RESOURCE_TYPE: serving_archive.ServingArchives,
+}
+
+
+def kind_of(request: Request, aws: Aws, transfer: Transfer) -> Kind:
+    """Return what serves a request.
+
+    Raises
+    ------
+    PermanentError
+        If the engine does not know the resource's type.
+    """
+    if request.resource_type not in KINDS:
+        raise PermanentError(f"The engine does not know {request.resource_type!r}.")
+    return KINDS[request.resource_type](aws, transfer)
