@@ -21,7 +21,7 @@ TESTS = "tests/unit/test_reconcile.py"
 # mutmut finds a module by its path from where it runs, so the package stands at the top there.
 SETTINGS = f"""
 [tool.mutmut]
-source_paths = ["neo_jobs/kinds/compilation_rules.py"]
+source_paths = ["neo_jobs/kinds/job_rules.py"]
 pytest_add_cli_args_test_selection = ["{TESTS}"]
 also_copy = ["neo_jobs", "tests"]
 [tool.pytest.ini_options]
@@ -41,7 +41,7 @@ def main() -> int:
         survivors = [line.split(":")[0] for line in ask(folder, "results") if ":" in line]
         for survivor in survivors:
             print("\n".join(ask(folder, "show", survivor)))
-    print(f"compilation_rules.py: {stats['total']} mutants, {stats['killed']} killed")
+    print(f"job_rules.py: {stats['total']} mutants, {stats['killed']} killed")
     return int(stats["killed"] != stats["total"])
 
 

@@ -70,7 +70,7 @@ _LAMBDA_FAULTS: Final = [
 
 
 # What lies where in an artifact bucket, after the stack's prefix and a hyphen. The hashes in names
-# have a fixed length, which keeps the patterns apart: lambda/neo_jobs/job_spec.py has the keys.
+# have a fixed length, which keeps the patterns apart: neo_jobs/kinds/job_names.py has the keys.
 OUTPUTS: Final = "????????-??????????-????????/*"  # what Neo writes: a folder for each job
 INPUTS: Final = "????????/input/*"
 SERVING: Final = "????????/serving/*"
@@ -254,7 +254,7 @@ class JobEngine(Construct):
         """Return what a compile role needs of an artifact bucket: its input and its output.
 
         It can write to the folders of jobs only: not to what endpoints serve, nor to the engine's
-        records (lambda/neo_jobs/job_spec.py has the keys).
+        records (lambda/neo_jobs/kinds/job_names.py has the keys).
 
         Parameters
         ----------

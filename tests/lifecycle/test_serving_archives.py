@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from neo_jobs.cloudformation import Request
-from neo_jobs.kinds.job_spec import job_name
+from neo_jobs.kinds.job_names import job_name
 from neo_jobs.kinds.serving_archive import own_folder
 
 from tests.lifecycle.events import (

@@ -23,7 +23,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from neo_jobs.cloudformation import Request as Event
-from neo_jobs.kinds.job_spec import job_name
+from neo_jobs.kinds.job_names import job_name
 from neo_jobs.kinds.serving_archive import own_folder
 
 from tests.lifecycle.cloudformation import CloudFormation, Request

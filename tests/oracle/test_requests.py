@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from aws_cdk import Duration
 from neo_jobs.cloudformation import Request
-from neo_jobs.kinds.job_spec import create_request
+from neo_jobs.kinds.job_names import create_request
 
 from neo_constructs.catalog.compilation_request import JobSettings
 from neo_constructs.catalog.compiler_options import CompilerOptions

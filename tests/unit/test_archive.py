@@ -166,7 +166,7 @@ def test_a_file_a_folder_and_an_archive_are_inspected_alike(digits: Path, tmp_pa
     [
         ("missing.onnx", None, "model-missing"),
         ("model.tar.gz", b"not gzip", "model-unreadable"),
-        ("model.tar.gz", gzip.compress(b"not a tar")[:-6], "model-unreadable"),
+        ("model.tar.gz", gzip.compress(b"not a tar", mtime=0)[:-6], "model-unreadable"),
     ],
 )
 def test_what_cannot_be_read_is_a_finding(

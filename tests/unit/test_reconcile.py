@@ -23,8 +23,9 @@ from neo_jobs.actions import (
 )
 from neo_jobs.cloudformation import Request
 from neo_jobs.errors import IAM_ERROR_MARKERS, TRANSIENT_ERRORS, is_transient, on_error
-from neo_jobs.kinds.compilation_rules import Job, Observed, Result, reconcile
-from neo_jobs.kinds.job_spec import job_name
+from neo_jobs.kinds.compilation import COMPILATION
+from neo_jobs.kinds.job_names import job_name
+from neo_jobs.kinds.job_rules import Job, Observed, Result, reconcile
 from neo_jobs.request_rules import check_version
 
 from tests.lifecycle.events import event
@@ -40,7 +41,9 @@ NAME = job_name(CREATE)
 DELETE = Request.parse(event("Delete", physical_id=NAME))
 DESTROY = Request.parse(event("Delete", physical_id=NAME, ArtifactRemovalPolicy="DESTROY"))
 ARTIFACT = f"s3://artifacts/{NAME}/model-ml_c5.tar.gz"
-RESULT = Result(NAME, ARTIFACT, "image:1", "digest", "arn:job")
+FIELDS = {"S3ModelArtifacts": ARTIFACT, "InferenceImage": "image:1", "ArtifactDigest": "digest"}
+RESULT = Result(NAME, "arn:job", FIELDS)
+RECORD = RESULT.to_json(COMPILATION)
 DATA = {
     "S3ModelArtifacts": ARTIFACT,
     "InferenceImage": "image:1",
@@ -52,7 +55,7 @@ RIGHTS = "Access Denied when calling sts:AssumeRole"
 
 def job(status: str, reason: str = "", **changes: Any) -> Job:
     """Return a job as it is described."""
-    found = Job(status, reason, ARTIFACT, "image:1", "digest", "arn:job", created=1_010)
+    found = Job(status, reason, "arn:job", FIELDS, created=1_010)
     return replace(found, **changes)
 
 
@@ -132,13 +135,13 @@ def test_a_job_that_takes_too_long_is_stopped(status: str) -> None:
     seen = Observed(job=job(status))
     assert reconcile(CREATE, seen, LATE) == StopJob()
     assert reconcile(CREATE, seen, LATER) == StopJob()
-    said = f"The compilation did not end in time and is being stopped; job {NAME} {status}."
+    said = f"The compilation job did not end in time and is being stopped; job {NAME} {status}."
     assert reconcile(CREATE, seen, OVERDUE) == Fail(said)
 
 
 @pytest.mark.parametrize("status", ["STOPPING", "STOPPED"])
 def test_a_job_that_was_stopped_for_the_deadline_is_answered_for(status: str) -> None:
-    said = f"The compilation did not end in time and was stopped; job {NAME} {status}."
+    said = f"The compilation job did not end in time and was stopped; job {NAME} {status}."
     assert reconcile(CREATE, Observed(job=job(status)), LATE) == Fail(said)
 
 
@@ -264,7 +267,11 @@ def test_a_delete(request_: Request, seen: Observed, clock: StepContext, action:
 )
 def test_the_image(reported: str, expected: str | None, image: str, matches: str) -> None:
     request = Request.parse(event(ExpectedInferenceImage=expected))
-    action = reconcile(request, Observed(result=replace(RESULT, image=reported)), EARLY)
+    action = reconcile(
+        request,
+        Observed(result=replace(RESULT, fields={**FIELDS, "InferenceImage": reported})),
+        EARLY,
+    )
     assert isinstance(action, Succeed)
     assert action.data["InferenceImage"] == image
     assert action.data["ImageMatchesCatalog"] == matches
@@ -272,10 +279,18 @@ def test_the_image(reported: str, expected: str | None, image: str, matches: str
 
 @pytest.mark.parametrize(
     "text",
-    ["", "{", "[]", "{}", "null", RESULT.to_json()[:80], RESULT.to_json().replace('"digest"', "1")],
+    [
+        "",
+        "{",
+        "[]",
+        "{}",
+        "null",
+        RESULT.to_json(COMPILATION)[:80],
+        RESULT.to_json(COMPILATION).replace('"digest"', "1"),
+    ],
 )
 def test_a_damaged_record_is_none(text: str) -> None:
-    assert Result.parse(text) is None
+    assert Result.parse(COMPILATION, text) is None
 
 
 def test_a_damaged_record_is_written_again() -> None:
@@ -284,8 +299,8 @@ def test_a_damaged_record_is_written_again() -> None:
 
 
 def test_a_result_is_read_as_it_was_written() -> None:
-    assert Result.parse(RESULT.to_json()) == RESULT
-    assert RESULT.to_json() == (
+    assert Result.parse(COMPILATION, RESULT.to_json(COMPILATION)) == RESULT
+    assert RESULT.to_json(COMPILATION) == (
         "{\n"
         f' "CompilationJobName": "{NAME}",\n'
         f' "S3ModelArtifacts": "{ARTIFACT}",\n'

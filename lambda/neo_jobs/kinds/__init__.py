@@ -7,12 +7,14 @@ from collections.abc import Callable, Mapping
 from neo_jobs.aws import Aws
 from neo_jobs.cloudformation import Request
 from neo_jobs.errors import PermanentError
-from neo_jobs.kinds import compilation, serving_archive
+from neo_jobs.kinds import serving_archive
+from neo_jobs.kinds.job_apis import JOB_APIS
 from neo_jobs.kinds.kind import Kind
+from neo_jobs.kinds.sagemaker_job import SageMakerJobs
 from neo_jobs.transfer import Transfer
 
 KINDS: Mapping[str, Callable[[Aws, Transfer], Kind]] = {
-    compilation.RESOURCE_TYPE: compilation.CompilationJobs,
+    **dict.fromkeys(JOB_APIS, SageMakerJobs),
     serving_archive.RESOURCE_TYPE: serving_archive.ServingArchives,
 }
 

@@ -1,398 +1,120 @@
-"""The edge of Custom::NeoCompilationJob: look at the world, and do what was decided."""
+"""Custom::NeoCompilationJob: what a compilation job is, for the engine."""
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from datetime import datetime
-from functools import partial
-from typing import Any, TypeAlias
+from collections.abc import Mapping
+from typing import Any
 
-from botocore.exceptions import ClientError
-
-from neo_jobs import actions, s3_objects, uploads
-from neo_jobs.aws import Aws
 from neo_jobs.cloudformation import Request
-from neo_jobs.errors import error_code
-from neo_jobs.kinds import compilation_rules as rules
-from neo_jobs.kinds import job_spec as spec
-from neo_jobs.kinds import older_jobs
-from neo_jobs.properties import deletes_artifacts, may_ignore_bucket_error, name_what_stays
-from neo_jobs.transfer import Transfer
+from neo_jobs.hints import hint_for
+from neo_jobs.kinds.job_api import Fields, JobApi
 
-Client: TypeAlias = Any
-
-RESOURCE_TYPE = "Custom::NeoCompilationJob"
 _REGISTRY = re.compile(r"\d{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com(\.cn)?")
 
 
-class CompilationJobs:
-    """Compilation jobs of one account and region.
+def immutable_fields(properties: Mapping[str, Any]) -> dict[str, Any]:
+    """Return all that Neo's result depends on, in a canonical form.
 
-    Parameters
-    ----------
-    aws
-        Clients; calls are made only when a method needs them.
-    transfer
-        Copies what takes longer.
+    Its hash is part of the job's name: what is not here (tags, role, timeout, engine) never
+    causes a compile, what is here always does. Never change it: old names must be found again.
     """
-
-    def __init__(self, aws: Aws, transfer: Transfer) -> None:
-        self._aws = aws
-        self._transfer = transfer
-
-    @property
-    def _sagemaker(self) -> Client:
-        return self._aws.client("sagemaker")
-
-    @property
-    def _s3(self) -> Client:
-        return self._aws.client("s3")
-
-    @staticmethod
-    def physical_id(request: Request) -> str:
-        """Return the id to report when a request fails."""
-        if request.type == "Delete":
-            return request.physical_id or "none"
-        return spec.job_name(request)
-
-    @staticmethod
-    def decide(
-        request: Request, seen: rules.Observed, clock: actions.StepContext
-    ) -> actions.Action:
-        """Return the next action."""
-        return rules.reconcile(request, seen, clock)
-
-    def withdrawn(self, request: Request) -> Request | None:
-        """Return the Delete of what a request that was overtaken has made; None for nothing.
-
-        What is on record may be what the newer request serves, and stays.
-        """
-        name = spec.job_name(request)
-        if request.type == "Delete" or self._has(spec.bucket(request), request, name):
-            return None
-        return replace(request, type="Delete", physical_id=name)
-
-    def perform(self, request: Request, action: actions.Action) -> None:
-        """Do the one thing that was decided."""
-        name, bucket = spec.job_name(request), spec.bucket(request)
-        match action:
-            case actions.CopyInput():
-                source = self._transfer.find(
-                    request.properties["InputConfig"]["S3Uri"],
-                    request.properties.get("InputObjectVersion") or "",
-                )
-                target = spec.input_key(request, name)
-                self._transfer.copy(source, bucket, target, key_id=spec.encryption_key(request))
-            case actions.CreateJob():
-                self._sagemaker.create_compilation_job(**spec.create_request(request))
-            case actions.StopJob():
-                self.stop(name)
-            case actions.DeleteJob():
-                self._delete(name)
-            case actions.TagJob(arn, add, remove):
-                self._tag(arn, add, remove)
-            case actions.RecordResult(result):
-                self._s3.put_object(
-                    Bucket=bucket,
-                    Key=spec.record_key(request, result.job_name),
-                    Body=result.to_json().encode(),
-                    ContentType="application/json",
-                    **s3_objects.encryption(spec.encryption_key(request)),
-                )
-            case actions.DiscardInput():
-                s3_objects.delete(self._s3, bucket, spec.input_key(request, name))
-            case actions.DestroyArtifacts():
-                doomed = _destroyed(request, name)
-                s3_objects.do_all(partial(s3_objects.destroy, self._s3, bucket, p) for p in doomed)
-
-    def stop(self, name: str) -> None:
-        """Stop a job; one that has ended meanwhile is left as it is."""
-        try:
-            self._sagemaker.stop_compilation_job(CompilationJobName=name)
-        except ClientError as error:
-            if error_code(error) not in {"ValidationException", "ResourceNotFound"}:
-                raise
-
-    def _delete(self, name: str) -> None:
-        """Remove a record; one that is gone already, or by a try whose reply was lost, is gone."""
-        try:
-            self._sagemaker.delete_compilation_job(CompilationJobName=name)
-        except ClientError as error:
-            if not _is_missing(error):
-                raise
-
-    def stop_older(self, request: Request, older: Sequence[Request]) -> actions.Wait | None:
-        """Stop the jobs and copies of older requests; None if there are none to stop."""
-        active = older_jobs.active_jobs(self._others(request))
-        for name in active:
-            self.stop(name)
-        if active:
-            return actions.Wait(
-                older_jobs.STOPPING_SECONDS, "jobs of older requests are being stopped"
-            )
-        return self._abort_copies(request, older)
-
-    def remove_older(
-        self, request: Request, older: Sequence[Request], clock: actions.StepContext
-    ) -> actions.Wait | None:
-        """Remove what older requests of the resource have left; None if that is done."""
-        bucket, leavings = spec.bucket(request), self._leavings(request, clock)
-        action = older_jobs.fence_jobs(request, self._others(request), leavings)
-        match action:
-            case older_jobs.DeleteOtherJobs(names):
-                for name in names:
-                    self._delete(name)
-            case older_jobs.DiscardInputs(names):
-                keys = [spec.input_key(request, name) for name in names]
-                s3_objects.do_all(partial(s3_objects.delete, self._s3, bucket, key) for key in keys)
-            case older_jobs.DestroyOutputs(names):
-                folders = [spec.output_folder(name) for name in names]
-                s3_objects.do_all(partial(s3_objects.destroy, self._s3, bucket, f) for f in folders)
-            case None if not self._discard_in_former_buckets(request, older, clock):
-                return None
-            case actions.Wait():
-                return action
-        return actions.Wait(clock.soon(), "what older requests have left is being removed")
-
-    def _discard_in_former_buckets(
-        self, request: Request, older: Sequence[Request], clock: actions.StepContext
-    ) -> bool:
-        """Remove the copies of models in buckets that are no longer used; say if there were any."""
-
-        def discard(bucket: str) -> bool:
-            found = [
-                key
-                for key, _ in s3_objects.keys(self._s3, bucket, spec.inputs_folder(request))
-                if not clock.keeps(key)
-            ]
-            s3_objects.do_all(partial(s3_objects.delete, self._s3, bucket, key) for key in found)
-            return bool(found)
-
-        buckets = uploads.former_buckets(request, older, spec.bucket)
-        found = [uploads.while_allowed(partial(discard, bucket)) for bucket in buckets]
-        return any(found)
-
-    def _abort_copies(self, request: Request, older: Sequence[Request]) -> actions.Wait | None:
-        """Abort the copies that older requests are making."""
-        found = uploads.abort_older(
-            self._s3,
-            request,
-            older,
-            bucket_of=spec.bucket,
-            prefix=spec.inputs_folder(request),
-        )
-        return actions.Wait(1, "older copies are being aborted") if found else None
-
-    def _others(self, request: Request) -> list[older_jobs.OtherJob]:
-        """Return the resource's jobs, but for the one the request is about."""
-        pages = self._sagemaker.get_paginator("list_compilation_jobs").paginate(
-            NameContains=f"{request.resource_prefix}-"
-        )
-        own = spec.job_name(request)
-        return [
-            older_jobs.OtherJob(job["CompilationJobName"], job["CompilationJobStatus"])
-            for page in pages
-            for job in page["CompilationJobSummaries"]
-            # The filter finds the text anywhere in a name.
-            if spec.is_job_name(request, job["CompilationJobName"])
-            and job["CompilationJobName"] != own
-        ]
-
-    def _leavings(self, request: Request, clock: actions.StepContext) -> list[older_jobs.JobFolder]:
-        """Return what lies in the bucket of the resource's other jobs."""
-        bucket, own = spec.bucket(request), spec.job_name(request)
-        found: dict[str, set[str]] = {}
-        if not bucket:
-            return []
-        try:
-            for key, _ in s3_objects.keys(self._s3, bucket, request.resource_prefix):
-                name = spec.job_of_key(request, key)
-                if name and name != own and not clock.keeps(key):
-                    found.setdefault(name, set()).add(key)
-        except ClientError as error:
-            if may_ignore_bucket_error(request, error_code(error)):
-                return []
-            raise
-        return [
-            older_jobs.JobFolder(
-                name,
-                has_input=spec.input_key(request, name) in keys,
-                has_result=spec.record_key(request, name) in keys,
-                has_output=any(key.startswith(spec.output_folder(name)) for key in keys),
-            )
-            for name, keys in found.items()
-        ]
-
-    def abandon(self, request: Request) -> None:
-        """Leave nothing running when a request is given up."""
-        if request.type != "Delete":
-            name = spec.job_name(request)
-            try:
-                self.stop(name)
-            finally:
-                key = spec.input_key(request, name)
-                s3_objects.abort_uploads(self._s3, spec.bucket(request), key)
-
-    def observe(self, request: Request, clock: actions.StepContext) -> rules.Observed:
-        """Look at the job, and at what lies in its bucket."""
-        if request.type == "Delete" and not spec.owns_physical_id(request):
-            return rules.Observed()
-        name, bucket = spec.job_name(request), spec.bucket(request)
-        job = self._describe(name)
-        if job and job.status not in rules.TERMINAL:
-            return rules.Observed(job=job)
-        if request.type == "Delete":
-            return rules.Observed(job=job) if job else self._observe_leftovers(request, clock)
-        has_input = self._has_input(request)
-        if job is None:
-            result, is_damaged = self._result(request, bucket)
-            tags = self._tags(result.arn) if result and _may_retag(request) else None
-            return rules.Observed(
-                has_input=has_input, result=result, is_record_damaged=is_damaged, tags=tags
-            )
-        return rules.Observed(
-            job=job,
-            has_input=has_input and not clock.keeps(spec.input_key(request, name)),
-            has_artifact=self._exists(job.artifact),
-            has_record=self._has(bucket, request, name),
-        )
-
-    def _has(self, bucket: str, request: Request, name: str) -> bool:
-        """Whether a job's result is on record."""
-        key = spec.record_key(request, name)
-        return bool(bucket) and s3_objects.head(self._s3, bucket, key) is not None
-
-    def _has_input(self, request: Request) -> bool:
-        key = spec.input_key(request, spec.job_name(request))
-        return s3_objects.head(self._s3, spec.bucket(request), key) is not None
-
-    def _observe_leftovers(self, request: Request, clock: actions.StepContext) -> rules.Observed:
-        """Look for what a job whose record is gone has left in the bucket."""
-        name, bucket = spec.job_name(request), spec.bucket(request)
-        if not bucket:
-            return rules.Observed()
-        try:
-            key = spec.input_key(request, name)
-            has_input = not clock.keeps(key) and self._has_input(request)
-            leftovers = deletes_artifacts(request) and any(
-                not clock.keeps(found["Key"])
-                for prefix in _destroyed(request, name)
-                for found in s3_objects.versions(self._s3, bucket, prefix)
-            )
-        except ClientError as error:
-            if not may_ignore_bucket_error(request, error_code(error)):
-                raise
-            name_what_stays(request, error, spec.output_folder(name), clock.kept)
-            return rules.Observed()
-        return rules.Observed(has_input=has_input, has_leftovers=leftovers)
-
-    def _describe(self, name: str) -> rules.Job | None:
-        try:
-            reply = self._sagemaker.describe_compilation_job(CompilationJobName=name)
-        except ClientError as error:
-            if _is_missing(error):
-                return None
-            raise
-        return rules.Job(
-            status=reply["CompilationJobStatus"],
-            reason=reply.get("FailureReason") or "",
-            artifact=(reply.get("ModelArtifacts") or {}).get("S3ModelArtifacts") or "",
-            image=reply.get("InferenceImage") or "",
-            digest=(reply.get("ModelDigests") or {}).get("ArtifactDigest") or "",
-            arn=reply.get("CompilationJobArn") or "",
-            created=_seconds(reply.get("CreationTime")),
-        )
-
-    def _tags(self, arn: str) -> dict[str, str] | None:
-        """Return the tags on a job's record; None if someone has removed it."""
-        try:
-            pages = list(self._sagemaker.get_paginator("list_tags").paginate(ResourceArn=arn))
-        except ClientError as error:
-            if _is_missing(error):
-                return None
-            raise
-        return spec.as_mapping([tag for page in pages for tag in page["Tags"]])
-
-    def _tag(self, arn: str, add: Mapping[str, str], remove: Sequence[str]) -> None:
-        if add:
-            tags = [{"Key": key, "Value": value} for key, value in add.items()]
-            self._sagemaker.add_tags(ResourceArn=arn, Tags=tags)
-        if remove:
-            self._sagemaker.delete_tags(ResourceArn=arn, TagKeys=list(remove))
-
-    def _result(self, request: Request, bucket: str) -> tuple[rules.Result | None, bool]:
-        """Return a finished compile of the same inputs, and whether its record is damaged.
-
-        The one in use comes first, then the newest. A Create takes its own only: what a former
-        resource of its name has left was kept for something else, which a Delete with DESTROY
-        would take away.
-        """
-        own = spec.record_key(request, spec.job_name(request))
-        folder = f"{spec.records_folder(request)}{spec.inputs_digest(request)}-"
-        found = [
-            (name == request.physical_id, modified, key, name)
-            for key, modified in s3_objects.keys(
-                self._s3, bucket, own if request.type == "Create" else folder
-            )
-            if (name := spec.job_of_key(request, key))
-        ]
-        for _, _, key, name in sorted(found, reverse=True):
-            body = self._s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-            recorded, job = rules.Result.parse(body), self._describe(name)
-            result = rules.Result.of(name, job) if job else recorded
-            if result is None or not _is_of_job(request, result, name):
-                continue
-            if (job or _has_known_image(request, result)) and self._exists(result.artifact):
-                return result, result != recorded
-        return None, False
-
-    def _exists(self, uri: str) -> bool:
-        bucket, key = s3_objects.split_uri(uri)
-        return bool(key) and s3_objects.head(self._s3, bucket, key) is not None
+    model, output = properties["InputConfig"], properties["OutputConfig"]
+    return {
+        "model": properties.get("InputFingerprint")
+        or [model["S3Uri"], properties.get("InputObjectVersion") or ""],
+        "framework": [model["Framework"], model.get("FrameworkVersion") or ""],
+        "inputs": _parsed(model.get("DataInputConfig") or ""),
+        "target": output["TargetDevice"],
+        "options": _parsed(output.get("CompilerOptions") or ""),
+        # The bucket's own key encrypts the objects whether or not it is named.
+        "key": "" if is_bucket_key(properties) else output.get("KmsKeyId") or "",
+        "output": output["S3OutputLocation"],
+    }
 
 
-def _destroyed(request: Request, name: str) -> tuple[str, str]:
-    """Return the key prefixes of what goes with a job whose artifact is to be destroyed.
-
-    The record goes first: without it, nobody takes what is left for a result.
-    """
-    return spec.record_key(request, name), spec.output_folder(name)
+def is_bucket_key(properties: Mapping[str, Any]) -> bool:
+    """Whether ``KmsKeyId`` is the artifact bucket's own key, and not one of the job's."""
+    return properties.get("KmsKeyIsBucketDefault") == "true"
 
 
-def _is_of_job(request: Request, result: rules.Result, name: str) -> bool:
-    """Whether a record is about its job: others may be able to write to the bucket."""
-    place = f"s3://{spec.bucket(request)}/{spec.output_folder(name)}"
-    is_its = result.job_name == name and result.artifact.startswith(place)
-    return is_its and ".." not in result.artifact.split("/")
+def create_parameters(request: Request, source: str, target: str) -> dict[str, Any]:
+    """Return the parameters of CreateCompilationJob, its numbers as numbers."""
+    properties = request.properties
+    runtime = int(properties["StoppingCondition"]["MaxRuntimeInSeconds"])
+    network = properties.get("VpcConfig")
+    return {
+        "RoleArn": properties["RoleArn"],
+        "InputConfig": {**_without_empty(properties["InputConfig"]), "S3Uri": source},
+        "OutputConfig": {**_without_empty(properties["OutputConfig"]), "S3OutputLocation": target},
+        "StoppingCondition": {"MaxRuntimeInSeconds": runtime},
+        **({"VpcConfig": network} if network else {}),
+    }
 
 
-def _has_known_image(request: Request, result: rules.Result) -> bool:
+def result_fields(reply: Mapping[str, Any]) -> Fields:
+    """Return what DescribeCompilationJob says of the result."""
+    return {
+        "S3ModelArtifacts": (reply.get("ModelArtifacts") or {}).get("S3ModelArtifacts") or "",
+        "InferenceImage": reply.get("InferenceImage") or "",
+        "ArtifactDigest": (reply.get("ModelDigests") or {}).get("ArtifactDigest") or "",
+    }
+
+
+def attributes(request: Request, found: Fields) -> dict[str, str]:
+    """Return what Fn::GetAtt can read."""
+    expected = str(request.properties.get("ExpectedInferenceImage") or "")
+    image = found["InferenceImage"]
+    return {
+        "S3ModelArtifacts": found["S3ModelArtifacts"],
+        "InferenceImage": image or expected,
+        "ImageMatchesCatalog": str(not image or image == expected).lower(),
+    }
+
+
+def has_known_image(request: Request, found: Fields) -> bool:
     """Whether a recorded image comes from the registry that the template expects.
 
     A framework or target that the catalog does not know has none; its image is one of ECR's, which
     the model's role can pull from known accounts only.
     """
     expected = str(request.properties.get("ExpectedInferenceImage") or "")
-    registry = result.image.partition("/")[0]
+    registry = found["InferenceImage"].partition("/")[0]
     if not expected:
         return not registry or bool(_REGISTRY.fullmatch(registry))
     return registry in {"", expected.partition("/")[0]}
 
 
-def _is_missing(error: ClientError) -> bool:
-    """Whether there is no such job: the API documents one form, the service also uses another."""
-    code = error_code(error)
-    return code == "ResourceNotFound" or (
-        code == "ValidationException" and "Could not find" in str(error)
-    )
+def _without_empty(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in fields.items() if value}
 
 
-def _may_retag(request: Request) -> bool:
-    """Whether tags are, or were, asked for."""
-    return bool(request.properties.get("Tags") or request.old_properties.get("Tags"))
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
-def _seconds(moment: datetime | None) -> float | None:
-    return None if moment is None else moment.timestamp()
+COMPILATION = JobApi(
+    resource_type="Custom::NeoCompilationJob",
+    noun="compilation_job",
+    title="compilation job",
+    service="Neo",
+    name_key="CompilationJobName",
+    arn_key="CompilationJobArn",
+    status_key="CompilationJobStatus",
+    summaries_key="CompilationJobSummaries",
+    log_group="/aws/sagemaker/CompilationJobs",
+    can_delete=True,
+    stages_input=True,
+    immutable_fields=immutable_fields,
+    create_parameters=create_parameters,
+    fields=frozenset({"S3ModelArtifacts", "InferenceImage", "ArtifactDigest"}),
+    result_fields=result_fields,
+    artifact_field="S3ModelArtifacts",
+    attributes=attributes,
+    is_trusted=has_known_image,
+    hint=hint_for,
+)

@@ -8,8 +8,9 @@ from typing import TypeAlias
 
 from neo_jobs.actions import Wait
 from neo_jobs.cloudformation import Request
-from neo_jobs.kinds.compilation_rules import TERMINAL, can_stop
-from neo_jobs.kinds.job_spec import owns_physical_id
+from neo_jobs.kinds.job_apis import api_of
+from neo_jobs.kinds.job_names import owns_physical_id
+from neo_jobs.kinds.job_rules import TERMINAL, can_stop
 from neo_jobs.properties import deletes_artifacts
 
 STOPPING_SECONDS = 10
@@ -90,7 +91,7 @@ def fence_jobs(
     ended = tuple(
         job.name for job in jobs if job.status in {"FAILED", "STOPPED"} or job.name in unreported
     )
-    if ended:
+    if ended and api_of(request).can_delete:
         return DeleteOtherJobs(ended)
     inputs = tuple(each.name for each in leavings if each.has_input)
     if inputs:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, TypeAlias
 
 from botocore.exceptions import ClientError
@@ -16,6 +17,7 @@ from botocore.exceptions import ClientError
 from neo_jobs import actions, archive_writer, s3_objects
 from neo_jobs.aws import Aws
 from neo_jobs.cloudformation import Request, digest
+from neo_jobs.effects import DeletePrefixes, Effect, Write, apply
 from neo_jobs.errors import error_code
 from neo_jobs.properties import (
     bucket_of,
@@ -201,12 +203,7 @@ class ServingArchives:
 
     def perform(self, request: Request, action: actions.Action) -> None:
         """Do the one thing that was decided."""
-        match action:
-            case actions.WriteArchive():
-                self._transfer.require_worker()
-                self._write(request)
-            case actions.DestroyArtifacts():
-                s3_objects.destroy(self._s3, _bucket(request), destroy_prefix(request))
+        apply(effects_of(request, action), self._aws, self._transfer)
 
     def stop_older(self, request: Request, older: Sequence[Request]) -> actions.Wait | None:
         """Abort what older requests of the resource are writing; None if that is done."""
@@ -224,7 +221,8 @@ class ServingArchives:
         """
         for folder in unacknowledged_folders(request, older):
             if self._has_any(_bucket(request), f"{folder}/", clock):
-                s3_objects.destroy(self._s3, _bucket(request), f"{folder}/")
+                doomed = DeletePrefixes(_bucket(request), (f"{folder}/",))
+                apply([doomed], self._aws, self._transfer)
                 return actions.Wait(
                     clock.soon(), "archives that were not reported are being removed"
                 )
@@ -268,25 +266,35 @@ class ServingArchives:
         ]
         return max(found)[2].removesuffix(f"/{wanted.file}") if found else ""
 
-    def _write(self, request: Request) -> None:
-        wanted, properties = ArchiveSpec.of(request.properties), request.properties
-        transfer = self._transfer
-        key = f"{own_folder(request)}/{wanted.file}"
-        script = transfer.find(wanted.script_uri, wanted.script_version)
-        model = transfer.find(wanted.model_url, "") if wanted.is_inside else None
-        key_id = str(properties.get("KmsKeyId") or "")
-        with transfer.upload(wanted.bucket, key, key_id=key_id) as upload:
-            archive_writer.write_archive(
-                upload,
-                script=archive_writer.Script(
-                    entry_point=properties.get("EntryPoint") or "",
-                    takes_one_script=not wanted.is_inside,
-                    may_install=properties.get("NetworkIsolation") != "true",
-                ),
-                open_script=lambda: transfer.open(script),
-                open_model=(lambda: transfer.open(model)) if model else None,
-                go_on=transfer.go_on,
-            )
+
+def effects_of(request: Request, action: actions.Action) -> list[Effect]:
+    """Return what an action does to the world."""
+    match action:
+        case actions.WriteArchive():
+            return [Write(partial(_write, request))]
+        case actions.DestroyArtifacts():
+            return [DeletePrefixes(_bucket(request), (destroy_prefix(request),))]
+    return []
+
+
+def _write(request: Request, transfer: Transfer) -> None:
+    wanted, properties = ArchiveSpec.of(request.properties), request.properties
+    key = f"{own_folder(request)}/{wanted.file}"
+    script = transfer.find(wanted.script_uri, wanted.script_version)
+    model = transfer.find(wanted.model_url, "") if wanted.is_inside else None
+    key_id = str(properties.get("KmsKeyId") or "")
+    with transfer.upload(wanted.bucket, key, key_id=key_id) as upload:
+        archive_writer.write_archive(
+            upload,
+            script=archive_writer.Script(
+                entry_point=properties.get("EntryPoint") or "",
+                takes_one_script=not wanted.is_inside,
+                may_install=properties.get("NetworkIsolation") != "true",
+            ),
+            open_script=lambda: transfer.open(script),
+            open_model=(lambda: transfer.open(model)) if model else None,
+            go_on=transfer.go_on,
+        )
 
 
 def _bucket(request: Request) -> str:

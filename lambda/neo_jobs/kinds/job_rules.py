@@ -1,4 +1,4 @@
-"""The decisions for a compilation job: given a request and what is there, the one next action.
+"""The decisions for a SageMaker job: given a request and what is there, the one next action.
 
 Pure and level-triggered. It does not matter how the world came to be as it is, how often a step
 was repeated, or which step died half-way: the same observation gives the same action.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from neo_jobs.actions import (
     FAULT_SECONDS,
@@ -30,11 +30,11 @@ from neo_jobs.actions import (
 )
 from neo_jobs.cloudformation import Request
 from neo_jobs.errors import IAM_ERROR_MARKERS
-from neo_jobs.hints import hint_for
-from neo_jobs.kinds.job_spec import as_mapping, job_name
+from neo_jobs.kinds.job_api import Fields, JobApi
+from neo_jobs.kinds.job_apis import api_of
+from neo_jobs.kinds.job_names import as_mapping, job_name
 from neo_jobs.properties import deletes_artifacts
 
-LOG_GROUP = "/aws/sagemaker/CompilationJobs"
 TERMINAL = frozenset({"COMPLETED", "FAILED", "STOPPED"})
 CONSISTENCY_POLLS = 3  # how often a completed job may still lack its artifact
 ROLE_PROPAGATION_SECONDS = 180  # how long after a request began a role may be too new for Neo
@@ -42,20 +42,22 @@ ROLE_PROPAGATION_SECONDS = 180  # how long after a request began a role may be t
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A compilation job as DescribeCompilationJob shows it.
+    """A job as its Describe call shows it.
 
     Parameters
     ----------
+    status, reason, arn
+        As the service says them.
+    fields
+        What it says of the result.
     created
         Seconds since the epoch; None if the service does not say.
     """
 
     status: str
     reason: str = ""
-    artifact: str = ""
-    image: str = ""
-    digest: str = ""
     arn: str = ""
+    fields: Fields = field(default_factory=dict)
     created: float | None = None
 
     @property
@@ -71,45 +73,40 @@ def can_stop(status: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A finished compile, as its record says."""
+    """The result of a finished job, as the service or a record says it.
+
+    Parameters
+    ----------
+    job_name, arn
+        Of the job.
+    fields
+        By the names of ``JobApi.result_fields``.
+    """
 
     job_name: str
-    artifact: str
-    image: str
-    digest: str
     arn: str
+    fields: Fields
 
-    def to_json(self) -> str:
+    def to_json(self, api: JobApi) -> str:
         """Return the text of the record."""
-        fields = {
-            "CompilationJobName": self.job_name,
-            "S3ModelArtifacts": self.artifact,
-            "InferenceImage": self.image,
-            "ArtifactDigest": self.digest,
-            "CompilationJobArn": self.arn,
-        }
-        return json.dumps(fields, indent=1)
+        written = {api.name_key: self.job_name, **self.fields, api.arn_key: self.arn}
+        return json.dumps(written, indent=1)
 
     @classmethod
     def of(cls, name: str, job: Job) -> Result:
         """Return what the service says of a job."""
-        return cls(name, job.artifact, job.image, job.digest, job.arn)
+        return cls(name, job.arn, job.fields)
 
     @classmethod
-    def parse(cls, text: str | bytes) -> Result | None:
+    def parse(cls, api: JobApi, text: str | bytes) -> Result | None:
         """Read a record; None for one that is damaged."""
         try:
-            fields = json.loads(text)
-            result = cls(
-                job_name=fields["CompilationJobName"],
-                artifact=fields["S3ModelArtifacts"],
-                image=fields["InferenceImage"],
-                digest=fields["ArtifactDigest"],
-                arn=fields["CompilationJobArn"],
-            )
+            written = dict(json.loads(text))
+            name, arn = written.pop(api.name_key), written.pop(api.arn_key)
         except (ValueError, KeyError, TypeError, RecursionError):
             return None
-        return result if all(isinstance(value, str) for value in fields.values()) else None
+        is_text = all(isinstance(value, str) for value in (name, arn, *written.values()))
+        return cls(name, arn, written) if is_text and set(written) >= api.fields else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +162,9 @@ def _start(request: Request, seen: Observed, clock: StepContext) -> Action:
         )
     if clock.is_past_deadline:
         cause = f": {clock.why}" if clock.why else ""
-        return Fail(f"No compilation job could be started in time{cause}.")
-    return CreateJob() if seen.has_input else CopyInput()
+        return Fail(f"No {api_of(request).title} could be started in time{cause}.")
+    is_staged = seen.has_input or not api_of(request).stages_input
+    return CreateJob() if is_staged else CopyInput()
 
 
 def _retag(request: Request, result: Result, tags: Mapping[str, str] | None) -> TagJob | None:
@@ -191,14 +189,16 @@ def _follow(request: Request, job: Job, seen: Observed, clock: StepContext) -> A
         return (
             RetryUnderNewName(RETRY_SECONDS, job.reason)
             if is_transient
-            else Fail(_reason(job, name))
+            else Fail(_reason(request, job, name))
         )
     if not clock.is_past_deadline:
         return Wait(clock.poll_seconds(), f"the job is {job.status}")
     if job.can_stop and not clock.is_past_grace:
         return StopJob()
     done = "is being stopped" if job.can_stop else "was stopped"
-    return Fail(f"The compilation did not end in time and {done}; job {name} {job.status}.")
+    return Fail(
+        f"The {api_of(request).title} did not end in time and {done}; job {name} {job.status}."
+    )
 
 
 def _is_role_propagation_failure(request: Request, job: Job, clock: StepContext) -> bool:
@@ -212,10 +212,15 @@ def _is_role_propagation_failure(request: Request, job: Job, clock: StepContext)
 
 def _complete(request: Request, job: Job, seen: Observed, clock: StepContext) -> Action:
     name = job_name(request)
-    if not seen.has_artifact:
+    api = api_of(request)
+    artifact = api.artifact_field
+    if artifact and not seen.has_artifact:
         if clock.missing < CONSISTENCY_POLLS and not clock.is_past_deadline:
             return Wait(FAULT_SECONDS, "the artifact is not there yet", is_missing_artifact=True)
-        return Fail(f"Neo reports COMPLETED but left no artifact at {job.artifact!r}; job {name}.")
+        place = job.fields.get(artifact, "")
+        return Fail(
+            f"{api.service} reports COMPLETED but left no artifact at {place!r}; job {name}."
+        )
     # In this order: a result on record may be reused, and nobody would look for the input then.
     if seen.has_input:
         return DiscardInput()
@@ -228,7 +233,7 @@ def _complete(request: Request, job: Job, seen: Observed, clock: StepContext) ->
 def _delete(request: Request, seen: Observed, clock: StepContext) -> Action:
     if seen.job and seen.job.status not in TERMINAL:
         return _end(job_name(request), seen.job, clock)
-    if seen.job:
+    if seen.job and api_of(request).can_delete:
         return DeleteJob()
     if seen.has_input:
         return DiscardInput()
@@ -247,20 +252,16 @@ def _end(name: str, job: Job, clock: StepContext) -> Action:
 
 def attributes(request: Request, result: Result) -> dict[str, str]:
     """Return what Fn::GetAtt can read."""
-    expected = str(request.properties.get("ExpectedInferenceImage") or "")
-    return {
-        "S3ModelArtifacts": result.artifact,
-        "InferenceImage": result.image or expected,
-        "ImageMatchesCatalog": str(not result.image or result.image == expected).lower(),
-        "CompilationJobArn": result.arn,
-    }
+    api = api_of(request)
+    return {**api.attributes(request, result.fields), api.arn_key: result.arn}
 
 
-def _reason(job: Job, name: str) -> str:
+def _reason(request: Request, job: Job, name: str) -> str:
+    api = api_of(request)
     if job.status == "STOPPED":
         cause = job.reason or "The job was stopped outside CloudFormation, or ran into max_runtime."
     else:
-        cause = job.reason or "Neo gives no reason."
-    hint = hint_for(cause)
+        cause = job.reason or f"{api.service} gives no reason."
+    hint = api.hint(cause)
     advice = f" Hint: {hint}." if hint else ""
-    return f"{cause}{advice} Job {name} {job.status}; log group {LOG_GROUP}."
+    return f"{cause}{advice} Job {name} {job.status}; log group {api.log_group}."

@@ -1,47 +1,22 @@
-"""What a request's properties ask for: the job's name, its call, what it depends on."""
+"""What a job is called, and where in the artifact bucket its things lie."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from neo_jobs.cloudformation import Request, digest
+from neo_jobs.kinds.job_apis import api_of
 from neo_jobs.properties import bucket_of
 
 INPUT_FILE = "model.tar.gz"  # the API asks for this suffix; CDK assets lose it
 _REST = re.compile(r"[a-z2-7]{10}-[a-z2-7]{8}")
 
 
-def immutable_fields(properties: Mapping[str, Any]) -> dict[str, Any]:
-    """Return all that Neo's result depends on, in a canonical form.
-
-    Its hash is part of the job's name: what is not here (tags, role, timeout, engine) never
-    causes a compile, what is here always does. Never change it: old names must be found again.
-    """
-    model, output = properties["InputConfig"], properties["OutputConfig"]
-    return {
-        "model": properties.get("InputFingerprint")
-        or [model["S3Uri"], properties.get("InputObjectVersion") or ""],
-        "framework": [model["Framework"], model.get("FrameworkVersion") or ""],
-        "inputs": _parsed(model.get("DataInputConfig") or ""),
-        "target": output["TargetDevice"],
-        "options": _parsed(output.get("CompilerOptions") or ""),
-        # The bucket's own key encrypts the objects whether or not it is named.
-        "key": "" if is_bucket_key(properties) else output.get("KmsKeyId") or "",
-        "output": output["S3OutputLocation"],
-    }
-
-
-def is_bucket_key(properties: Mapping[str, Any]) -> bool:
-    """Whether ``KmsKeyId`` is the artifact bucket's own key, and not one of the job's."""
-    return properties.get("KmsKeyIsBucketDefault") == "true"
-
-
 def inputs_digest(request: Request) -> str:
     """Return the hash of the compile inputs that is part of the job's name."""
-    return digest(immutable_fields(request.properties), 10)
+    return digest(api_of(request).immutable_fields(request.properties), 10)
 
 
 def inputs_prefix(request: Request) -> str:
@@ -124,25 +99,6 @@ def bucket(request: Request) -> str:
     return bucket_of(request.properties.get("OutputConfig"), "S3OutputLocation")
 
 
-def create_request(request: Request) -> dict[str, Any]:
-    """Return the CreateCompilationJob call for a request, its numbers as numbers."""
-    properties, name = request.properties, job_name(request)
-    place = f"s3://{bucket(request)}"
-    source, target = f"{place}/{input_key(request, name)}", f"{place}/{output_folder(name)}"
-    runtime = int(properties["StoppingCondition"]["MaxRuntimeInSeconds"])
-    call: dict[str, Any] = {
-        "CompilationJobName": name,
-        "RoleArn": properties["RoleArn"],
-        "InputConfig": {**_without_empty(properties["InputConfig"]), "S3Uri": source},
-        "OutputConfig": {**_without_empty(properties["OutputConfig"]), "S3OutputLocation": target},
-        "StoppingCondition": {"MaxRuntimeInSeconds": runtime},
-    }
-    for optional in ("VpcConfig", "Tags"):
-        if properties.get(optional):
-            call[optional] = properties[optional]
-    return call
-
-
 def encryption_key(request: Request) -> str:
     """Return the key that everything written for the job is encrypted with; empty for none."""
     output = request.properties.get("OutputConfig")
@@ -154,12 +110,14 @@ def as_mapping(tags: Sequence[Mapping[str, str]] | None) -> dict[str, str]:
     return {tag["Key"]: tag["Value"] for tag in tags or ()}
 
 
-def _without_empty(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in fields.items() if value}
-
-
-def _parsed(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
+def create_request(request: Request) -> dict[str, Any]:
+    """Return the parameters of the job's Create call."""
+    api, name = api_of(request), job_name(request)
+    place = f"s3://{bucket(request)}"
+    source, target = f"{place}/{input_key(request, name)}", f"{place}/{output_folder(name)}"
+    tags = request.properties.get("Tags")
+    return {
+        api.name_key: name,
+        **api.create_parameters(request, source, target),
+        **({"Tags": tags} if tags else {}),
+    }

@@ -1,0 +1,406 @@
+"""Jobs of SageMaker as custom resources: look at the world, and do what was decided."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+from typing import Any, TypeAlias
+
+from botocore.exceptions import ClientError
+
+from neo_jobs import actions, s3_objects, uploads
+from neo_jobs.aws import Aws
+from neo_jobs.cloudformation import Request
+from neo_jobs.effects import (
+    Call,
+    CopyObject,
+    DeleteObjects,
+    DeletePrefixes,
+    Effect,
+    PutJson,
+    apply,
+)
+from neo_jobs.errors import error_code
+from neo_jobs.kinds import job_names as spec
+from neo_jobs.kinds import job_rules as rules
+from neo_jobs.kinds import older_jobs
+from neo_jobs.kinds.job_api import JobApi
+from neo_jobs.kinds.job_apis import api_of
+from neo_jobs.properties import deletes_artifacts, may_ignore_bucket_error, name_what_stays
+from neo_jobs.transfer import Transfer
+
+Client: TypeAlias = Any
+
+
+class SageMakerJobs:
+    """Jobs of SageMaker, of whichever kind a request is about, in one account and region.
+
+    Parameters
+    ----------
+    aws
+        Clients; calls are made only when a method needs them.
+    transfer
+        Copies what takes longer.
+    """
+
+    def __init__(self, aws: Aws, transfer: Transfer) -> None:
+        self._aws = aws
+        self._transfer = transfer
+
+    @property
+    def _sagemaker(self) -> Client:
+        return self._aws.client("sagemaker")
+
+    @property
+    def _s3(self) -> Client:
+        return self._aws.client("s3")
+
+    @staticmethod
+    def physical_id(request: Request) -> str:
+        """Return the id to report when a request fails."""
+        if request.type == "Delete":
+            return request.physical_id or "none"
+        return spec.job_name(request)
+
+    @staticmethod
+    def decide(
+        request: Request, seen: rules.Observed, clock: actions.StepContext
+    ) -> actions.Action:
+        """Return the next action."""
+        return rules.reconcile(request, seen, clock)
+
+    def withdrawn(self, request: Request) -> Request | None:
+        """Return the Delete of what a request that was overtaken has made; None for nothing.
+
+        What is on record may be what the newer request serves, and stays.
+        """
+        name = spec.job_name(request)
+        if request.type == "Delete" or self._has(spec.bucket(request), request, name):
+            return None
+        return replace(request, type="Delete", physical_id=name)
+
+    def perform(self, request: Request, action: actions.Action) -> None:
+        """Do the one thing that was decided."""
+        apply(effects_of(request, action), self._aws, self._transfer)
+
+    def _stop(self, request: Request, name: str) -> None:
+        apply([stop_call(request, name)], self._aws, self._transfer)
+
+    def stop_older(self, request: Request, older: Sequence[Request]) -> actions.Wait | None:
+        """Stop the jobs and copies of older requests; None if there are none to stop."""
+        active = older_jobs.active_jobs(self._others(request))
+        for name in active:
+            self._stop(request, name)
+        if active:
+            return actions.Wait(
+                older_jobs.STOPPING_SECONDS, "jobs of older requests are being stopped"
+            )
+        return self._abort_copies(request, older)
+
+    def remove_older(
+        self, request: Request, older: Sequence[Request], clock: actions.StepContext
+    ) -> actions.Wait | None:
+        """Remove what older requests of the resource have left; None if that is done."""
+        bucket, folders = spec.bucket(request), self._leavings(request, clock)
+        action = older_jobs.fence_jobs(request, self._others(request), folders)
+        made: list[Effect] = []
+        match action:
+            case older_jobs.DeleteOtherJobs(names):
+                made += [delete_call(request, name) for name in names]
+            case older_jobs.DiscardInputs(names):
+                keys = tuple(spec.input_key(request, name) for name in names)
+                made.append(DeleteObjects(bucket, keys))
+            case older_jobs.DestroyOutputs(names):
+                made.append(DeletePrefixes(bucket, tuple(map(spec.output_folder, names))))
+            case None if not self._discard_in_former_buckets(request, older, clock):
+                return None
+            case actions.Wait():
+                return action
+        apply(made, self._aws, self._transfer)
+        return actions.Wait(clock.soon(), "what older requests have left is being removed")
+
+    def _discard_in_former_buckets(
+        self, request: Request, older: Sequence[Request], clock: actions.StepContext
+    ) -> bool:
+        """Remove the copies of models in buckets that are no longer used; say if there were any."""
+
+        def discard(bucket: str) -> bool:
+            found = [
+                key
+                for key, _ in s3_objects.keys(self._s3, bucket, spec.inputs_folder(request))
+                if not clock.keeps(key)
+            ]
+            apply([DeleteObjects(bucket, tuple(found))], self._aws, self._transfer)
+            return bool(found)
+
+        buckets = uploads.former_buckets(request, older, spec.bucket)
+        found = [uploads.while_allowed(partial(discard, bucket)) for bucket in buckets]
+        return any(found)
+
+    def _abort_copies(self, request: Request, older: Sequence[Request]) -> actions.Wait | None:
+        """Abort the copies that older requests are making."""
+        found = uploads.abort_older(
+            self._s3,
+            request,
+            older,
+            bucket_of=spec.bucket,
+            prefix=spec.inputs_folder(request),
+        )
+        return actions.Wait(1, "older copies are being aborted") if found else None
+
+    def _others(self, request: Request) -> list[older_jobs.OtherJob]:
+        """Return the resource's jobs, but for the one the request is about."""
+        api = api_of(request)
+        pages = self._sagemaker.get_paginator(f"list_{api.noun}s").paginate(
+            NameContains=f"{request.resource_prefix}-"
+        )
+        own = spec.job_name(request)
+        return [
+            older_jobs.OtherJob(job[api.name_key], job[api.status_key])
+            for page in pages
+            for job in page[api.summaries_key]
+            # The filter finds the text anywhere in a name.
+            if spec.is_job_name(request, job[api.name_key]) and job[api.name_key] != own
+        ]
+
+    def _leavings(self, request: Request, clock: actions.StepContext) -> list[older_jobs.JobFolder]:
+        """Return what lies in the bucket of the resource's other jobs."""
+        bucket, own = spec.bucket(request), spec.job_name(request)
+        found: dict[str, set[str]] = {}
+        if not bucket:
+            return []
+        try:
+            for key, _ in s3_objects.keys(self._s3, bucket, request.resource_prefix):
+                name = spec.job_of_key(request, key)
+                if name and name != own and not clock.keeps(key):
+                    found.setdefault(name, set()).add(key)
+        except ClientError as error:
+            if may_ignore_bucket_error(request, error_code(error)):
+                return []
+            raise
+        return [
+            older_jobs.JobFolder(
+                name,
+                has_input=spec.input_key(request, name) in keys,
+                has_result=spec.record_key(request, name) in keys,
+                has_output=any(key.startswith(spec.output_folder(name)) for key in keys),
+            )
+            for name, keys in found.items()
+        ]
+
+    def abandon(self, request: Request) -> None:
+        """Leave nothing running when a request is given up."""
+        if request.type != "Delete":
+            name = spec.job_name(request)
+            try:
+                self._stop(request, name)
+            finally:
+                key = spec.input_key(request, name)
+                s3_objects.abort_uploads(self._s3, spec.bucket(request), key)
+
+    def observe(self, request: Request, clock: actions.StepContext) -> rules.Observed:
+        """Look at the job, and at what lies in its bucket."""
+        if request.type == "Delete" and not spec.owns_physical_id(request):
+            return rules.Observed()
+        name, bucket = spec.job_name(request), spec.bucket(request)
+        job = self._describe(request, name)
+        if job and job.status not in rules.TERMINAL:
+            return rules.Observed(job=job)
+        if request.type == "Delete":
+            if job and api_of(request).can_delete:
+                return rules.Observed(job=job)
+            return replace(self._observe_leftovers(request, clock), job=job)
+        has_input = self._has_input(request)
+        if job is None:
+            result, is_damaged = self._result(request, bucket)
+            tags = self._tags(result.arn) if result and _may_retag(request) else None
+            return rules.Observed(
+                has_input=has_input, result=result, is_record_damaged=is_damaged, tags=tags
+            )
+        return rules.Observed(
+            job=job,
+            has_input=has_input and not clock.keeps(spec.input_key(request, name)),
+            has_artifact=self._has_artifact(api_of(request), job),
+            has_record=self._has(bucket, request, name),
+        )
+
+    def _has(self, bucket: str, request: Request, name: str) -> bool:
+        """Whether a job's result is on record."""
+        key = spec.record_key(request, name)
+        return bool(bucket) and s3_objects.head(self._s3, bucket, key) is not None
+
+    def _has_input(self, request: Request) -> bool:
+        key = spec.input_key(request, spec.job_name(request))
+        return s3_objects.head(self._s3, spec.bucket(request), key) is not None
+
+    def _observe_leftovers(self, request: Request, clock: actions.StepContext) -> rules.Observed:
+        """Look for what a job whose record is gone has left in the bucket."""
+        name, bucket = spec.job_name(request), spec.bucket(request)
+        if not bucket:
+            return rules.Observed()
+        try:
+            key = spec.input_key(request, name)
+            has_input = not clock.keeps(key) and self._has_input(request)
+            leftovers = deletes_artifacts(request) and any(
+                not clock.keeps(found["Key"])
+                for prefix in _destroyed(request, name)
+                for found in s3_objects.versions(self._s3, bucket, prefix)
+            )
+        except ClientError as error:
+            if not may_ignore_bucket_error(request, error_code(error)):
+                raise
+            name_what_stays(request, error, spec.output_folder(name), clock.kept)
+            return rules.Observed()
+        return rules.Observed(has_input=has_input, has_leftovers=leftovers)
+
+    def _describe(self, request: Request, name: str) -> rules.Job | None:
+        api = api_of(request)
+        describe = getattr(self._sagemaker, f"describe_{api.noun}")
+        try:
+            reply = describe(**{api.name_key: name})
+        except ClientError as error:
+            if _is_missing(error):
+                return None
+            raise
+        return rules.Job(
+            status=reply[api.status_key],
+            reason=reply.get("FailureReason") or "",
+            arn=reply.get(api.arn_key) or "",
+            fields=api.result_fields(reply),
+            created=_seconds(reply.get("CreationTime")),
+        )
+
+    def _tags(self, arn: str) -> dict[str, str] | None:
+        """Return the tags on a job's record; None if someone has removed it."""
+        try:
+            pages = list(self._sagemaker.get_paginator("list_tags").paginate(ResourceArn=arn))
+        except ClientError as error:
+            if _is_missing(error):
+                return None
+            raise
+        return spec.as_mapping([tag for page in pages for tag in page["Tags"]])
+
+    def _result(self, request: Request, bucket: str) -> tuple[rules.Result | None, bool]:
+        """Return a finished compile of the same inputs, and whether its record is damaged.
+
+        The one in use comes first, then the newest. A Create takes its own only: what a former
+        resource of its name has left was kept for something else, which a Delete with DESTROY
+        would take away.
+        """
+        api = api_of(request)
+        own = spec.record_key(request, spec.job_name(request))
+        folder = f"{spec.records_folder(request)}{spec.inputs_digest(request)}-"
+        found = [
+            (name == request.physical_id, modified, key, name)
+            for key, modified in s3_objects.keys(
+                self._s3, bucket, own if request.type == "Create" else folder
+            )
+            if (name := spec.job_of_key(request, key))
+        ]
+        for _, _, key, name in sorted(found, reverse=True):
+            body = self._s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+            recorded, job = rules.Result.parse(api, body), self._describe(request, name)
+            result = rules.Result.of(name, job) if job else recorded
+            if result is None or not _is_of_job(request, result, name):
+                continue
+            if (job or api.is_trusted(request, result.fields)) and self._has_artifact(api, result):
+                return result, result != recorded
+        return None, False
+
+    def _has_artifact(self, api: JobApi, of: rules.Job | rules.Result) -> bool:
+        """Whether the artifact that a job or its record names is there, or none is to be."""
+        if not api.artifact_field:
+            return True
+        bucket, key = s3_objects.split_uri(of.fields[api.artifact_field])
+        return bool(key) and s3_objects.head(self._s3, bucket, key) is not None
+
+
+def _destroyed(request: Request, name: str) -> tuple[str, str]:
+    """Return the key prefixes of what goes with a job whose artifact is to be destroyed.
+
+    The record goes first: without it, nobody takes what is left for a result.
+    """
+    return spec.record_key(request, name), spec.output_folder(name)
+
+
+def _is_of_job(request: Request, result: rules.Result, name: str) -> bool:
+    """Whether a record is about its job: others may be able to write to the bucket."""
+    place = f"s3://{spec.bucket(request)}/{spec.output_folder(name)}"
+    artifact = result.fields.get(api_of(request).artifact_field, place)
+    is_its = result.job_name == name and artifact.startswith(place)
+    return is_its and ".." not in artifact.split("/")
+
+
+# What Stop and Delete say of a job that has ended, or is gone. The API documents one form of what
+# is not there, the service also uses another.
+_ENDED: Mapping[str, str] = {"ValidationException": "", "ResourceNotFound": ""}
+_GONE: Mapping[str, str] = {"ResourceNotFound": "", "ValidationException": "Could not find"}
+
+
+def stop_call(request: Request, name: str) -> Call:
+    """Return what stops a job; one that has ended meanwhile is left as it is."""
+    api = api_of(request)
+    return Call(f"stop_{api.noun}", {api.name_key: name}, _ENDED)
+
+
+def delete_call(request: Request, name: str) -> Call:
+    """Return what removes a job's record, if it is not gone already."""
+    api = api_of(request)
+    return Call(f"delete_{api.noun}", {api.name_key: name}, _GONE)
+
+
+def effects_of(request: Request, action: actions.Action) -> list[Effect]:
+    """Return what an action does to the world."""
+    name, bucket = spec.job_name(request), spec.bucket(request)
+    api, key_id = api_of(request), spec.encryption_key(request)
+    made: list[Effect] = []
+    match action:
+        case actions.CopyInput():
+            version = request.properties.get("InputObjectVersion") or ""
+            source = request.properties["InputConfig"]["S3Uri"]
+            made = [CopyObject(source, version, bucket, spec.input_key(request, name), key_id)]
+        case actions.CreateJob():
+            made = [Call(f"create_{api.noun}", spec.create_request(request))]
+        case actions.StopJob():
+            made = [stop_call(request, name)]
+        case actions.DeleteJob():
+            made = [delete_call(request, name)]
+        case actions.TagJob(arn, add, remove):
+            made = _tag_calls(arn, add, remove)
+        case actions.RecordResult(result):
+            key = spec.record_key(request, result.job_name)
+            made = [PutJson(bucket, key, result.to_json(api), key_id)]
+        case actions.DiscardInput():
+            made = [DeleteObjects(bucket, (spec.input_key(request, name),))]
+        case actions.DestroyArtifacts():
+            made = [DeletePrefixes(bucket, _destroyed(request, name))]
+    return made
+
+
+def _tag_calls(arn: str, add: Mapping[str, str], remove: Sequence[str]) -> list[Effect]:
+    calls: list[Effect] = []
+    if add:
+        tags = [{"Key": key, "Value": value} for key, value in add.items()]
+        calls.append(Call("add_tags", {"ResourceArn": arn, "Tags": tags}))
+    if remove:
+        calls.append(Call("delete_tags", {"ResourceArn": arn, "TagKeys": list(remove)}))
+    return calls
+
+
+def _is_missing(error: ClientError) -> bool:
+    """Whether there is no such job: the API documents one form, the service also uses another."""
+    code = error_code(error)
+    return code == "ResourceNotFound" or (
+        code == "ValidationException" and "Could not find" in str(error)
+    )
+
+
+def _may_retag(request: Request) -> bool:
+    """Whether tags are, or were, asked for."""
+    return bool(request.properties.get("Tags") or request.old_properties.get("Tags"))
+
+
+def _seconds(moment: datetime | None) -> float | None:
+    return None if moment is None else moment.timestamp()
