@@ -97,8 +97,8 @@ class DeleteJob:
 class RetryUnderNewName:
     """Make a job of a new name: the one there is has failed for a reason that passes.
 
-    Its record goes with the next request of the resource. To remove it here would be a second
-    thing to do, and after a death between the two the old name would be used again.
+    Its record is removed by the next request of the resource. To remove it here would be a second
+    effect of one step: if the function ended between the two, the old name would be used again.
     """
 
     seconds: int

@@ -222,7 +222,7 @@ class _Content:
 
 
 def _add(archive: tarfile.TarFile, content: _Content, member: tarfile.TarInfo, name: str) -> None:
-    """Add a member under a name; who owned it and when it was made is nobody's business."""
+    """Add a member under a name, without its owner and its time."""
     member.name = name
     # No set-user-id bits and the like: a file can be read, or run too.
     member.mode = 0o755 if member.isdir() or member.mode & 0o100 else 0o644
@@ -274,7 +274,7 @@ class _Member(tarfile.TarInfo):
         return made
 
     def _proc_sparse(self, tarfile_: tarfile.TarFile) -> tarfile.TarInfo:
-        """Refuse a sparse file whose map goes on in blocks without end."""
+        """Refuse a sparse file whose map continues in an unlimited number of blocks."""
         if self._sparse_structs[1]:  # type: ignore[attr-defined] # of tarfile's own
             raise tarfile.ReadError("a sparse file has a map that is longer than its header")
         made: tarfile.TarInfo = super()._proc_sparse(tarfile_)  # type: ignore[misc] # not in the stubs

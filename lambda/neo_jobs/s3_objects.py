@@ -1,4 +1,4 @@
-"""The few things the engine does in S3."""
+"""S3: look for objects, list them, delete them with their versions, abort uploads."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def abort_uploads(s3: Client, bucket: str, prefix: str, *, keep: str = "") -> bo
     s3, bucket, prefix
         Where.
     keep
-        The id of an upload that goes on.
+        The id of an upload that is not aborted.
     """
     found = False
     for page in s3.get_paginator("list_multipart_uploads").paginate(Bucket=bucket, Prefix=prefix):

@@ -149,6 +149,6 @@ def written(
 
 
 def _seconds_for_work(context: StepContext) -> int:
-    """Return how long the machine waits for the worker: CloudFormation's hour goes on."""
+    """Return how long the machine waits for the worker, less as CloudFormation's hour ends."""
     left = math.ceil(context.deadline - context.now) + ABORT_RESERVE_SECONDS
     return max(ABORT_RESERVE_SECONDS, min(WORKER_TASK_TIMEOUT, left))

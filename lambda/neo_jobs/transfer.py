@@ -64,7 +64,7 @@ class Watch(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """An object as it was when it was looked at.
+    """An object in S3, with what tells later that it was replaced.
 
     Parameters
     ----------
@@ -261,7 +261,7 @@ class Upload:
     def write(self, data: bytes) -> int:
         """Take bytes; full parts go on their way.
 
-        What still comes after a failure, as from files that are being closed, goes nowhere.
+        After a failure, what is still written (files that are being closed write) is dropped.
         """
         if self._has_failed:
             return len(data)

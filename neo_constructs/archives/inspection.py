@@ -304,7 +304,7 @@ def _inspect_archive(path: Path) -> Inspection:
 
 
 def _litter(path: Path, names: tuple[str, ...]) -> list[Finding]:
-    """Say what of an archive nobody meant to pack."""
+    """Say which members are left-overs of tools, such as __pycache__ and .DS_Store."""
     found = [
         name
         for name in names

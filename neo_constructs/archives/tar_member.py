@@ -95,7 +95,7 @@ class Member(tarfile.TarInfo):
         return made
 
     def _proc_sparse(self, tarfile_: tarfile.TarFile) -> tarfile.TarInfo:
-        """Refuse a sparse file whose map goes on in blocks without end."""
+        """Refuse a sparse file whose map continues in an unlimited number of blocks."""
         if self._sparse_structs[1]:  # type: ignore[attr-defined] # of tarfile's own
             raise tarfile.ReadError("a sparse file has a map that is longer than its header")
         made: tarfile.TarInfo = super()._proc_sparse(tarfile_)  # type: ignore[misc] # not in the stubs

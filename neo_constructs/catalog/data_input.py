@@ -33,7 +33,7 @@ class DataInputConfig:
     is_checked
         False for ``DataInputConfig.of``: the value is then the text that is sent.
     is_read
-        Whether it was read from the model file: then there is nothing to doubt about it.
+        Whether it was read from the model file: then layout and order are not doubted.
 
     Examples
     --------

@@ -22,7 +22,7 @@ from neo_constructs.findings.errors import ValidationError, raise_errors
 def image(framework: str, target: str, region: str) -> None:
     """Print the URI of the image that serves a model compiled for TARGET.
 
-    Warnings go to standard error. Exits 1 if Neo has no such image, 2 if an argument says nothing.
+    Warnings go to standard error. Exits 1 if Neo has no such image, 2 if an argument is invalid.
     """
     parsed, device = parse_all((framework, Framework.parse), (target, TargetDevice.parse))
     try:

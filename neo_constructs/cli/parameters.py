@@ -36,12 +36,12 @@ def parse_all(
     *given: tuple[str | None, Callable[[str], Any]],
     refuse: Callable[[ValidationError], NoReturn] | None = None,
 ) -> list[Any]:
-    """Return parsed arguments, None for those not given; exit with 2 if one says nothing.
+    """Return parsed arguments, None for those not given; exit with 2 if one is invalid.
 
     Parameters
     ----------
     given
-        Texts and what parses them. All that say nothing are named together.
+        Texts and what parses them. All that are invalid are named together.
     refuse
         Says what is wrong. Default: as text.
     """

@@ -89,5 +89,5 @@ class Progress:
         try:
             self._output.write(text)
             self._output.flush()
-        except (OSError, ValueError):  # nobody reads it any more: what is done goes on
+        except (OSError, ValueError):  # the reader is gone: the work is not stopped for that
             self._ended.set()

@@ -55,7 +55,7 @@ def validate(
     """Check the model at PATH: a model file, a folder or a model.tar.gz.
 
     Nothing of the model or the script is run. Exits 0 if there are no errors, 1 if there are, 2 if
-    an argument says nothing or a file cannot be read.
+    an argument is invalid or a file cannot be read.
     """
     if path is None and code is None and payload is None:
         raise click.UsageError("Give PATH, --code or --payload, or more of them.")

@@ -46,7 +46,7 @@ from neo_constructs.engine.retention import RetentionCheck
 RUNTIME: Final = "python3.14"  # the newest Python the CDK names
 MEMORY_MIB: Final = 256
 STEP_SECONDS: Final = 150  # a copy of 100 MB, and 90 s of waiting for IAM
-WORKER_MIB: Final = 1_769  # memory buys processors: this is one
+WORKER_MIB: Final = 1_769  # Lambda gives processors by memory: this much is one
 WORKER_SECONDS: Final = 900  # Lambda's longest
 # How late CloudFormation's event may still be delivered: where the account is short of concurrent
 # executions, Lambda holds events back. A late one is ordered by the time signed into it.

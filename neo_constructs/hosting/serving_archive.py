@@ -29,7 +29,7 @@ class ServingArchive(Resource):
     The script never goes to the compiler, so editing it compiles nothing. The containers of
     PyTorch, MXNet and TensorFlow models get one archive with the script under ``code/``; those of
     ONNX and Keras models get the script in an archive of its own. Either is written to a key that
-    is never written twice: what serves from an older one goes on.
+    is never written twice: an endpoint that serves from an older one keeps it.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
 """The protocol buffer wire format, as far as reading a model's header needs it.
 
-Field numbers are the reader's business; see https://protobuf.dev/programming-guides/encoding.
+Which field means what is decided by each format's reader; see https://protobuf.dev/programming-guides/encoding.
 """
 
 from __future__ import annotations

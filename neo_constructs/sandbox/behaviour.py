@@ -55,7 +55,7 @@ class Behaviour:
         return cls(**json.loads(file.read_text()))
 
     def write(self, file: Path) -> None:
-        """Say it to the emulator; what has begun goes on as it began."""
+        """Write it for the emulator. Jobs and endpoints that have begun are not changed."""
         new = file.with_suffix(".new")
         new.write_text(json.dumps(asdict(self)))
         new.replace(file)

@@ -92,7 +92,7 @@ class Sandbox:
                 folder=folder,
                 watched=self.log.parent / WATCHED,
             )
-        except OSError as error:  # a script without a first line that says what runs it
+        except OSError as error:  # a script without a shebang, for example
             raise SandboxError(f"{command[0]!r} cannot be started: {error}.") from error
 
 

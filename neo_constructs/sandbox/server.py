@@ -22,7 +22,9 @@ def main() -> None:
 
 
 def _end_with_parent(pipe: int) -> None:
-    os.read(pipe, 1)  # returns when the other end is closed, which nobody does but the kernel
+    os.read(
+        pipe, 1
+    )  # returns when the process that started us has ended: the kernel closes its end
     folder = Path(os.environ["TMPDIR"])  # the sandbox's own
     processes.end_watched(folder / WATCHED)
     shutil.rmtree(folder, ignore_errors=True)

@@ -142,7 +142,7 @@ class ServingContract:
     def of_script(path: Path) -> ServingContract:
         """Return the contract that a script seems to be written for, by the names it defines.
 
-        Where it says nothing, and where it cannot be read, that is ``TOOLKIT``.
+        Where it defines none of their functions, or cannot be read, that is ``TOOLKIT``.
 
         Parameters
         ----------

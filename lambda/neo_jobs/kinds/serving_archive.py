@@ -2,7 +2,7 @@
 
 Either into the archive that is served, beside the compiled model, or into an archive of its own
 for the containers that take one by SAGEMAKER_SUBMIT_DIRECTORY. Each is written to a key that is
-never written twice, so whatever serves from an older one goes on.
+never written twice: an endpoint that serves from an older archive keeps it.
 """
 
 from __future__ import annotations
@@ -146,10 +146,10 @@ def destroy_prefix(request: Request) -> str:
 
 
 def unacknowledged_folders(request: Request, older: Sequence[Request]) -> tuple[str, ...]:
-    """Return the folders of Creates that were given up before CloudFormation heard of them.
+    """Return the folders of Creates that were given up before CloudFormation had their id.
 
     Only a Delete by an id that CloudFormation invented knows that: what other requests have
-    completed may be what it heard of.
+    completed may be what CloudFormation has the id of.
     """
     is_ours = (request.physical_id or "").startswith(archive_prefix(request))
     if request.type != "Delete" or is_ours or not deletes_artifacts(request):
@@ -217,7 +217,7 @@ class ServingArchives:
     ) -> actions.Wait | None:
         """Remove what older requests have left; None if that is done.
 
-        What they have completed is left where CloudFormation may have heard of it.
+        What they have completed stays where CloudFormation may have its id.
         """
         for folder in unacknowledged_folders(request, older):
             if self._has_any(_bucket(request), f"{folder}/", clock):
