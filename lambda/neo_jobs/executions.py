@@ -101,8 +101,8 @@ def _is_later(execution: Execution, other: Request | None, request: Request, beg
             request.type == "Delete",
             *ours,
         )
-    # An execution that has ended does not tell the order. CloudFormation sends no Create while a Delete
-    # or an Update of the resource is pending: a Create beside one was held up on its way.
+    # An execution that has ended does not tell the order. CloudFormation sends no Create while a
+    # Delete or an Update of the resource is pending: a Create beside one was held up on its way.
     is_running = execution.status == "RUNNING"
     return is_running and (other.type != "Create", *theirs) > (request.type != "Create", *ours)
 

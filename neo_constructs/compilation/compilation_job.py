@@ -43,6 +43,7 @@ from neo_constructs.compilation.places import (
 from neo_constructs.compilation.planning import plan_compilation
 from neo_constructs.compilation.tokens import inputs_to_send
 from neo_constructs.engine.job_engine import JobEngine
+from neo_constructs.engine.names import resource_prefix
 from neo_constructs.engine.permissions import compile_statements, extend_role, places, warn
 from neo_constructs.engine.retention import not_retained
 from neo_constructs.findings.errors import ValidationError, raise_errors
@@ -202,7 +203,7 @@ class CompilationJob(Resource):
             },
         )
         self.node.add_validation(_TagCheck(self._tags))
-        self.artifact_prefix: Final = engine.resource_prefix(self._resource)
+        self.artifact_prefix: Final = resource_prefix(engine.name_prefix, self._resource)
         self.compilation_job_name: Final[str] = self._resource.ref
         self.compilation_job_arn: Final = self._attribute("CompilationJobArn")
         self.model_data_url: Final = self._attribute("S3ModelArtifacts")

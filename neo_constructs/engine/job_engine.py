@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-import jsii
 from aws_cdk import (
     Arn,
     ArnComponents,
     ArnFormat,
     Aws,
     CfnResource,
-    Fn,
-    IStableStringProducer,
-    Lazy,
     RemovalPolicy,
     Stack,
     aws_events,
@@ -31,7 +25,20 @@ from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct, IDependable
 
 from neo_constructs.engine.acknowledgements import acknowledge, acknowledge_wildcards
+from neo_constructs.engine.job_kinds import KINDS
 from neo_constructs.engine.lambda_code import lambda_code
+from neo_constructs.engine.limits import (
+    EVENT_AGE_SECONDS,
+    IAM_GRACE_SECONDS,
+    MEMORY_MIB,
+    PROPERTIES_VERSION,
+    RUNTIME,
+    SERVICE_SECONDS,
+    STEP_SECONDS,
+    WORKER_MIB,
+    WORKER_SECONDS,
+)
+from neo_constructs.engine.names import INPUTS, OUTPUTS, SERVING, name_prefix
 from neo_constructs.engine.permissions import (
     compile_statements,
     pass_role_statement,
@@ -41,39 +48,10 @@ from neo_constructs.engine.permissions import (
     use_keys,
 )
 from neo_constructs.engine.retention import RetentionCheck
-
-# Everything about the engine that a release may tune stands here.
-RUNTIME: Final = "python3.14"  # the newest Python the CDK names
-MEMORY_MIB: Final = 256
-STEP_SECONDS: Final = 150  # a copy of 100 MB, and 90 s of waiting for IAM
-WORKER_MIB: Final = 1_769  # Lambda gives processors by memory: this much is one
-WORKER_SECONDS: Final = 900  # Lambda's longest
-# How late CloudFormation's event may still be delivered: where the account is short of concurrent
-# executions, Lambda holds events back. A late one is ordered by the time signed into it.
-EVENT_AGE_SECONDS: Final = 3_300
-# Beyond the engine's own deadline of 3,300, and CloudFormation's hour: steps that die one after
-# the other take minutes, and the last one still has to stop the job.
-MACHINE_SECONDS: Final = 4_500
-SERVICE_SECONDS: Final = 3_600  # CloudFormation's cap; the backstop
-IAM_GRACE_SECONDS: Final = 90
-PROPERTIES_VERSION: Final = "1"
+from neo_constructs.engine.state_machine import definition
 
 _ID: Final = "NeoJobEngine"
 _IAM_GRACE_CONTEXT: Final = "neo_constructs:iam_grace_seconds"
-_LAMBDA_FAULTS: Final = [
-    "Lambda.ServiceException",
-    "Lambda.AWSLambdaException",
-    "Lambda.SdkClientException",
-    "Lambda.TooManyRequestsException",
-    "Lambda.ClientExecutionTimeoutException",
-]
-
-
-# What lies where in an artifact bucket, after the stack's prefix and a hyphen. The hashes in names
-# have a fixed length, which keeps the patterns apart: neo_jobs/kinds/job_names.py has the keys.
-OUTPUTS: Final = "????????-??????????-????????/*"  # what Neo writes: a folder for each job
-INPUTS: Final = "????????/input/*"
-SERVING: Final = "????????/serving/*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +79,7 @@ class JobEngine(Construct):
 
     def __init__(self, scope: Construct, construct_id: str) -> None:
         super().__init__(scope, construct_id)
-        self.name_prefix: Final = _name_prefix()
+        self.name_prefix: Final = name_prefix()
         self._role = iam.Role(
             self,
             "Role",
@@ -306,14 +284,6 @@ class JobEngine(Construct):
             *use_keys(["kms:Decrypt"], bucket, key),
         ]
 
-    def resource_prefix(self, resource: CfnResource) -> str:
-        """Return what names and keys of all that a custom resource makes start with.
-
-        The same as ``Request.resource_prefix`` of the Lambda, for the final logical id.
-        """
-        stack = Stack.of(resource)
-        return Lazy.string(_ResourcePrefix(self.name_prefix, stack, resource.logical_id))
-
     def _objects(self, bucket: s3.IBucket, pattern: str) -> str:
         """Return the pattern of objects that this stack's engine has to do with."""
         return bucket.arn_for_objects(f"{self.name_prefix}-{pattern}")
@@ -363,33 +333,15 @@ class JobEngine(Construct):
 
     def _allow_always(self, log_group: logs.ILogGroup) -> None:
         """Grant what is the same for every stack, whichever jobs it has."""
-        jobs = Arn.format(
-            ArnComponents(
-                service="sagemaker",
-                resource="compilation-job",
-                resource_name=f"{self.name_prefix}-*",
-            ),
-            Stack.of(self),
-        )
+        run, find = [], []
+        for kind in KINDS:
+            for_running, for_finding = kind.statements(Stack.of(self), self.name_prefix)
+            run.append(for_running)
+            find.append(for_finding)
         for statement in (
-            iam.PolicyStatement(
-                sid="RunJobs",
-                actions=[
-                    "sagemaker:CreateCompilationJob",
-                    "sagemaker:DescribeCompilationJob",
-                    "sagemaker:StopCompilationJob",
-                    "sagemaker:DeleteCompilationJob",
-                    "sagemaker:AddTags",
-                    "sagemaker:DeleteTags",
-                    "sagemaker:ListTags",
-                ],
-                resources=[jobs],
-            ),
+            *run,
             pass_role_statement(self.compile_role),
-            # The API has no resource level: it lists by name.
-            iam.PolicyStatement(
-                sid="FindJobs", actions=["sagemaker:ListCompilationJobs"], resources=["*"]
-            ),
+            *find,
             iam.PolicyStatement(
                 sid="WriteLogs",
                 actions=["logs:CreateLogStream", "logs:PutLogEvents"],
@@ -556,96 +508,6 @@ class JobEngine(Construct):
         return machine
 
 
-def definition(function_arn: str, worker_arn: str) -> dict[str, Any]:
-    """Return the state machine: step, wait, step, until an answer is given.
-
-    A step that broke is taken again: it looks first, so it does no harm. No Python exception is
-    matched: its name is not the same everywhere. A step that needs more time is taken by the
-    worker.
-    """
-    retry = {
-        "ErrorEquals": _LAMBDA_FAULTS,
-        "IntervalSeconds": 2,
-        "MaxAttempts": 60,
-        "BackoffRate": 2,
-        "MaxDelaySeconds": 60,
-    }
-    # A step that used up its time would do so again, and CloudFormation's hour goes on.
-    slow = {
-        "ErrorEquals": ["States.Timeout", "Sandbox.Timedout"],
-        "IntervalSeconds": 5,
-        "MaxAttempts": 2,
-        "BackoffRate": 2,
-    }
-    # Long enough for a machine role that is seconds old, and may not invoke the function yet.
-    again = {
-        "ErrorEquals": ["States.ALL"],
-        "IntervalSeconds": 5,
-        "MaxAttempts": 5,
-        "BackoffRate": 2,
-        "MaxDelaySeconds": 30,
-    }
-    catch = {"ErrorEquals": ["States.ALL"], "ResultPath": "$.Error", "Next": "Abort"}
-    return {
-        "Comment": "Serves one request of CloudFormation's; the function gives the answer.",
-        "StartAt": "Step",
-        "TimeoutSeconds": MACHINE_SECONDS,
-        "States": {
-            "Step": {
-                "Type": "Task",
-                "Resource": function_arn,
-                "Parameters": {
-                    "Task": "Step",
-                    "StartedAt.$": "$$.Execution.StartTime",
-                    "State.$": "$",
-                },
-                "TimeoutSeconds": STEP_SECONDS + 10,
-                "Retry": [retry, slow, again],
-                "Catch": [catch],
-                "Next": "IsDone",
-            },
-            "IsDone": {
-                "Type": "Choice",
-                "Choices": [
-                    {"Variable": "$.Done", "BooleanEquals": True, "Next": "Done"},
-                    {"Variable": "$.Work", "BooleanEquals": True, "Next": "Work"},
-                ],
-                "Default": "Wait",
-            },
-            "Work": {
-                "Type": "Task",
-                "Resource": worker_arn,
-                "Parameters": {
-                    "Task": "Work",
-                    "StartedAt.$": "$$.Execution.StartTime",
-                    "State.$": "$",
-                },
-                # CloudFormation's hour goes on: near its end there is less time.
-                "TimeoutSecondsPath": "$.WorkSeconds",
-                # It ends itself in time. One that hangs is not tried again, one that breaks is.
-                "Retry": [
-                    {"ErrorEquals": ["States.Timeout"], "MaxAttempts": 0},
-                    retry,
-                    {**again, "MaxAttempts": 1},
-                ],
-                "Catch": [catch],
-                "Next": "IsDone",
-            },
-            "Wait": {"Type": "Wait", "SecondsPath": "$.WaitSeconds", "Next": "Step"},
-            "Abort": {
-                "Type": "Task",
-                "Resource": function_arn,
-                "Parameters": {"Task": "Abort", "State.$": "$"},
-                "TimeoutSeconds": STEP_SECONDS + 10,
-                # The last to give an answer: it does not give up soon.
-                "Retry": [retry, {**again, "MaxAttempts": 12, "MaxDelaySeconds": 60}],
-                "Next": "Done",
-            },
-            "Done": {"Type": "Succeed"},
-        },
-    }
-
-
 def without_none(properties: Mapping[str, Any]) -> dict[str, Any]:
     """Return the properties that are set, at every level."""
     return {
@@ -653,27 +515,3 @@ def without_none(properties: Mapping[str, Any]) -> dict[str, Any]:
         for key, value in properties.items()
         if value is not None
     }
-
-
-@jsii.implements(IStableStringProducer)
-class _ResourcePrefix:
-    """A prefix with the hash of a logical id, which is final at synth only."""
-
-    def __init__(self, prefix: str, stack: Stack, logical_id: str) -> None:
-        self._prefix, self._stack, self._logical_id = prefix, stack, logical_id
-
-    def produce(self) -> str:
-        return f"{self._prefix}-{digest(str(self._stack.resolve(self._logical_id)), 8)}"
-
-
-def digest(text: str, length: int) -> str:
-    """Return a short hash: the same as ``neo_jobs.cloudformation.digest``."""
-    hashed = hashlib.sha256(text.encode()).digest()
-    return base64.b32encode(hashed).decode().lower()[:length]
-
-
-def _name_prefix() -> str:
-    """Return the prefix of all names, from the stack id: see neo_jobs.cloudformation."""
-    uuid = Fn.select(2, Fn.split("/", Aws.STACK_ID))
-    groups = Fn.split("-", uuid)
-    return Fn.join("", ["neo-", Fn.select(0, groups), Fn.select(4, groups)])

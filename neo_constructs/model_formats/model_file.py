@@ -98,7 +98,8 @@ class ModelFile:
     def data_input_config(self) -> dict[str, list[int]] | list[list[int]] | None:
         """Return the shapes as Neo wants them, or None where the file leaves a dimension open.
 
-        PyTorch's inputs are bound by their order, and Neo sorts names first: so the shapes are given without names.
+        PyTorch's inputs are bound by their order, and Neo sorts names first: so the shapes are
+        given without names.
         Keras keeps the channels last, and Neo wants them first (AWS developer guide, page
         neo-compilation-preparing-model).
         """

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from neo_constructs.engine.job_engine import STEP_SECONDS, WORKER_SECONDS
+from neo_constructs.engine.limits import STEP_SECONDS, WORKER_SECONDS
 from tests.lifecycle.events import INVENTED, PREFIX, SOURCE, archive_event, event, signed
 from tests.lifecycle.fakes import Json, Killed
 from tests.lifecycle.helpers import record_key

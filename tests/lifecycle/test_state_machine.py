@@ -7,7 +7,8 @@ import json
 import pytest
 from neo_jobs import executions
 
-from neo_constructs.engine.job_engine import STEP_SECONDS, definition
+from neo_constructs.engine.limits import STEP_SECONDS
+from neo_constructs.engine.state_machine import definition
 from tests.lifecycle.events import PREFIX, archive_event, event
 from tests.lifecycle.fakes import Json, refused
 from tests.lifecycle.states_language import MAX_PAYLOAD_BYTES

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
-from neo_constructs.engine.job_engine import STEP_SECONDS
+from neo_constructs.engine.limits import STEP_SECONDS
 from tests.lifecycle.events import (
     BUCKET,
     INVENTED,

@@ -16,7 +16,8 @@ from neo_jobs.cloudformation import Request, send
 from neo_jobs.engine import Engine
 from neo_jobs.transfer import Sizes
 
-from neo_constructs.engine.job_engine import STEP_SECONDS, WORKER_SECONDS, definition
+from neo_constructs.engine.limits import STEP_SECONDS, WORKER_SECONDS
+from neo_constructs.engine.state_machine import definition
 from tests.lifecycle.events import COMPILED, SOURCE, archive
 from tests.lifecycle.fakes import (
     Calls,

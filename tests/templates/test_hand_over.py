@@ -11,7 +11,7 @@ from aws_cdk.assertions import Template
 from neo_jobs.cloudformation import digest as lambda_digest
 
 import neo_constructs as neo
-from neo_constructs.engine.job_engine import digest
+from neo_constructs.engine.names import digest
 from tests.templates.stacks import DIGITS, IMPORTED, JOB, Json, of_type, statements, the
 
 ENVIRONMENT = cdk.Environment(account="123456789012", region="eu-west-1")

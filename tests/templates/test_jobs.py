@@ -12,7 +12,7 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk.assertions import Annotations, Match
 
 import neo_constructs as neo
-from neo_constructs.engine.job_engine import PROPERTIES_VERSION
+from neo_constructs.engine.limits import PROPERTIES_VERSION
 from tests.templates.stacks import (
     ARCHIVE,
     DIGITS,

@@ -14,7 +14,7 @@ from neo_jobs import handler as module
 from neo_jobs.aws import S3_TRANSFER
 from neo_jobs.cloudformation import Request, send
 
-from neo_constructs.engine.job_engine import MACHINE_SECONDS, STEP_SECONDS, WORKER_SECONDS
+from neo_constructs.engine.limits import MACHINE_SECONDS, STEP_SECONDS, WORKER_SECONDS
 from tests.lifecycle.events import event
 from tests.lifecycle.world import World
 
