@@ -42,6 +42,7 @@ from neo_constructs.compilation.places import (
 )
 from neo_constructs.compilation.planning import plan_compilation
 from neo_constructs.compilation.tokens import inputs_to_send
+from neo_constructs.engine.artifact_access import compile_access
 from neo_constructs.engine.job_engine import JobEngine
 from neo_constructs.engine.names import resource_prefix
 from neo_constructs.engine.permissions import compile_statements, extend_role, places, warn
@@ -345,7 +346,7 @@ class CompilationJob(Resource):
             self,
             role,
             [
-                *engine.artifact_access(self.artifact_bucket, self.encryption_key),
+                *compile_access(engine.name_prefix, self.artifact_bucket, self.encryption_key),
                 *compile_statements(),
             ],
             places=places(self.artifact_bucket, self.encryption_key),

@@ -25,6 +25,7 @@ from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct, IDependable
 
 from neo_constructs.engine.acknowledgements import acknowledge, acknowledge_wildcards
+from neo_constructs.engine.artifact_access import compile_access, engine_access
 from neo_constructs.engine.job_kinds import KINDS
 from neo_constructs.engine.lambda_code import lambda_code
 from neo_constructs.engine.limits import (
@@ -38,7 +39,7 @@ from neo_constructs.engine.limits import (
     WORKER_MIB,
     WORKER_SECONDS,
 )
-from neo_constructs.engine.names import INPUTS, OUTPUTS, SERVING, name_prefix
+from neo_constructs.engine.names import name_prefix
 from neo_constructs.engine.permissions import (
     compile_statements,
     pass_role_statement,
@@ -211,8 +212,8 @@ class JobEngine(Construct):
         name = place_hash(self, places(bucket, key))
         if name not in self._areas:
             own, compiling = (
-                self._artifact_statements(bucket, key),
-                self.artifact_access(bucket, key),
+                engine_access(self.name_prefix, bucket, key),
+                compile_access(self.name_prefix, bucket, key),
             )
             # A managed policy: the CDK fills the role's inline policies with rights on sources.
             area = ArtifactArea(
@@ -225,68 +226,6 @@ class JobEngine(Construct):
             acknowledge_wildcards(area.compile_policy, compiling)
             self._areas[name] = area
         return self._areas[name]
-
-    def artifact_access(
-        self, bucket: s3.IBucket, key: kms.IKey | None = None
-    ) -> list[iam.PolicyStatement]:
-        """Return what a compile role needs of an artifact bucket: its input and its output.
-
-        It can write to the folders of jobs only: not to what endpoints serve, nor to the engine's
-        records (lambda/neo_jobs/kinds/job_names.py has the keys).
-
-        Parameters
-        ----------
-        bucket
-            The artifact bucket; if it has a key, the right to use that is among the statements.
-        key
-            A further key that the output is encrypted with.
-        """
-        return [
-            # API reference, OutputConfig.KmsKeyId, names what Neo needs of a key.
-            *use_keys(["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"], bucket, key),
-            iam.PolicyStatement(
-                actions=["s3:GetObject"], resources=[self._objects(bucket, INPUTS)]
-            ),
-            iam.PolicyStatement(
-                actions=["s3:PutObject", "s3:AbortMultipartUpload"],
-                resources=[self._objects(bucket, OUTPUTS)],
-            ),
-            iam.PolicyStatement(
-                actions=["s3:ListBucket"],
-                resources=[bucket.bucket_arn],
-                conditions={"StringLike": {"s3:prefix": f"{self.name_prefix}-*"}},
-            ),
-            iam.PolicyStatement(actions=["s3:GetBucketLocation"], resources=[bucket.bucket_arn]),
-        ]
-
-    def served_access(
-        self, bucket: s3.IBucket, key: kms.IKey | None = None
-    ) -> list[iam.PolicyStatement]:
-        """Return what a container's role needs to read whatever this stack's engine has made.
-
-        Never one artifact: during an update the old and the new fleet run side by side.
-
-        Parameters
-        ----------
-        bucket, key
-            As for ``artifact_access``.
-        """
-        return [
-            iam.PolicyStatement(
-                actions=["s3:GetObject"],
-                resources=[self._objects(bucket, each) for each in (OUTPUTS, SERVING)],
-            ),
-            iam.PolicyStatement(
-                actions=["s3:ListBucket"],
-                resources=[bucket.bucket_arn],
-                conditions={"StringLike": {"s3:prefix": f"{self.name_prefix}-*"}},
-            ),
-            *use_keys(["kms:Decrypt"], bucket, key),
-        ]
-
-    def _objects(self, bucket: s3.IBucket, pattern: str) -> str:
-        """Return the pattern of objects that this stack's engine has to do with."""
-        return bucket.arn_for_objects(f"{self.name_prefix}-{pattern}")
 
     def read_object(self, bucket: s3.IBucket, key: str, *, has_version: bool = False) -> None:
         """Let the engine read one source object, and learn truthfully if it is not there.
@@ -349,33 +288,6 @@ class JobEngine(Construct):
             ),
         ):
             self._allow(statement)
-
-    def _artifact_statements(
-        self, bucket: s3.IBucket, key: kms.IKey | None
-    ) -> list[iam.PolicyStatement]:
-        return [
-            # Amazon S3 user guide, page Using server-side encryption with AWS KMS keys.
-            *use_keys(["kms:Decrypt", "kms:GenerateDataKey"], bucket, key),
-            iam.PolicyStatement(
-                actions=[
-                    "s3:GetObject",
-                    "s3:PutObject",
-                    "s3:DeleteObject",
-                    "s3:DeleteObjectVersion",
-                    "s3:AbortMultipartUpload",
-                ],
-                resources=[self._objects(bucket, "*")],
-            ),
-            iam.PolicyStatement(
-                actions=["s3:ListBucket", "s3:ListBucketVersions"],
-                resources=[bucket.bucket_arn],
-                conditions={"StringLike": {"s3:prefix": f"{self.name_prefix}-*"}},
-            ),
-            # The action knows no condition on the prefix.
-            iam.PolicyStatement(
-                actions=["s3:ListBucketMultipartUploads"], resources=[bucket.bucket_arn]
-            ),
-        ]
 
     def _make_function(
         self,

@@ -27,6 +27,7 @@ from neo_constructs.compilation.inference_image import (
 from neo_constructs.compilation.interfaces import ICompilationJob
 from neo_constructs.compilation.model_data import check_key
 from neo_constructs.compilation.places import check_artifact_bucket
+from neo_constructs.engine.artifact_access import served_access
 from neo_constructs.engine.job_engine import JobEngine
 from neo_constructs.engine.permissions import (
     extend_role,
@@ -253,7 +254,7 @@ class Model(Resource):
         if imported and job and url == job.model_data_url:
             return imported
         if job or ServingArchive.of_url(url):
-            return [*JobEngine.of(self).served_access(bucket, key), *imported]
+            return [*served_access(JobEngine.of(self).name_prefix, bucket, key), *imported]
         # A key that is known only at deploy can be any: that is not acknowledged to reviewers.
         _, place = split_url(url or "")
         place = place or "*"

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from neo_constructs.catalog.compilation_request import JobSettings
 from neo_constructs.findings.errors import ValidationError
 from neo_constructs.findings.finding import Finding, Level
 
@@ -27,6 +28,11 @@ class Case:
         it lies just inside the boundary.
     says
         What the finding about it must name: the value, what is allowed, or the fix.
+    model
+        Writes the model that it is about, for every way to ask. Default: it is about something
+        else.
+    settings
+        What a job is asked for, likewise.
     """
 
     about: str
@@ -35,6 +41,8 @@ class Case:
     errors: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     says: tuple[str, ...] = ()
+    model: Callable[[Path], Path] | None = None
+    settings: JobSettings | None = None
 
     @property
     def is_bad(self) -> bool:

@@ -119,7 +119,15 @@ def path(
 
     errors = () if good or warns else (about,)
     warnings = (about,) if warns else ()
-    return Case(about=about, title=title, run=run, errors=errors, warnings=warnings, says=says)
+    return Case(
+        about=about,
+        title=title,
+        run=run,
+        errors=errors,
+        warnings=warnings,
+        says=says,
+        model=None if fails else make,
+    )
 
 
 def beside(

@@ -6,7 +6,6 @@ neo-troubleshooting-compilation; API reference of CreateCompilationJob.
 
 from __future__ import annotations
 
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -43,12 +42,16 @@ def job(
     if inputs is not None and not isinstance(inputs, DataInputConfig):
         config = DataInputConfig(inputs)
 
-    def run(_folder: Path) -> list[Finding]:
-        return check(
-            JobSettings(framework=framework, target=target, data_input_config=config, **settings)
-        )
-
-    return Case(about=about, title=title, run=run, errors=errors, warnings=warnings, says=says)
+    asked = JobSettings(framework=framework, target=target, data_input_config=config, **settings)
+    return Case(
+        about=about,
+        title=title,
+        run=lambda _folder: check(asked),
+        errors=errors,
+        warnings=warnings,
+        says=says,
+        settings=asked,
+    )
 
 
 def bad(code: str, title: str, *values: Any, says: tuple[str, ...] = (), **more: Any) -> Case:
