@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from neo_jobs.kinds.job_rules import Result
+    from neo_jobs.kinds.job_result import Result
 
 # Seconds until the next look, by what is waited for.
 QUOTA_SECONDS, IAM_SECONDS, FAULT_SECONDS, RETRY_SECONDS = 45, 5, 10, 30

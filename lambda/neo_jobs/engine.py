@@ -14,7 +14,7 @@ import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -65,6 +65,7 @@ from neo_jobs.kinds import kind_of
 from neo_jobs.kinds.kind import Kind
 from neo_jobs.request_rules import check_version
 from neo_jobs.state import ABORT_RESERVE_SECONDS, STATE_VERSION, Progress, State, written
+from neo_jobs.time_budget import STEP_LIMIT, WORK_LIMIT, TimeBudget, TransferGuard
 from neo_jobs.transfer import Sizes, Transfer, threads
 
 HOUR_SECONDS = 3_600  # how long CloudFormation waits for an answer
@@ -72,60 +73,6 @@ ANSWER_SECONDS = 30  # between attempts to deliver an answer, of several tries e
 MAX_KEPT = 50  # places that S3 does not delete, kept in the state
 _SIZES = Sizes()
 log = logging.getLogger("neo_jobs")
-
-
-# Seconds, inside the functions' own limits: a call that is under way may take another two minutes.
-STEP_LIMIT, WORK_LIMIT = 130, 770
-
-
-@dataclass(frozen=True, slots=True)
-class TimeBudget:
-    """How much time an invocation has.
-
-    Parameters
-    ----------
-    began
-        When it began, in seconds since the epoch.
-    seconds
-        How long its transfers may take.
-    is_worker
-        Whether there is time for what may take long.
-    """
-
-    began: float = 0
-    seconds: float = 0
-    is_worker: bool = False
-
-
-@dataclass(frozen=True)
-class TransferGuard:
-    """What a transfer asks as it goes.
-
-    Parameters
-    ----------
-    now
-        The clock.
-    until
-        When all must end.
-    is_superseded
-        Whether there is a newer request.
-    """
-
-    now: Callable[[], float]
-    until: float
-    is_superseded: Callable[[], bool]
-
-    def go_on(self) -> None:
-        """Raise if there is no time for another part."""
-        if self.now() >= self.until:
-            raise PermanentError(
-                "It could not be moved in the time there was. Make the model or the script smaller."
-            )
-
-    def end(self) -> None:
-        """Raise if what was written is no longer wanted."""
-        if self.is_superseded():
-            raise PermanentError(SUPERSEDED)
 
 
 class Engine:

@@ -376,7 +376,7 @@ MUTATIONS = (
              'if seen.result and seen.is_record_damaged:',
              'if False:'),
     Mutation("a job's own answer wins over its record",
-             'result = rules.Result.of(name, job) if job else recorded',
+             'result = job_result.Result.of(name, job) if job else recorded',
              'result = recorded'),
     Mutation('a recorded image must come from a known registry',
              'if (job or api.is_trusted(request, result.fields)) and',

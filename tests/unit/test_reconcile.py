@@ -25,7 +25,8 @@ from neo_jobs.cloudformation import Request
 from neo_jobs.errors import IAM_ERROR_MARKERS, TRANSIENT_ERRORS, is_transient, on_error
 from neo_jobs.kinds.compilation import COMPILATION
 from neo_jobs.kinds.job_names import job_name
-from neo_jobs.kinds.job_rules import Job, Observed, Result, reconcile
+from neo_jobs.kinds.job_result import Job, Result
+from neo_jobs.kinds.job_rules import Observed, reconcile
 from neo_jobs.request_rules import check_version
 
 from tests.lifecycle.events import event

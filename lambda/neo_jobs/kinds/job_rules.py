@@ -6,9 +6,8 @@ was repeated, or which step died half-way: the same observation gives the same a
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from neo_jobs.actions import (
     FAULT_SECONDS,
@@ -30,83 +29,13 @@ from neo_jobs.actions import (
 )
 from neo_jobs.cloudformation import Request
 from neo_jobs.errors import IAM_ERROR_MARKERS
-from neo_jobs.kinds.job_api import Fields, JobApi
 from neo_jobs.kinds.job_apis import api_of
 from neo_jobs.kinds.job_names import as_mapping, job_name
+from neo_jobs.kinds.job_result import TERMINAL, Job, Result
 from neo_jobs.properties import deletes_artifacts
 
-TERMINAL = frozenset({"COMPLETED", "FAILED", "STOPPED"})
 CONSISTENCY_POLLS = 3  # how often a completed job may still lack its artifact
 ROLE_PROPAGATION_SECONDS = 180  # how long after a request began a role may be too new for Neo
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A job as its Describe call shows it.
-
-    Parameters
-    ----------
-    status, reason, arn
-        As the service says them.
-    fields
-        What it says of the result.
-    created
-        Seconds since the epoch; None if the service does not say.
-    """
-
-    status: str
-    reason: str = ""
-    arn: str = ""
-    fields: Fields = field(default_factory=dict)
-    created: float | None = None
-
-    @property
-    def can_stop(self) -> bool:
-        """Whether there is something to stop: a status that is not known may be a running one."""
-        return can_stop(self.status)
-
-
-def can_stop(status: str) -> bool:
-    """Whether a job of a status is to be stopped when it is not wanted any more."""
-    return status not in TERMINAL and status != "STOPPING"
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """The result of a finished job, as the service or a record says it.
-
-    Parameters
-    ----------
-    job_name, arn
-        Of the job.
-    fields
-        By the names of ``JobApi.result_fields``.
-    """
-
-    job_name: str
-    arn: str
-    fields: Fields
-
-    def to_json(self, api: JobApi) -> str:
-        """Return the text of the record."""
-        written = {api.name_key: self.job_name, **self.fields, api.arn_key: self.arn}
-        return json.dumps(written, indent=1)
-
-    @classmethod
-    def of(cls, name: str, job: Job) -> Result:
-        """Return what the service says of a job."""
-        return cls(name, job.arn, job.fields)
-
-    @classmethod
-    def parse(cls, api: JobApi, text: str | bytes) -> Result | None:
-        """Read a record; None for one that is damaged."""
-        try:
-            written = dict(json.loads(text))
-            name, arn = written.pop(api.name_key), written.pop(api.arn_key)
-        except (ValueError, KeyError, TypeError, RecursionError):
-            return None
-        is_text = all(isinstance(value, str) for value in (name, arn, *written.values()))
-        return cls(name, arn, written) if is_text and set(written) >= api.fields else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from neo_jobs.actions import Wait
 from neo_jobs.cloudformation import Request
 from neo_jobs.kinds.job_apis import api_of
 from neo_jobs.kinds.job_names import owns_physical_id
-from neo_jobs.kinds.job_rules import TERMINAL, can_stop
+from neo_jobs.kinds.job_result import TERMINAL, can_stop
 from neo_jobs.properties import deletes_artifacts
 
 STOPPING_SECONDS = 10

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -14,20 +14,18 @@ from neo_jobs import actions, s3_objects, uploads
 from neo_jobs.aws import Aws
 from neo_jobs.cloudformation import Request
 from neo_jobs.effects import (
-    Call,
-    CopyObject,
     DeleteObjects,
     DeletePrefixes,
     Effect,
-    PutJson,
     apply,
 )
 from neo_jobs.errors import error_code
 from neo_jobs.kinds import job_names as spec
+from neo_jobs.kinds import job_result, older_jobs
 from neo_jobs.kinds import job_rules as rules
-from neo_jobs.kinds import older_jobs
 from neo_jobs.kinds.job_api import JobApi
 from neo_jobs.kinds.job_apis import api_of
+from neo_jobs.kinds.job_effects import delete_call, destroyed_prefixes, effects_of, stop_call
 from neo_jobs.properties import deletes_artifacts, may_ignore_bucket_error, name_what_stays
 from neo_jobs.transfer import Transfer
 
@@ -206,7 +204,7 @@ class SageMakerJobs:
             return rules.Observed()
         name, bucket = spec.job_name(request), spec.bucket(request)
         job = self._describe(request, name)
-        if job and job.status not in rules.TERMINAL:
+        if job and job.status not in job_result.TERMINAL:
             return rules.Observed(job=job)
         if request.type == "Delete":
             if job and api_of(request).can_delete:
@@ -245,7 +243,7 @@ class SageMakerJobs:
             has_input = not clock.keeps(key) and self._has_input(request)
             leftovers = deletes_artifacts(request) and any(
                 not clock.keeps(found["Key"])
-                for prefix in _destroyed(request, name)
+                for prefix in destroyed_prefixes(request, name)
                 for found in s3_objects.versions(self._s3, bucket, prefix)
             )
         except ClientError as error:
@@ -255,7 +253,7 @@ class SageMakerJobs:
             return rules.Observed()
         return rules.Observed(has_input=has_input, has_leftovers=leftovers)
 
-    def _describe(self, request: Request, name: str) -> rules.Job | None:
+    def _describe(self, request: Request, name: str) -> job_result.Job | None:
         api = api_of(request)
         describe = getattr(self._sagemaker, f"describe_{api.noun}")
         try:
@@ -264,7 +262,7 @@ class SageMakerJobs:
             if _is_missing(error):
                 return None
             raise
-        return rules.Job(
+        return job_result.Job(
             status=reply[api.status_key],
             reason=reply.get("FailureReason") or "",
             arn=reply.get(api.arn_key) or "",
@@ -282,7 +280,7 @@ class SageMakerJobs:
             raise
         return spec.as_mapping([tag for page in pages for tag in page["Tags"]])
 
-    def _result(self, request: Request, bucket: str) -> tuple[rules.Result | None, bool]:
+    def _result(self, request: Request, bucket: str) -> tuple[job_result.Result | None, bool]:
         """Return a finished compile of the same inputs, and whether its record is damaged.
 
         The one in use comes first, then the newest. A Create takes its own only: what a former
@@ -301,15 +299,15 @@ class SageMakerJobs:
         ]
         for _, _, key, name in sorted(found, reverse=True):
             body = self._s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-            recorded, job = rules.Result.parse(api, body), self._describe(request, name)
-            result = rules.Result.of(name, job) if job else recorded
+            recorded, job = job_result.Result.parse(api, body), self._describe(request, name)
+            result = job_result.Result.of(name, job) if job else recorded
             if result is None or not _is_of_job(request, result, name):
                 continue
             if (job or api.is_trusted(request, result.fields)) and self._has_artifact(api, result):
                 return result, result != recorded
         return None, False
 
-    def _has_artifact(self, api: JobApi, of: rules.Job | rules.Result) -> bool:
+    def _has_artifact(self, api: JobApi, of: job_result.Job | job_result.Result) -> bool:
         """Whether the artifact that a job or its record names is there, or none is to be."""
         if not api.artifact_field:
             return True
@@ -317,76 +315,12 @@ class SageMakerJobs:
         return bool(key) and s3_objects.head(self._s3, bucket, key) is not None
 
 
-def _destroyed(request: Request, name: str) -> tuple[str, str]:
-    """Return the key prefixes of what goes with a job whose artifact is to be destroyed.
-
-    The record goes first: without it, nobody takes what is left for a result.
-    """
-    return spec.record_key(request, name), spec.output_folder(name)
-
-
-def _is_of_job(request: Request, result: rules.Result, name: str) -> bool:
+def _is_of_job(request: Request, result: job_result.Result, name: str) -> bool:
     """Whether a record is about its job: others may be able to write to the bucket."""
     place = f"s3://{spec.bucket(request)}/{spec.output_folder(name)}"
     artifact = result.fields.get(api_of(request).artifact_field, place)
     is_its = result.job_name == name and artifact.startswith(place)
     return is_its and ".." not in artifact.split("/")
-
-
-# What Stop and Delete say of a job that has ended, or is gone. The API documents one form of what
-# is not there, the service also uses another.
-_ENDED: Mapping[str, str] = {"ValidationException": "", "ResourceNotFound": ""}
-_GONE: Mapping[str, str] = {"ResourceNotFound": "", "ValidationException": "Could not find"}
-
-
-def stop_call(request: Request, name: str) -> Call:
-    """Return what stops a job; one that has ended meanwhile is left as it is."""
-    api = api_of(request)
-    return Call(f"stop_{api.noun}", {api.name_key: name}, _ENDED)
-
-
-def delete_call(request: Request, name: str) -> Call:
-    """Return what removes a job's record, if it is not gone already."""
-    api = api_of(request)
-    return Call(f"delete_{api.noun}", {api.name_key: name}, _GONE)
-
-
-def effects_of(request: Request, action: actions.Action) -> list[Effect]:
-    """Return what an action does to the world."""
-    name, bucket = spec.job_name(request), spec.bucket(request)
-    api, key_id = api_of(request), spec.encryption_key(request)
-    made: list[Effect] = []
-    match action:
-        case actions.CopyInput():
-            version = request.properties.get("InputObjectVersion") or ""
-            source = request.properties["InputConfig"]["S3Uri"]
-            made = [CopyObject(source, version, bucket, spec.input_key(request, name), key_id)]
-        case actions.CreateJob():
-            made = [Call(f"create_{api.noun}", spec.create_request(request))]
-        case actions.StopJob():
-            made = [stop_call(request, name)]
-        case actions.DeleteJob():
-            made = [delete_call(request, name)]
-        case actions.TagJob(arn, add, remove):
-            made = _tag_calls(arn, add, remove)
-        case actions.RecordResult(result):
-            key = spec.record_key(request, result.job_name)
-            made = [PutJson(bucket, key, result.to_json(api), key_id)]
-        case actions.DiscardInput():
-            made = [DeleteObjects(bucket, (spec.input_key(request, name),))]
-        case actions.DestroyArtifacts():
-            made = [DeletePrefixes(bucket, _destroyed(request, name))]
-    return made
-
-
-def _tag_calls(arn: str, add: Mapping[str, str], remove: Sequence[str]) -> list[Effect]:
-    calls: list[Effect] = []
-    if add:
-        tags = [{"Key": key, "Value": value} for key, value in add.items()]
-        calls.append(Call("add_tags", {"ResourceArn": arn, "Tags": tags}))
-    if remove:
-        calls.append(Call("delete_tags", {"ResourceArn": arn, "TagKeys": list(remove)}))
-    return calls
 
 
 def _is_missing(error: ClientError) -> bool:

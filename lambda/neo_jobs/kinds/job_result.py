@@ -1,0 +1,79 @@
+"""A job as the service describes it, and its result as the engine records it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+
+from neo_jobs.kinds.job_api import Fields, JobApi
+
+TERMINAL = frozenset({"COMPLETED", "FAILED", "STOPPED"})
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job as its Describe call shows it.
+
+    Parameters
+    ----------
+    status, reason, arn
+        As the service says them.
+    fields
+        What it says of the result.
+    created
+        Seconds since the epoch; None if the service does not say.
+    """
+
+    status: str
+    reason: str = ""
+    arn: str = ""
+    fields: Fields = field(default_factory=dict)
+    created: float | None = None
+
+    @property
+    def can_stop(self) -> bool:
+        """Whether there is something to stop: a status that is not known may be a running one."""
+        return can_stop(self.status)
+
+
+def can_stop(status: str) -> bool:
+    """Whether a job of a status is to be stopped when it is not wanted any more."""
+    return status not in TERMINAL and status != "STOPPING"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The result of a finished job, as the service or a record says it.
+
+    Parameters
+    ----------
+    job_name, arn
+        Of the job.
+    fields
+        By the names of ``JobApi.result_fields``.
+    """
+
+    job_name: str
+    arn: str
+    fields: Fields
+
+    def to_json(self, api: JobApi) -> str:
+        """Return the text of the record."""
+        written = {api.name_key: self.job_name, **self.fields, api.arn_key: self.arn}
+        return json.dumps(written, indent=1)
+
+    @classmethod
+    def of(cls, name: str, job: Job) -> Result:
+        """Return what the service says of a job."""
+        return cls(name, job.arn, job.fields)
+
+    @classmethod
+    def parse(cls, api: JobApi, text: str | bytes) -> Result | None:
+        """Read a record; None for one that is damaged."""
+        try:
+            written = dict(json.loads(text))
+            name, arn = written.pop(api.name_key), written.pop(api.arn_key)
+        except (ValueError, KeyError, TypeError, RecursionError):
+            return None
+        is_text = all(isinstance(value, str) for value in (name, arn, *written.values()))
+        return cls(name, arn, written) if is_text and set(written) >= api.fields else None
