@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final, cast
 
 import jsii
 from aws_cdk import (
     Duration,
-    IStableAnyProducer,
     ITaggable,
     Lazy,
     RemovalPolicy,
@@ -20,13 +19,12 @@ from aws_cdk import (
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
-from constructs import Construct, IDependable, IValidation
+from constructs import Construct, IDependable
 
 from neo_constructs.catalog.compilation_request import JobSettings
 from neo_constructs.catalog.compiler_options import CompilerOptions, CompilerOptionsLike
 from neo_constructs.catalog.data_input import DataInputConfig, DataInputConfigLike
 from neo_constructs.catalog.framework import Framework
-from neo_constructs.catalog.tags import check_tags
 from neo_constructs.catalog.target import TargetDevice
 from neo_constructs.compilation.artifact_bucket import ArtifactBucket
 from neo_constructs.compilation.imported_job import (
@@ -35,12 +33,13 @@ from neo_constructs.compilation.imported_job import (
     write_parameters,
 )
 from neo_constructs.compilation.inference_image import InferenceImage
-from neo_constructs.compilation.model_data import ModelData
+from neo_constructs.compilation.job_tags import RenderedTags, TagCheck
+from neo_constructs.compilation.model_data import ModelData, ObjectLocation
 from neo_constructs.compilation.places import (
     check_artifact_bucket,
     check_source_bucket,
 )
-from neo_constructs.compilation.planning import plan_compilation
+from neo_constructs.compilation.planning import CompilationArguments, plan_compilation
 from neo_constructs.compilation.tokens import inputs_to_send
 from neo_constructs.engine.artifact_access import compile_access
 from neo_constructs.engine.job_engine import JobEngine
@@ -141,8 +140,7 @@ class CompilationJob(Resource):
         artifact_removal_policy: RemovalPolicy | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
-        plan = plan_compilation(
-            self,
+        asked = CompilationArguments(
             model_data=model_data,
             target=target,
             framework=framework,
@@ -151,8 +149,9 @@ class CompilationJob(Resource):
             max_runtime=max_runtime,
             artifact_removal_policy=artifact_removal_policy,
         )
+        plan = plan_compilation(self, asked)
         warn(self, raise_errors(plan.check(), subject=self.node.path))
-        settings = self._settings(plan, framework, data_input_config, compiler_options)
+        settings = self._settings(plan, asked)
         self._tags = TagManager(TagType.STANDARD, RESOURCE_TYPE)
         self.target: Final = settings.target
         self.framework: Final = settings.framework
@@ -177,33 +176,9 @@ class CompilationJob(Resource):
             "Resource",
             resource_type=RESOURCE_TYPE,
             depends_on=[area.engine_policy, *own_role],
-            properties={
-                "InputConfig": {"S3Uri": location.s3_uri, **settings.input_config()},
-                "InputFingerprint": location.fingerprint,
-                "InputObjectVersion": location.object_version,
-                "OutputConfig": {
-                    "S3OutputLocation": f"s3://{self.artifact_bucket.bucket_name}/",
-                    **settings.output_config(),
-                    "KmsKeyId": self.encryption_key.key_arn if self.encryption_key else None,
-                },
-                # Not to compile again because the bucket's key is named.
-                "KmsKeyIsBucketDefault": (
-                    True if self.encryption_key and encryption_key is None else None
-                ),
-                "RoleArn": self.role.role_arn,
-                "StoppingCondition": {
-                    "MaxRuntimeInSeconds": (
-                        settings.max_runtime_seconds
-                        if max_runtime is None or settings.max_runtime_seconds is not None
-                        else max_runtime.to_seconds()
-                    )
-                },
-                "ExpectedInferenceImage": self.expected_image,
-                "ArtifactRemovalPolicy": self.artifact_removal_policy.name,
-                "Tags": Lazy.any(_RenderedTags(self._tags)),
-            },
+            properties=self._properties(settings, location, asked, encryption_key),
         )
-        self.node.add_validation(_TagCheck(self._tags))
+        self.node.add_validation(TagCheck(self._tags))
         self.artifact_prefix: Final = resource_prefix(engine.name_prefix, self._resource)
         self.compilation_job_name: Final[str] = self._resource.ref
         self.compilation_job_arn: Final = self._attribute("CompilationJobArn")
@@ -310,27 +285,50 @@ class CompilationJob(Resource):
         """The tags of the job; ``Tags.of`` puts them here. A change compiles nothing."""
         return self._tags
 
-    def _settings(
-        self,
-        plan: CompilationPlan,
-        framework: Framework | None,
-        data_input_config: DataInputConfigLike | None,
-        compiler_options: CompilerOptionsLike | None,
-    ) -> JobSettings:
+    def _settings(self, plan: CompilationPlan, asked: CompilationArguments) -> JobSettings:
         """Return what is sent: as planned, with references to what is known only at deploy."""
         assert plan.settings  # noqa: S101 - a plan without errors has them
-        given = data_input_config
-        options = compiler_options
+        inputs, options = asked.data_input_config, asked.compiler_options
         return replace(
             plan.settings,
-            framework=framework or plan.settings.framework,
+            framework=asked.framework or plan.settings.framework,
             data_input_config=(
                 plan.settings.data_input_config
-                if given is None
-                else inputs_to_send(self, DataInputConfig.coerce(given))
+                if inputs is None
+                else inputs_to_send(self, DataInputConfig.coerce(inputs))
             ),
             compiler_options=None if options is None else CompilerOptions.coerce(options),
         )
+
+    def _properties(
+        self,
+        settings: JobSettings,
+        location: ObjectLocation,
+        asked: CompilationArguments,
+        encryption_key: kms.IKey | None,
+    ) -> dict[str, Any]:
+        """Return the properties of the custom resource."""
+        seconds = settings.max_runtime_seconds
+        if seconds is None and asked.max_runtime:
+            seconds = cast(int, asked.max_runtime.to_seconds())  # a token
+        key = self.encryption_key
+        return {
+            "InputConfig": {"S3Uri": location.s3_uri, **settings.input_config()},
+            "InputFingerprint": location.fingerprint,
+            "InputObjectVersion": location.object_version,
+            "OutputConfig": {
+                "S3OutputLocation": f"s3://{self.artifact_bucket.bucket_name}/",
+                **settings.output_config(),
+                "KmsKeyId": key.key_arn if key else None,
+            },
+            # Not to compile again because the bucket's key is named.
+            "KmsKeyIsBucketDefault": True if key and encryption_key is None else None,
+            "RoleArn": self.role.role_arn,
+            "StoppingCondition": {"MaxRuntimeInSeconds": seconds},
+            "ExpectedInferenceImage": self.expected_image,
+            "ArtifactRemovalPolicy": self.artifact_removal_policy.name,
+            "Tags": Lazy.any(RenderedTags(self._tags)),
+        }
 
     def _expected_image(self) -> str | None:
         """Return the catalog's image; with .of it may have none, nor one in this region."""
@@ -354,26 +352,3 @@ class CompilationJob(Resource):
 
     def _attribute(self, name: str) -> str:
         return Token.as_string(self._resource.get_att(name))
-
-
-@jsii.implements(IStableAnyProducer)
-class _RenderedTags:
-    """The tags as the API names them, once all are there."""
-
-    def __init__(self, tags: TagManager) -> None:
-        self._tags = tags
-
-    def produce(self) -> list[dict[str, str]] | None:
-        values = sorted(self._tags.tag_values().items())
-        return [{"Key": key, "Value": value} for key, value in values] or None
-
-
-@jsii.implements(IValidation)
-class _TagCheck:
-    """Whether the API takes the tags, once all are there. Source: botocore, Tag and TagList."""
-
-    def __init__(self, tags: TagManager) -> None:
-        self._tags = tags
-
-    def validate(self) -> list[str]:
-        return [str(finding) for finding in check_tags(self._tags.tag_values())]

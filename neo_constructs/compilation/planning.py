@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, fields
+from typing import Any
 
 from aws_cdk import Duration, RemovalPolicy, Stack, Token
 from constructs import Construct
@@ -23,32 +25,41 @@ from neo_constructs.findings.finding import Finding
 from neo_constructs.plans.compilation_plan import CompilationPlan
 
 
-def plan_compilation(
-    scope: Construct,
-    *,
-    model_data: ModelData,
-    target: TargetDevice,
-    framework: Framework | None,
-    data_input_config: DataInputConfigLike | None,
-    compiler_options: CompilerOptionsLike | None,
-    max_runtime: Duration | None,
-    artifact_removal_policy: RemovalPolicy | None,
-) -> CompilationPlan:
-    """Return the plan of a compilation job's arguments; they are those of ``CompilationJob``.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompilationArguments:
+    """What a compilation is asked for, as ``CompilationJob`` takes it."""
+
+    model_data: ModelData
+    target: TargetDevice
+    framework: Framework | None = None
+    data_input_config: DataInputConfigLike | None = None
+    compiler_options: CompilerOptionsLike | None = None
+    max_runtime: Duration | None = None
+    artifact_removal_policy: RemovalPolicy | None = None
+
+    def as_keywords(self) -> dict[str, Any]:
+        """Return the arguments by their names."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+
+def plan_compilation(scope: Construct, given: CompilationArguments) -> CompilationPlan:
+    """Return the plan of a compilation job's arguments.
 
     What is known only at deploy is taken as right: a dimension is 1, a version the newest that Neo
     compiles, a target none, and options and durations are left out.
     """
-    late_target = known_at_synth(target, "target")
-    seconds, late_duration = seconds_of(max_runtime)
-    inputs = None if data_input_config is None else DataInputConfig.coerce(data_input_config)
-    options = None if compiler_options is None else CompilerOptions.coerce(compiler_options)
+    late_target = known_at_synth(given.target, "target")
+    seconds, late_duration = seconds_of(given.max_runtime)
+    inputs = given.data_input_config
+    inputs = None if inputs is None else DataInputConfig.coerce(inputs)
+    options = given.compiler_options
+    options = None if options is None else CompilerOptions.coerce(options)
     region = Stack.of(scope).region
     return CompilationPlan(
-        inspection=model_data.inspection,
-        source_findings=model_data.findings,
-        declared_framework=framework and known_version(framework, target),
-        target=None if late_target else target,
+        inspection=given.model_data.inspection,
+        source_findings=given.model_data.findings,
+        declared_framework=given.framework and known_version(given.framework, given.target),
+        target=None if late_target else given.target,
         data_input_config=inputs and inputs_to_check(inputs),
         compiler_options=None if options and has_tokens(options.encoded) else options,
         max_runtime_seconds=seconds,
@@ -56,7 +67,7 @@ def plan_compilation(
         argument_findings=(
             *late_target,
             *late_duration,
-            *check_removal_policy(artifact_removal_policy),
+            *check_removal_policy(given.artifact_removal_policy),
         ),
     )
 

@@ -14,7 +14,6 @@ from aws_cdk import (
     CfnResource,
     RemovalPolicy,
     Stack,
-    aws_events,
 )
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
@@ -29,7 +28,6 @@ from neo_constructs.engine.artifact_access import compile_access, engine_access
 from neo_constructs.engine.job_kinds import KINDS
 from neo_constructs.engine.lambda_code import lambda_code
 from neo_constructs.engine.limits import (
-    EVENT_AGE_SECONDS,
     IAM_GRACE_SECONDS,
     MEMORY_MIB,
     PROPERTIES_VERSION,
@@ -50,6 +48,7 @@ from neo_constructs.engine.permissions import (
 )
 from neo_constructs.engine.retention import RetentionCheck
 from neo_constructs.engine.state_machine import definition
+from neo_constructs.engine.unanswered import hand_over_dropped_events, hand_over_ended_executions
 
 _ID: Final = "NeoJobEngine"
 _IAM_GRACE_CONTEXT: Final = "neo_constructs:iam_grace_seconds"
@@ -121,32 +120,10 @@ class JobEngine(Construct):
             description="The job engine's longer steps: large copies, and serving archives",
         )
         self._machine = self._make_machine()
-        self._allow(
-            iam.PolicyStatement(
-                sid="StartExecutions",
-                actions=["states:StartExecution", "states:ListExecutions"],
-                resources=[self._machine.ref],
-            )
-        )
-        executions = Arn.format(
-            ArnComponents(
-                service="states",
-                resource="execution",
-                resource_name=f"{self._machine.attr_name}:*",
-                arn_format=ArnFormat.COLON_RESOURCE_NAME,
-            ),
-            Stack.of(self),
-        )
-        self._allow(
-            iam.PolicyStatement(
-                sid="EndOlderExecutions",
-                actions=["states:DescribeExecution", "states:StopExecution"],
-                resources=[executions],
-            )
-        )
+        self._allow_executions()
         self._known: set[str] = set()
         self._areas: dict[str, ArtifactArea] = {}
-        self._watchers = self._answer_what_no_step_answers()
+        self._watchers = self._answer_unanswered()
 
     @staticmethod
     def of(scope: Construct) -> JobEngine:
@@ -289,6 +266,32 @@ class JobEngine(Construct):
         ):
             self._allow(statement)
 
+    def _allow_executions(self) -> None:
+        """Let the function start executions, and end older ones of the same resource."""
+        self._allow(
+            iam.PolicyStatement(
+                sid="StartExecutions",
+                actions=["states:StartExecution", "states:ListExecutions"],
+                resources=[self._machine.ref],
+            )
+        )
+        executions = Arn.format(
+            ArnComponents(
+                service="states",
+                resource="execution",
+                resource_name=f"{self._machine.attr_name}:*",
+                arn_format=ArnFormat.COLON_RESOURCE_NAME,
+            ),
+            Stack.of(self),
+        )
+        self._allow(
+            iam.PolicyStatement(
+                sid="EndOlderExecutions",
+                actions=["states:DescribeExecution", "states:StopExecution"],
+                resources=[executions],
+            )
+        )
+
     def _make_function(
         self,
         construct_id: str,
@@ -325,13 +328,8 @@ class JobEngine(Construct):
         self._code.bind_to_resource(function)
         return function
 
-    def _answer_what_no_step_answers(self) -> list[CfnResource]:
-        """Let the worker answer for events and executions that come to nothing.
-
-        Lambda drops an event that it cannot deliver in time, or that the function fails three
-        times. An execution fails unanswered at a limit of Step Functions, or is stopped by hand.
-        CloudFormation would wait an hour.
-        """
+    def _answer_unanswered(self) -> list[CfnResource]:
+        """Let the worker answer for events and executions that come to nothing."""
         self._allow(
             iam.PolicyStatement(
                 sid="HandOverDroppedEvents",
@@ -339,44 +337,10 @@ class JobEngine(Construct):
                 resources=[self._worker.attr_arn],
             )
         )
-        events = lambda_.CfnEventInvokeConfig(
-            self,
-            "FunctionEvents",
-            function_name=self._function.ref,
-            qualifier="$LATEST",
-            maximum_event_age_in_seconds=EVENT_AGE_SECONDS,
-            destination_config=lambda_.CfnEventInvokeConfig.DestinationConfigProperty(
-                on_failure=lambda_.CfnEventInvokeConfig.OnFailureProperty(
-                    destination=self._worker.attr_arn
-                )
-            ),
-        )
+        events = hand_over_dropped_events(self, self._function, self._worker)
         # Lambda checks the role's right as the destination is set.
         events.node.add_dependency(self._role)
-        rule = aws_events.CfnRule(
-            self,
-            "ExecutionEnds",
-            description="Executions of the Neo job engine that end without an answer",
-            event_pattern={
-                "source": ["aws.states"],
-                "detail-type": ["Step Functions Execution Status Change"],
-                "detail": {
-                    "stateMachineArn": [self._machine.ref],
-                    "status": ["ABORTED", "FAILED", "TIMED_OUT"],
-                },
-            },
-            targets=[aws_events.CfnRule.TargetProperty(arn=self._worker.attr_arn, id="Worker")],
-        )
-        permission = lambda_.CfnPermission(
-            self,
-            "ExecutionEndsPermission",
-            action="lambda:InvokeFunction",
-            function_name=self._worker.ref,
-            principal="events.amazonaws.com",
-            source_account=Aws.ACCOUNT_ID,
-            source_arn=rule.attr_arn,
-        )
-        return [events, permission]
+        return [events, hand_over_ended_executions(self, self._machine, self._worker)]
 
     def _make_machine(self) -> sfn.CfnStateMachine:
         self._machine_role = iam.Role(

@@ -16,7 +16,7 @@ from neo_constructs.catalog.target import TargetDevice
 from neo_constructs.compilation.compilation_job import CompilationJob
 from neo_constructs.compilation.inference_image import InferenceImage
 from neo_constructs.compilation.model_data import ModelData
-from neo_constructs.compilation.planning import plan_compilation
+from neo_constructs.compilation.planning import CompilationArguments, plan_compilation
 from neo_constructs.findings.errors import raise_errors
 from neo_constructs.hosting.endpoint import Endpoint, check_name
 from neo_constructs.hosting.endpoint_config import EndpointConfig
@@ -106,17 +106,17 @@ class CompiledEndpoint(Construct):
         artifact_removal_policy: RemovalPolicy | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
+        compiling = CompilationArguments(
+            model_data=model_data,
+            target=target,
+            framework=framework,
+            data_input_config=data_input_config,
+            compiler_options=compiler_options,
+            max_runtime=max_runtime,
+            artifact_removal_policy=artifact_removal_policy,
+        )
         plan = EndpointPlan(
-            compilation=plan_compilation(
-                self,
-                model_data=model_data,
-                target=target,
-                framework=framework,
-                data_input_config=data_input_config,
-                compiler_options=compiler_options,
-                max_runtime=max_runtime,
-                artifact_removal_policy=artifact_removal_policy,
-            ),
+            compilation=plan_compilation(self, compiling),
             script=inference_code,
             variants=[Instances(instance_type, initial_instance_count)],
             other_findings=check_name(endpoint_name),
@@ -124,16 +124,7 @@ class CompiledEndpoint(Construct):
         # Each construct attaches the warnings that are its own.
         raise_errors(plan.check(), subject=self.node.path)
         job = CompilationJob(
-            self,
-            "CompilationJob",
-            model_data=model_data,
-            target=target,
-            framework=framework,
-            data_input_config=data_input_config,
-            compiler_options=compiler_options,
-            artifact_bucket=artifact_bucket,
-            max_runtime=max_runtime,
-            artifact_removal_policy=artifact_removal_policy,
+            self, "CompilationJob", artifact_bucket=artifact_bucket, **compiling.as_keywords()
         )
         model = Model(
             self, "Model", compilation_job=job, inference_code=inference_code, image=image

@@ -14,6 +14,15 @@ from typing import Final
 
 from neo_constructs.findings.finding import Level
 from neo_constructs.findings.wording import listed, shortened
+from neo_constructs.scripts.bindings import (
+    assigned_of,
+    constants_of,
+    deleted_of,
+    imported_of,
+    is_false,
+    lambdas_of,
+    plain_functions,
+)
 
 # sagemaker-inference-toolkit, transformer.py: function to the arguments it is called with.
 TOOLKIT: Final[Mapping[str, tuple[str, ...]]] = {
@@ -64,12 +73,12 @@ def _check_toolkit(tree: ast.Module, defined: set[str], *, is_mxnet: bool) -> It
             "define what shall be otherwise.",
             Level.WARNING,
         )
-    plain = _plain_functions(tree)
+    plain = plain_functions(tree)
     constants = constants_of(tree)
-    there = {*plain, *_lambdas(tree), *_imported(tree)} - set(constants)
+    there = {*plain, *lambdas_of(tree), *imported_of(tree)} - set(constants)
     beside = [name for name in _IN_ITS_STEAD if name in there]
     if "transform_fn" in there and beside:
-        is_certain = not _imported(tree) & {"transform_fn", *beside}
+        is_certain = not imported_of(tree) & {"transform_fn", *beside}
         yield Problem(
             "script-functions-together",
             f"transform_fn does all of {listed(_IN_ITS_STEAD)}, and the container refuses it "
@@ -79,7 +88,7 @@ def _check_toolkit(tree: ast.Module, defined: set[str], *, is_mxnet: bool) -> It
         )
     # What is false counts as not defined, but for model_fn.
     yield from _not_callable(
-        {n: v for n, v in constants.items() if n == "model_fn" or not _is_false(v)}, TOOLKIT
+        {n: v for n, v in constants.items() if n == "model_fn" or not is_false(v)}, TOOLKIT
     )
     for name, arguments in TOOLKIT.items():
         if name in plain and is_mxnet and name in _IN_ITS_STEAD:
@@ -92,10 +101,10 @@ def _check_toolkit(tree: ast.Module, defined: set[str], *, is_mxnet: bool) -> It
 
 def check_tensorflow(tree: ast.Module, defined: set[str]) -> Iterator[Problem]:
     """Say what the TensorFlow container would make of a script."""
-    plain, constants = _plain_functions(tree), constants_of(tree)
+    plain, constants = plain_functions(tree), constants_of(tree)
     both = {"handler": ("data", "context"), **TENSORFLOW}
     yield from _not_callable(constants, both)
-    if "handler" in _assigned(tree) - deleted_of(tree) - set(constants):
+    if "handler" in assigned_of(tree) - deleted_of(tree) - set(constants):
         yield Problem(
             "script-handler-name",
             "The container takes whatever is called handler for the service's one function.",
@@ -122,7 +131,7 @@ def check_dlr(tree: ast.Module, defined: set[str]) -> Iterator[Problem]:
             f"The container calls {listed(DLR)}; missing: {listed(missing)}.",
             "define neo_preprocess(payload, content_type) and neo_postprocess(result).",
         )
-    plain = _plain_functions(tree)
+    plain = plain_functions(tree)
     yield from _not_callable(constants_of(tree), DLR)
     yield from _check_calls(plain, DLR)
     if function := plain.get("neo_preprocess"):
@@ -214,85 +223,6 @@ def _literal(value: ast.expr) -> str:
     return f"a {type(value).__name__.lower()}"
 
 
-def constants_of(tree: ast.Module) -> dict[str, ast.expr]:
-    """Return the names that are surely plain values when the container looks."""
-    found: dict[str, ast.expr] = {}
-    for statement in tree.body:
-        for name in _stored(statement):
-            found.pop(name, None)
-        if isinstance(statement, ast.ImportFrom) and any(a.name == "*" for a in statement.names):
-            found.clear()
-        if isinstance(statement, ast.Assign):
-            targets, value = statement.targets, statement.value
-        elif isinstance(statement, ast.AnnAssign) and statement.value:
-            targets, value = [statement.target], statement.value
-        else:
-            continue
-        if isinstance(value, _VALUES):
-            # Not one of several that are assigned at once.
-            found.update({t.id: value for t in targets if isinstance(t, ast.Name)})
-    globals_ = (node for node in ast.walk(tree) if isinstance(node, ast.Global))
-    bound_elsewhere = {name for node in globals_ for name in node.names}
-    kept = {name: value for name, value in found.items() if name not in bound_elsewhere}
-    return {} if is_dynamic(tree) else kept
-
-
-_VALUES: Final = (ast.Constant, ast.JoinedStr, ast.List, ast.Dict, ast.Set, ast.Tuple)
-
-
-def _is_false(value: ast.expr) -> bool:
-    if isinstance(value, ast.Constant):
-        return not value.value
-    return isinstance(value, ast.List | ast.Tuple) and not value.elts
-
-
-def _stored(statement: ast.stmt) -> set[str]:
-    """Return the names that a statement at the top of a module binds, or takes away."""
-    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-        return {statement.name}
-    names = set[str]()
-    for node in ast.walk(statement):
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store | ast.Del):
-            names.add(node.id)
-        elif isinstance(node, ast.Import | ast.ImportFrom):
-            names.update((a.asname or a.name).partition(".")[0] for a in node.names)
-        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            names.add(node.name)
-    return names
-
-
-def deleted_of(tree: ast.Module) -> set[str]:
-    """Return the names that a module has bound and then deleted."""
-    gone = set[str]()
-    for statement in tree.body:
-        if isinstance(statement, ast.Delete):
-            gone |= {target.id for target in statement.targets if isinstance(target, ast.Name)}
-        else:
-            gone -= _stored(statement)
-    return gone
-
-
-def _lambdas(tree: ast.Module) -> set[str]:
-    """Return the names that are a lambda, and nothing else before or after."""
-    names: list[str] = []
-    for statement in tree.body:
-        if isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Lambda):
-            names += [t.id for t in statement.targets if isinstance(t, ast.Name)]
-    others = [s for s in tree.body if not isinstance(getattr(s, "value", None), ast.Lambda)]
-    rebound = {name for statement in others for name in _stored(statement)}
-    return set(names) - rebound
-
-
-def _imported(tree: ast.Module) -> set[str]:
-    """Return the names that are imported from a module, whatever they are there."""
-    return {
-        alias.asname or alias.name
-        for statement in tree.body
-        if isinstance(statement, ast.ImportFrom)
-        for alias in statement.names
-    }
-
-
 def _check_calls(
     plain: Mapping[str, ast.FunctionDef | ast.AsyncFunctionDef],
     called: Mapping[str, tuple[str, ...]],
@@ -373,89 +303,3 @@ def _is_async(name: str) -> Problem:
         f"{name} is async; the container does not await it and answers with a coroutine.",
         "define it without async.",
     )
-
-
-def _plain_functions(
-    tree: ast.Module,
-) -> dict[str, ast.FunctionDef | ast.AsyncFunctionDef]:
-    """Return the functions of which it is certain what they are when the container looks."""
-    found = {
-        node.name: node
-        for node in tree.body
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not node.decorator_list
-    }
-    rebound = _bound_otherwise(tree) | ({"*"} if is_dynamic(tree) else set())
-    return {} if "*" in rebound else {n: f for n, f in found.items() if n not in rebound}
-
-
-def is_dynamic(tree: ast.Module) -> bool:
-    """Whether a module may define names in a way that its syntax does not show."""
-    for node in tree.body:
-        if isinstance(node, ast.FunctionDef) and node.name == "__getattr__":
-            return True
-    return any(
-        _binds_by_name(node)
-        for statement in tree.body
-        if not (isinstance(statement, ast.If) and is_main(statement.test))
-        for node in ast.walk(statement)
-    )
-
-
-def _binds_by_name(node: ast.AST) -> bool:
-    """Whether a call may bind names of the module: globals(), exec(), vars(), setattr(module)."""
-    if isinstance(node, ast.Name):
-        return node.id in {"globals", "exec", "eval"}
-    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
-        return False
-    if node.func.id == "vars":
-        return not node.args
-    if node.func.id == "setattr" and node.args:
-        names = {n.id for n in ast.walk(node.args[0]) if isinstance(n, ast.Name)}
-        return bool(names & {"sys", "importlib", "module", "__import__"})
-    return False
-
-
-def is_main(test: ast.expr) -> bool:
-    """Whether a condition is ``__name__ == "__main__"``: false when a container imports it."""
-    if not isinstance(test, ast.Compare) or len(test.comparators) != 1:
-        return False
-    sides = [test.left, test.comparators[0]]
-    return any(isinstance(side, ast.Name) and side.id == "__name__" for side in sides) and any(
-        isinstance(side, ast.Constant) and side.value == "__main__" for side in sides
-    )
-
-
-def _assigned(tree: ast.Module) -> set[str]:
-    """Return the names that plain assignments at the top of a module bind."""
-    names: set[str] = set()
-    for statement in tree.body:
-        if isinstance(statement, ast.Assign):
-            targets: list[ast.expr] = statement.targets
-        elif isinstance(statement, ast.AnnAssign | ast.For):
-            targets = [statement.target]
-        else:
-            continue
-        if not isinstance(getattr(statement, "value", None), ast.Lambda):
-            names |= {n.id for t in targets for n in ast.walk(t) if isinstance(n, ast.Name)}
-    return names
-
-
-def _bound_otherwise(tree: ast.Module) -> set[str]:
-    """Return what is bound at module level by anything but a plain def; ``*`` for a star import."""
-    names: set[str] = set()
-    todo: list[ast.AST] = []
-    for statement in tree.body:
-        is_def = isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef)
-        if not is_def or getattr(statement, "decorator_list", []):
-            todo.append(statement)
-    while todo:
-        node = todo.pop()
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            names.add(node.name)
-            continue
-        todo += ast.iter_child_nodes(node)
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            names.update((a.asname or a.name).partition(".")[0] for a in node.names)
-        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store | ast.Del):
-            names.add(node.id)
-    return names

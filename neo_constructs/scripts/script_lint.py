@@ -12,14 +12,8 @@ from typing import Final
 
 from neo_constructs.findings.finding import Level
 from neo_constructs.findings.wording import listed
-from neo_constructs.scripts.handler_signatures import (
-    TENSORFLOW,
-    TOOLKIT,
-    Problem,
-    deleted_of,
-    is_dynamic,
-    is_main,
-)
+from neo_constructs.scripts.bindings import names_of
+from neo_constructs.scripts.handler_signatures import TENSORFLOW, TOOLKIT, Problem
 
 # No image states its Python; its tags say py3 only. The containers' sources name 3.6 to 3.10.
 OLDEST_PYTHON: Final = (3, 6)
@@ -355,46 +349,3 @@ def _is_called(call: ast.Call, module: str, name: str) -> bool:
         and isinstance(function.value, ast.Name)
         and function.value.id == module
     )
-
-
-def names_of(tree: ast.Module) -> set[str]:
-    """Return the names bound anywhere at module level; ``*`` if others may be, too.
-
-    What stands under ``if __name__ == "__main__"`` is not there when a container imports it.
-    """
-    names: set[str] = {"*"} if is_dynamic(tree) else set()
-    gone = deleted_of(tree)
-    todo: list[ast.AST] = [*tree.body]
-    while todo:
-        node = todo.pop()
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            names.add(node.name)
-            # What it binds inside is not the module's, unless it says so.
-            inner = (n for n in ast.walk(node) if isinstance(n, ast.Global))
-            names.update(name for statement in inner for name in statement.names)
-            continue
-        if isinstance(node, _OWN_SCOPE):
-            continue
-        if isinstance(node, ast.If) and is_main(node.test):
-            todo += node.orelse
-            continue
-        todo += ast.iter_child_nodes(node)
-        names.update(_bound_by(node))
-    return names - gone
-
-
-_OWN_SCOPE = (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
-
-
-def _bound_by(node: ast.AST) -> Iterator[str]:
-    """Yield what a node binds by itself."""
-    if isinstance(node, ast.Import):
-        yield from (alias.asname or alias.name.partition(".")[0] for alias in node.names)
-    elif isinstance(node, ast.ImportFrom):
-        yield from (alias.asname or alias.name for alias in node.names)
-    elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-        yield node.id
-    elif isinstance(node, ast.MatchAs | ast.MatchStar | ast.ExceptHandler) and node.name:
-        yield node.name
-    elif isinstance(node, ast.MatchMapping) and node.rest:
-        yield node.rest

@@ -12,7 +12,8 @@ from neo_constructs.archives.packing import check_links, members_of
 from neo_constructs.findings.finding import Finding, Level
 from neo_constructs.findings.wording import listed
 from neo_constructs.scripts import handler_signatures
-from neo_constructs.scripts.script_lint import MAX_SOURCE_BYTES, advise, names_of
+from neo_constructs.scripts.bindings import names_of
+from neo_constructs.scripts.script_lint import MAX_SOURCE_BYTES, advise
 from neo_constructs.scripts.serving_contract import ENTRY_POINT, ServingContract
 
 _FILE_NAME = re.compile(r"[^/\\\x00-\x1f]+\.py")

@@ -11,17 +11,18 @@ from typing import ClassVar, Final
 from neo_constructs.catalog.framework import Framework
 from neo_constructs.catalog.target import TargetDevice
 from neo_constructs.scripts import handler_signatures
+from neo_constructs.scripts.bindings import names_of
 from neo_constructs.scripts.handler_signatures import Problem
-from neo_constructs.scripts.script_lint import MAX_SOURCE_BYTES, names_of
+from neo_constructs.scripts.script_lint import MAX_SOURCE_BYTES
 from neo_constructs.typed import check_fields, typed
 
 ENTRY_POINT: Final = "inference.py"
 CODE: Final = "code"
 SUBMIT_DIRECTORY: Final = "submit-directory"
 # AWS developer guide, page neo-deployment-hosting-services-boto3: every container's.
-_VARIABLES: Final = {"SAGEMAKER_CONTAINER_LOG_LEVEL": "20"}
+EVERY_CONTAINER: Final = {"SAGEMAKER_CONTAINER_LOG_LEVEL": "20"}
 # The same page: for the containers of SageMaker's multi-model server. In seconds.
-_PATIENT: Final = {**_VARIABLES, "MMS_DEFAULT_RESPONSE_TIMEOUT": "500"}
+_PATIENT: Final = {**EVERY_CONTAINER, "MMS_DEFAULT_RESPONSE_TIMEOUT": "500"}
 
 
 def _no_rules(_tree: ast.Module, _defined: set[str]) -> Iterator[Problem]:
@@ -85,7 +86,7 @@ class ServingContract:
     layout: str | None
     functions: Mapping[str, tuple[str, ...]]
     check: Callable[[ast.Module, set[str]], Iterator[Problem]]
-    environment: Mapping[str, str] = field(default_factory=lambda: _VARIABLES)
+    environment: Mapping[str, str] = field(default_factory=lambda: EVERY_CONTAINER)
     needs_script: bool = False
     fixed_entry_point: bool = False
     fetches_script: bool = False

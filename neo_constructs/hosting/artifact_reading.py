@@ -1,0 +1,46 @@
+"""The rights of a container to read what it serves, by where that comes from."""
+
+from __future__ import annotations
+
+from aws_cdk import Stack, Token
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from neo_constructs.compilation.interfaces import ICompilationJob
+from neo_constructs.engine.permissions import use_keys
+from neo_constructs.hosting.artifact_url import split_url
+
+
+def read_prefix(job: ICompilationJob) -> list[iam.PolicyStatement]:
+    """Return the right to read what a job of another stack has compiled, and nothing else."""
+    bucket, prefix = job.artifact_bucket, job.artifact_prefix
+    return [
+        iam.PolicyStatement(
+            actions=["s3:GetObject"], resources=[bucket.arn_for_objects(f"{prefix}-*")]
+        ),
+        iam.PolicyStatement(
+            actions=["s3:ListBucket"],
+            resources=[bucket.bucket_arn],
+            conditions={"StringLike": {"s3:prefix": f"{prefix}-*"}},
+        ),
+        *use_keys(["kms:Decrypt"], bucket, job.encryption_key),
+    ]
+
+
+def reading_of(scope: Construct, url: str) -> list[iam.PolicyStatement]:
+    """Return the right to read an artifact that no job of the stack has compiled.
+
+    The containers with an archive of its own for the script load it from where it is.
+    """
+    name, key = split_url(url)
+    if Token.is_unresolved(url) or not key:
+        return []
+    arn = f"arn:{Stack.of(scope).partition}:s3:::{name}"
+    return [
+        iam.PolicyStatement(actions=["s3:GetObject"], resources=[f"{arn}/{key}"]),
+        iam.PolicyStatement(
+            actions=["s3:ListBucket"],
+            resources=[arn],
+            conditions={"StringLike": {"s3:prefix": key}},
+        ),
+    ]

@@ -1,0 +1,27 @@
+"""A model that is there already."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from aws_cdk import Resource, Stack, Token
+from constructs import Construct
+
+from neo_constructs.catalog.target import TargetDevice
+
+
+class ImportedModel(Resource):
+    """A model that is there already; see ``Model.from_model_name``."""
+
+    def __init__(
+        self, scope: Construct, construct_id: str, *, model_name: str, target: TargetDevice | None
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self.model_name: Final = model_name
+        # SageMaker lowercases names in ARNs; one that is known only at deploy is taken as it is.
+        name = model_name if Token.is_unresolved(model_name) else model_name.lower()
+        self.model_arn: Final = Stack.of(self).format_arn(
+            service="sagemaker", resource="model", resource_name=name
+        )
+        self.target: Final = target
+        self.is_isolated: Final = False  # not known
