@@ -31,7 +31,7 @@ class StepContext:
         What the last step waited for.
     settled
         Until when the last steps of older executions have been waited for, in seconds since the
-        epoch: by the machine, whatever this clock says.
+        epoch: by the machine, whatever this moment says.
     kept
         Keys and prefixes that S3 refuses to delete.
     """

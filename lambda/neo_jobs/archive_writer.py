@@ -204,7 +204,7 @@ def _links_inside(member: tarfile.TarInfo, name: str, links: set[str]) -> bool:
 
 
 class _Content:
-    """A member's content, read with a look at the clock."""
+    """A member's content, read with a look at the context."""
 
     def __init__(
         self, source: tarfile.TarFile, member: tarfile.TarInfo, go_on: Callable[[], None]

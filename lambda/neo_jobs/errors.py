@@ -99,7 +99,7 @@ def classify(error: Exception, context: StepContext, *, grace_seconds: float) ->
     return on_error(code_of(error), str(error), context, in_grace=False)
 
 
-def on_error(code: str, message: str, clock: StepContext, *, in_grace: bool) -> Wait | Fail:
+def on_error(code: str, message: str, context: StepContext, *, in_grace: bool) -> Wait | Fail:
     """Return what a refused call means: wait for what passes, fail for what does not.
 
     Parameters
@@ -110,17 +110,17 @@ def on_error(code: str, message: str, clock: StepContext, *, in_grace: bool) -> 
         Whether IAM's rights may still be on their way, as on a first deploy.
     """
     text = f"{message} ({code})"
-    seconds = _retry_delay(code, message, clock, in_grace=in_grace)
+    seconds = _retry_delay(code, message, context, in_grace=in_grace)
     # Past the deadline a job must still be stopped, so what passes gets another minute.
-    if seconds and not (clock.is_past_grace if is_transient(code) else clock.is_past_deadline):
+    if seconds and not (context.is_past_grace if is_transient(code) else context.is_past_deadline):
         return Wait(seconds, text)
     return Fail(f"{text}; there is no time left to try again." if seconds else text)
 
 
-def _retry_delay(code: str, message: str, clock: StepContext, *, in_grace: bool) -> int:
+def _retry_delay(code: str, message: str, context: StepContext, *, in_grace: bool) -> int:
     """Return when to try a refused call again; 0 for never."""
     if code == "ResourceInUse":
-        return clock.soon()  # the job exists already
+        return context.soon()  # the job exists already
     if code == "ResourceLimitExceeded":
         return QUOTA_SECONDS
     if is_transient(code):

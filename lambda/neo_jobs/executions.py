@@ -108,21 +108,21 @@ def _is_later(execution: Execution, other: Request | None, request: Request, beg
 
 
 def stop_executions(
-    executions: Sequence[Execution], clock: StepContext
+    executions: Sequence[Execution], context: StepContext
 ) -> StopExecutions | Wait | None:
     """Return what to do about the older executions; None if nothing."""
     running = tuple(e.arn for e in executions if e.status == "RUNNING")
-    if running and clock.polls == 0:
+    if running and context.polls == 0:
         return Wait(SETTLE_SECONDS, "an older request of this resource is being ended")
     return StopExecutions(running) if running else None
 
 
-def wait_for_stragglers(executions: Sequence[Execution], clock: StepContext) -> Wait | None:
+def wait_for_stragglers(executions: Sequence[Execution], context: StepContext) -> Wait | None:
     """Return how long the last step of an execution that was stopped may still act."""
     stopped = [e.ended + STEP_SECONDS for e in executions if e.ended and e.status != "SUCCEEDED"]
-    quiet = max(stopped, default=clock.now)
-    left = math.ceil(quiet - clock.now)
-    if left <= 0 or quiet <= clock.settled:
+    quiet = max(stopped, default=context.now)
+    left = math.ceil(quiet - context.now)
+    if left <= 0 or quiet <= context.settled:
         return None
     return Wait(left, "the last step of an older request may still run", settles=quiet)
 

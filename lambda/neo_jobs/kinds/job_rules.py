@@ -72,16 +72,16 @@ class Observed:
     has_leftovers: bool = False
 
 
-def reconcile(request: Request, seen: Observed, clock: StepContext) -> Action:
+def reconcile(request: Request, seen: Observed, context: StepContext) -> Action:
     """Return the next action for a compilation job."""
     if request.type == "Delete":
-        return _delete(request, seen, clock)
+        return _delete(request, seen, context)
     if seen.job is None:
-        return _start(request, seen, clock)
-    return _follow(request, seen.job, seen, clock)
+        return _start(request, seen, context)
+    return _follow(request, seen.job, seen, context)
 
 
-def _start(request: Request, seen: Observed, clock: StepContext) -> Action:
+def _start(request: Request, seen: Observed, context: StepContext) -> Action:
     if seen.result and seen.is_record_damaged:
         return RecordResult(seen.result)
     if seen.result:
@@ -89,8 +89,8 @@ def _start(request: Request, seen: Observed, clock: StepContext) -> Action:
         return _retag(request, seen.result, seen.tags) or Succeed(
             seen.result.job_name, attributes(request, seen.result)
         )
-    if clock.is_past_deadline:
-        cause = f": {clock.why}" if clock.why else ""
+    if context.is_past_deadline:
+        cause = f": {context.why}" if context.why else ""
         return Fail(f"No {api_of(request).title} could be started in time{cause}.")
     is_staged = seen.has_input or not api_of(request).stages_input
     return CreateJob() if is_staged else CopyInput()
@@ -107,22 +107,22 @@ def _retag(request: Request, result: Result, tags: Mapping[str, str] | None) -> 
     return TagJob(result.arn, add, remove) if add or remove else None
 
 
-def _follow(request: Request, job: Job, seen: Observed, clock: StepContext) -> Action:
+def _follow(request: Request, job: Job, seen: Observed, context: StepContext) -> Action:
     name = job_name(request)
     if job.status == "COMPLETED":
-        return _complete(request, job, seen, clock)
+        return _complete(request, job, seen, context)
     if job.status in TERMINAL and seen.has_input:
         return DiscardInput()
-    if job.status == "FAILED" or (job.status == "STOPPED" and not clock.is_past_deadline):
-        is_transient = _is_role_propagation_failure(request, job, clock)
+    if job.status == "FAILED" or (job.status == "STOPPED" and not context.is_past_deadline):
+        is_transient = _is_role_propagation_failure(request, job, context)
         return (
             RetryUnderNewName(RETRY_SECONDS, job.reason)
             if is_transient
             else Fail(_reason(request, job, name))
         )
-    if not clock.is_past_deadline:
-        return Wait(clock.poll_seconds(), f"the job is {job.status}")
-    if job.can_stop and not clock.is_past_grace:
+    if not context.is_past_deadline:
+        return Wait(context.poll_seconds(), f"the job is {job.status}")
+    if job.can_stop and not context.is_past_grace:
         return StopJob()
     done = "is being stopped" if job.can_stop else "was stopped"
     return Fail(
@@ -130,21 +130,21 @@ def _follow(request: Request, job: Job, seen: Observed, clock: StepContext) -> A
     )
 
 
-def _is_role_propagation_failure(request: Request, job: Job, clock: StepContext) -> bool:
+def _is_role_propagation_failure(request: Request, job: Job, context: StepContext) -> bool:
     """Whether Neo took a job, and failed it because IAM did not know the role everywhere yet."""
-    if job.status != "FAILED" or request.attempt or clock.is_past_deadline:
+    if job.status != "FAILED" or request.attempt or context.is_past_deadline:
         return False
-    created = clock.now if job.created is None else job.created
+    created = context.now if job.created is None else job.created
     is_denied = any(text in job.reason.lower() for text in IAM_ERROR_MARKERS)
-    return is_denied and created < clock.started + ROLE_PROPAGATION_SECONDS
+    return is_denied and created < context.started + ROLE_PROPAGATION_SECONDS
 
 
-def _complete(request: Request, job: Job, seen: Observed, clock: StepContext) -> Action:
+def _complete(request: Request, job: Job, seen: Observed, context: StepContext) -> Action:
     name = job_name(request)
     api = api_of(request)
     artifact = api.artifact_field
     if artifact and not seen.has_artifact:
-        if clock.missing < CONSISTENCY_POLLS and not clock.is_past_deadline:
+        if context.missing < CONSISTENCY_POLLS and not context.is_past_deadline:
             return Wait(FAULT_SECONDS, "the artifact is not there yet", is_missing_artifact=True)
         place = job.fields.get(artifact, "")
         return Fail(
@@ -159,9 +159,9 @@ def _complete(request: Request, job: Job, seen: Observed, clock: StepContext) ->
     return Succeed(name, attributes(request, result))
 
 
-def _delete(request: Request, seen: Observed, clock: StepContext) -> Action:
+def _delete(request: Request, seen: Observed, context: StepContext) -> Action:
     if seen.job and seen.job.status not in TERMINAL:
-        return _end(job_name(request), seen.job, clock)
+        return _end(job_name(request), seen.job, context)
     if seen.job and api_of(request).can_delete:
         return DeleteJob()
     if seen.has_input:
@@ -171,12 +171,12 @@ def _delete(request: Request, seen: Observed, clock: StepContext) -> Action:
     return Succeed(request.physical_id or "none", {})
 
 
-def _end(name: str, job: Job, clock: StepContext) -> Action:
-    if clock.is_past_deadline:
+def _end(name: str, job: Job, context: StepContext) -> Action:
+    if context.is_past_deadline:
         return Fail(f"The job could not be stopped in time; job {name} {job.status}.")
     if job.can_stop:
         return StopJob()
-    return Wait(clock.poll_seconds(), f"the job is {job.status}")
+    return Wait(context.poll_seconds(), f"the job is {job.status}")
 
 
 def attributes(request: Request, result: Result) -> dict[str, str]:

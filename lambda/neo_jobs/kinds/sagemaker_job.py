@@ -64,10 +64,10 @@ class SageMakerJobs:
 
     @staticmethod
     def decide(
-        request: Request, seen: rules.Observed, clock: actions.StepContext
+        request: Request, seen: rules.Observed, context: actions.StepContext
     ) -> actions.Action:
         """Return the next action."""
-        return rules.reconcile(request, seen, clock)
+        return rules.reconcile(request, seen, context)
 
     def withdrawn(self, request: Request) -> Request | None:
         """Return the Delete of what a request that was overtaken has made; None for nothing.
@@ -98,10 +98,10 @@ class SageMakerJobs:
         return self._abort_copies(request, older)
 
     def remove_older(
-        self, request: Request, older: Sequence[Request], clock: actions.StepContext
+        self, request: Request, older: Sequence[Request], context: actions.StepContext
     ) -> actions.Wait | None:
         """Remove what older requests of the resource have left; None if that is done."""
-        bucket, folders = spec.bucket(request), self._leavings(request, clock)
+        bucket, folders = spec.bucket(request), self._leavings(request, context)
         action = older_jobs.fence_jobs(request, self._others(request), folders)
         made: list[Effect] = []
         match action:
@@ -112,15 +112,15 @@ class SageMakerJobs:
                 made.append(DeleteObjects(bucket, keys))
             case older_jobs.DestroyOutputs(names):
                 made.append(DeletePrefixes(bucket, tuple(map(spec.output_folder, names))))
-            case None if not self._discard_in_former_buckets(request, older, clock):
+            case None if not self._discard_in_former_buckets(request, older, context):
                 return None
             case actions.Wait():
                 return action
         apply(made, self._aws, self._transfer)
-        return actions.Wait(clock.soon(), "what older requests have left is being removed")
+        return actions.Wait(context.soon(), "what older requests have left is being removed")
 
     def _discard_in_former_buckets(
-        self, request: Request, older: Sequence[Request], clock: actions.StepContext
+        self, request: Request, older: Sequence[Request], context: actions.StepContext
     ) -> bool:
         """Remove the copies of models in buckets that are no longer used; say if there were any."""
 
@@ -128,7 +128,7 @@ class SageMakerJobs:
             found = [
                 key
                 for key, _ in s3_objects.keys(self._s3, bucket, spec.inputs_folder(request))
-                if not clock.keeps(key)
+                if not context.keeps(key)
             ]
             apply([DeleteObjects(bucket, tuple(found))], self._aws, self._transfer)
             return bool(found)
@@ -163,7 +163,9 @@ class SageMakerJobs:
             if spec.is_job_name(request, job[api.name_key]) and job[api.name_key] != own
         ]
 
-    def _leavings(self, request: Request, clock: actions.StepContext) -> list[older_jobs.JobFolder]:
+    def _leavings(
+        self, request: Request, context: actions.StepContext
+    ) -> list[older_jobs.JobFolder]:
         """Return what lies in the bucket of the resource's other jobs."""
         bucket, own = spec.bucket(request), spec.job_name(request)
         found: dict[str, set[str]] = {}
@@ -172,7 +174,7 @@ class SageMakerJobs:
         try:
             for key, _ in s3_objects.keys(self._s3, bucket, request.resource_prefix):
                 name = spec.job_of_key(request, key)
-                if name and name != own and not clock.keeps(key):
+                if name and name != own and not context.keeps(key):
                     found.setdefault(name, set()).add(key)
         except ClientError as error:
             if may_ignore_bucket_error(request, error_code(error)):
@@ -198,7 +200,7 @@ class SageMakerJobs:
                 key = spec.input_key(request, name)
                 s3_objects.abort_uploads(self._s3, spec.bucket(request), key)
 
-    def observe(self, request: Request, clock: actions.StepContext) -> rules.Observed:
+    def observe(self, request: Request, context: actions.StepContext) -> rules.Observed:
         """Look at the job, and at what lies in its bucket."""
         if request.type == "Delete" and not spec.owns_physical_id(request):
             return rules.Observed()
@@ -209,7 +211,7 @@ class SageMakerJobs:
         if request.type == "Delete":
             if job and api_of(request).can_delete:
                 return rules.Observed(job=job)
-            return replace(self._observe_leftovers(request, clock), job=job)
+            return replace(self._observe_leftovers(request, context), job=job)
         has_input = self._has_input(request)
         if job is None:
             result, is_damaged = self._result(request, bucket)
@@ -219,7 +221,7 @@ class SageMakerJobs:
             )
         return rules.Observed(
             job=job,
-            has_input=has_input and not clock.keeps(spec.input_key(request, name)),
+            has_input=has_input and not context.keeps(spec.input_key(request, name)),
             has_artifact=self._has_artifact(api_of(request), job),
             has_record=self._has(bucket, request, name),
         )
@@ -233,23 +235,23 @@ class SageMakerJobs:
         key = spec.input_key(request, spec.job_name(request))
         return s3_objects.head(self._s3, spec.bucket(request), key) is not None
 
-    def _observe_leftovers(self, request: Request, clock: actions.StepContext) -> rules.Observed:
+    def _observe_leftovers(self, request: Request, context: actions.StepContext) -> rules.Observed:
         """Look for what a job whose record is gone has left in the bucket."""
         name, bucket = spec.job_name(request), spec.bucket(request)
         if not bucket:
             return rules.Observed()
         try:
             key = spec.input_key(request, name)
-            has_input = not clock.keeps(key) and self._has_input(request)
+            has_input = not context.keeps(key) and self._has_input(request)
             leftovers = deletes_artifacts(request) and any(
-                not clock.keeps(found["Key"])
+                not context.keeps(found["Key"])
                 for prefix in destroyed_prefixes(request, name)
                 for found in s3_objects.versions(self._s3, bucket, prefix)
             )
         except ClientError as error:
             if not may_ignore_bucket_error(request, error_code(error)):
                 raise
-            name_what_stays(request, error, spec.output_folder(name), clock.kept)
+            name_what_stays(request, error, spec.output_folder(name), context.kept)
             return rules.Observed()
         return rules.Observed(has_input=has_input, has_leftovers=leftovers)
 

@@ -112,7 +112,7 @@ class Seen:
     has_leftovers: bool = False
 
 
-def decide(request: Request, seen: Seen, clock: actions.StepContext) -> actions.Action:
+def decide(request: Request, seen: Seen, context: actions.StepContext) -> actions.Action:
     """Return the next action for a serving archive."""
     if request.type == "Delete":
         if seen.has_leftovers:
@@ -122,8 +122,8 @@ def decide(request: Request, seen: Seen, clock: actions.StepContext) -> actions.
         return actions.Succeed(
             seen.folder, ArchiveSpec.of(request.properties).attributes(seen.folder)
         )
-    if clock.is_past_deadline:
-        cause = f": {clock.why}" if clock.why else ""
+    if context.is_past_deadline:
+        cause = f": {context.why}" if context.why else ""
         return actions.Fail(f"The serving archive could not be written in time{cause}.")
     return actions.WriteArchive()
 
@@ -187,9 +187,9 @@ class ServingArchives:
         return own_folder(request)
 
     @staticmethod
-    def decide(request: Request, seen: Seen, clock: actions.StepContext) -> actions.Action:
+    def decide(request: Request, seen: Seen, context: actions.StepContext) -> actions.Action:
         """Return the next action."""
-        return decide(request, seen, clock)
+        return decide(request, seen, context)
 
     def withdrawn(self, request: Request) -> Request | None:
         """Return the Delete of what a request that was overtaken has made; None for nothing.
@@ -213,18 +213,18 @@ class ServingArchives:
         return actions.Wait(1, "older uploads are being aborted") if found else None
 
     def remove_older(
-        self, request: Request, older: Sequence[Request], clock: actions.StepContext
+        self, request: Request, older: Sequence[Request], context: actions.StepContext
     ) -> actions.Wait | None:
         """Remove what older requests have left; None if that is done.
 
         What they have completed stays where CloudFormation may have its id.
         """
         for folder in unacknowledged_folders(request, older):
-            if self._has_any(_bucket(request), f"{folder}/", clock):
+            if self._has_any(_bucket(request), f"{folder}/", context):
                 doomed = DeletePrefixes(_bucket(request), (f"{folder}/",))
                 apply([doomed], self._aws, self._transfer)
                 return actions.Wait(
-                    clock.soon(), "archives that were not reported are being removed"
+                    context.soon(), "archives that were not reported are being removed"
                 )
         return None
 
@@ -233,21 +233,21 @@ class ServingArchives:
         if request.type != "Delete":
             s3_objects.abort_uploads(self._s3, _bucket(request), own_folder(request))
 
-    def _has_any(self, bucket: str, prefix: str, clock: actions.StepContext) -> bool:
+    def _has_any(self, bucket: str, prefix: str, context: actions.StepContext) -> bool:
         found = s3_objects.versions(self._s3, bucket, prefix)
-        return any(not clock.keeps(each["Key"]) for each in found)
+        return any(not context.keeps(each["Key"]) for each in found)
 
-    def observe(self, request: Request, clock: actions.StepContext) -> Seen:
+    def observe(self, request: Request, context: actions.StepContext) -> Seen:
         """Look for an archive of the same content, or for what a Delete destroys."""
         if request.type != "Delete":
             return Seen(folder=self._find(request))
         prefix, bucket = destroy_prefix(request), _bucket(request)
         try:
-            found = bool(prefix and bucket) and self._has_any(bucket, prefix, clock)
+            found = bool(prefix and bucket) and self._has_any(bucket, prefix, context)
         except ClientError as error:
             if not may_ignore_bucket_error(request, error_code(error)):
                 raise
-            name_what_stays(request, error, prefix, clock.kept)
+            name_what_stays(request, error, prefix, context.kept)
             return Seen()
         return Seen(has_leftovers=found)
 
