@@ -19,6 +19,7 @@ import pytest
 from neo_constructs.sandbox.behaviour import Behaviour
 from neo_constructs.sandbox.sagemaker.compilation import _with_note
 from neo_constructs.sandbox.sagemaker.errors import ApiError
+from neo_constructs.sandbox.sagemaker.fleet import Shares
 from neo_constructs.sandbox.sagemaker.platform import AssumedRole, split_uri
 from neo_constructs.sandbox.sagemaker.resources import RESOURCE_TYPES
 from neo_constructs.sandbox.sagemaker.service import SageMaker
@@ -277,8 +278,20 @@ def test_requests_that_no_endpoint_answers(service: SageMaker) -> None:
     ("changes", "says"),
     [
         ({"ProductionVariants": [variant(), variant()]}, "unique"),
-        ({"ProductionVariants": [variant(), variant("w")]}, "does not emulate several"),
-        ({"ShadowProductionVariants": [variant("w")]}, "does not emulate several"),
+        ({"ShadowProductionVariants": [variant("w")]}, "does not emulate shadow"),
+        (
+            {
+                "ProductionVariants": [
+                    variant(),
+                    {
+                        "VariantName": "w",
+                        "ModelName": "m",
+                        "ServerlessConfig": {"MemorySizeInMB": 1024, "MaxConcurrency": 1},
+                    },
+                ]
+            },
+            "must be the only one",
+        ),
         (
             {"AsyncInferenceConfig": {"OutputConfig": {"S3OutputPath": "s3://b/out"}}},
             "does not emulate asynchronous",
@@ -310,6 +323,44 @@ def test_configurations_that_are_refused(service: SageMaker, changes: Json, says
     service.call("CreateModel", model())
     parameters = {"EndpointConfigName": "c", "ProductionVariants": [variant()], **changes}
     assert says in fails(service, "CreateEndpointConfig", parameters)
+
+
+NAMED = """def model_fn(folder):
+    return "{name}"
+
+def transform_fn(model, body, content_type, accept):
+    return model, accept
+"""
+
+
+def test_variants_answer_by_their_weights_and_by_name(service: SageMaker, place: Place) -> None:
+    for name in "ab":
+        script = NAMED.format(name=name)
+        place.bucket.objects[f"b/{name}.tar.gz"] = packed({"code/inference.py": script})
+        service.call("CreateModel", model(name, f"s3://b/{name}.tar.gz"))
+    made = [variant("a", "a", InitialVariantWeight=3), variant("b", "b", InitialVariantWeight=1)]
+    service.call("CreateEndpointConfig", {"EndpointConfigName": "e", "ProductionVariants": made})
+    service.call("CreateEndpoint", {"EndpointName": "e", "EndpointConfigName": "e"})
+    assert at_rest(service, "e")["EndpointStatus"] == "InService"
+
+    def asked(wanted: str = "") -> tuple[str, str]:
+        sent = {"Content-Type": "application/json", "Accept": "text/plain"}
+        who, reply = service.hosting.invoke("e", b"1", headers=sent, variant=wanted)
+        return who, reply.body.decode()
+
+    answers = [asked() for _ in range(8)]
+    assert answers.count(("a", "a")) == 6
+    assert answers.count(("b", "b")) == 2
+    assert asked("b") == ("b", "b")
+    with pytest.raises(ApiError, match="was not found"):
+        asked("c")
+
+
+def test_a_weight_of_zero_gets_nothing_unless_all_have_it() -> None:
+    shares = Shares({"a": 1, "b": 0})
+    assert {shares.next() for _ in range(10)} == {"a"}
+    all_zero = Shares({"a": 0, "b": 0})
+    assert {all_zero.next() for _ in range(10)} == {"a", "b"}
 
 
 @pytest.mark.parametrize(

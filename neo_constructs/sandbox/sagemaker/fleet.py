@@ -38,6 +38,7 @@ class Fleet:
         self._containers: dict[str, LocalContainer | str] = {}
         self._loaders: dict[str, Callable[[], LocalContainer | str]] = {}
         self._logs: dict[str, ContainerLog] = {}
+        self._shares = Shares({})
 
     @classmethod
     def start(
@@ -63,6 +64,9 @@ class Fleet:
             If one cannot load.
         """
         fleet = cls()
+        fleet._shares = Shares(
+            {each["VariantName"]: float(each.get("InitialVariantWeight", 1)) for each in variants}
+        )
         try:
             for variant in variants:
                 model = models[variant["ModelName"]]
@@ -83,7 +87,7 @@ class Fleet:
     def invoke(
         self, body: bytes, *, headers: Mapping[str, str], variant: str = ""
     ) -> tuple[str, Reply]:
-        """Send a request to a variant; by default to the only one.
+        """Send a request to a variant; by default to one by the weights.
 
         A container that has died is started anew for the next request, as the service does.
 
@@ -92,7 +96,7 @@ class Fleet:
         ApiError
             If there is no such variant.
         """
-        name = variant or next(iter(self._containers))
+        name = variant or self._shares.next()
         if name not in self._containers:
             raise ApiError("ValidationError", f"Variant {name!r} was not found for the endpoint.")
         container = self._containers[name]
@@ -158,6 +162,40 @@ def containers_of(model: Mapping[str, Any]) -> list[Record]:
     """Return the containers that a model's record names."""
     primary = model.get("PrimaryContainer")
     return [primary] if primary else list(model.get("Containers", []))
+
+
+class Shares:
+    """Whose turn it is, so that each variant gets its share of the requests.
+
+    The service draws by the weights; here they take turns, which gives the same shares exactly
+    (smooth weighted round-robin, as nginx has it).
+
+    Parameters
+    ----------
+    weights
+        By the variant's name. One of 0 gets none, unless all are.
+
+    Examples
+    --------
+    >>> shares = Shares({"a": 3, "b": 1})
+    >>> [shares.next() for _ in range(4)]
+    ['a', 'a', 'b', 'a']
+    """
+
+    def __init__(self, weights: Mapping[str, float]) -> None:
+        total = sum(weights.values())
+        self._weights = dict(weights) if total else dict.fromkeys(weights, 1.0)
+        self._credit = dict.fromkeys(weights, 0.0)
+        self._lock = threading.Lock()
+
+    def next(self) -> str:
+        """Return the variant that gets the next request."""
+        with self._lock:
+            for name, weight in self._weights.items():
+                self._credit[name] += weight
+            chosen = max(self._credit, key=lambda name: self._credit[name])
+            self._credit[chosen] -= sum(self._weights.values())
+            return chosen
 
 
 class ContainerLog:

@@ -281,8 +281,10 @@ def _check_variants(parameters: Parameters) -> None:
         if serverless and serverless["MemorySizeInMB"] not in _SERVERLESS_MB:
             allowed = ", ".join(map(str, _SERVERLESS_MB))
             raise refused(f"MemorySizeInMB must be one of {allowed}.")
-    if len(variants) > 1 or parameters.get("ShadowProductionVariants"):
-        raise not_emulated("several variants of one endpoint")
+    if len(variants) > 1 and any("ServerlessConfig" in variant for variant in variants):
+        raise refused("A serverless variant must be the only one of its endpoint.")
+    if parameters.get("ShadowProductionVariants"):
+        raise not_emulated("shadow variants")
     if parameters.get("AsyncInferenceConfig"):
         raise not_emulated("asynchronous inference")
 
