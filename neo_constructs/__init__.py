@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from neo_constructs.findings.finding import Finding
     from neo_constructs.hosting.endpoint import Endpoint
     from neo_constructs.hosting.endpoint_config import EndpointConfig
+    from neo_constructs.hosting.endpoint_variant import EndpointVariant
     from neo_constructs.hosting.inference_code import InferenceCode
     from neo_constructs.hosting.interfaces import IEndpoint, IEndpointConfig, IModel
     from neo_constructs.hosting.model import Model
@@ -42,6 +43,7 @@ __all__ = [
     "DataInputConfig",
     "Endpoint",
     "EndpointConfig",
+    "EndpointVariant",
     "Finding",
     "Framework",
     "ICompilationJob",
@@ -71,6 +73,7 @@ _MODULES = {
     "DataInputConfig": "catalog.data_input",
     "Endpoint": "hosting.endpoint",
     "EndpointConfig": "hosting.endpoint_config",
+    "EndpointVariant": "hosting.endpoint_variant",
     "Finding": "findings.finding",
     "Framework": "catalog.framework",
     "ICompilationJob": "compilation.interfaces",

@@ -12,7 +12,9 @@ from constructs import Construct
 
 from neo_constructs.findings.errors import raise_errors
 from neo_constructs.findings.finding import Finding
+from neo_constructs.hosting.endpoint_variant import EndpointVariant
 from neo_constructs.hosting.interfaces import IEndpointConfig
+from neo_constructs.hosting.variants import ALL_TRAFFIC
 from neo_constructs.typed import typed
 
 _NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")  # botocore, EndpointName
@@ -66,6 +68,17 @@ class Endpoint(Resource):
         # Not put together from the name: SageMaker lowercases names in ARNs.
         self.endpoint_arn: Final[str] = self._resource.ref
 
+    @typed
+    def variant(self, variant_name: str = ALL_TRAFFIC) -> EndpointVariant:
+        """Return a variant by its name, for its metrics.
+
+        Parameters
+        ----------
+        variant_name
+            Default: ``AllTraffic``.
+        """
+        return EndpointVariant(self.endpoint_name, variant_name)
+
     @staticmethod
     @typed
     def from_endpoint_name(
@@ -110,6 +123,11 @@ class ImportedEndpoint(Resource):
         self.endpoint_arn: Final = endpoint_arn or Stack.of(self).format_arn(
             service="sagemaker", resource="endpoint", resource_name=name
         )
+
+    @typed
+    def variant(self, variant_name: str = ALL_TRAFFIC) -> EndpointVariant:
+        """Return a variant by its name, for its metrics."""
+        return EndpointVariant(self.endpoint_name, variant_name)
 
     @typed
     def grant_invoke(self, grantee: iam.IGrantable) -> iam.Grant:

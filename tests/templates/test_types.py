@@ -109,6 +109,8 @@ def good() -> Mapping[str, Any]:
         "endpoint_config_name": "digits",
         "endpoint_config_arn": "arn:aws:sagemaker:eu-west-1:123456789012:endpoint-config/digits",
         "variant": variant,
+        "variant_name": "AllTraffic",
+        "metric_name": "Invocations",
     }
 
 
