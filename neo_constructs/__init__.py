@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from neo_constructs.hosting.inference_code import InferenceCode
     from neo_constructs.hosting.interfaces import IEndpoint, IEndpointConfig, IModel
     from neo_constructs.hosting.model import Model
+    from neo_constructs.hosting.scaling import ScalableInstanceCount
     from neo_constructs.hosting.serving_archive import ServingArchive
     from neo_constructs.hosting.variants import InstanceVariant, ServerlessVariant
     from neo_constructs.patterns.compiled_endpoint import CompiledEndpoint
@@ -56,6 +57,7 @@ __all__ = [
     "Model",
     "ModelData",
     "NeoConstructsError",
+    "ScalableInstanceCount",
     "ServerlessVariant",
     "ServingArchive",
     "ServingContract",
@@ -86,6 +88,7 @@ _MODULES = {
     "Model": "hosting.model",
     "ModelData": "compilation.model_data",
     "NeoConstructsError": "findings.errors",
+    "ScalableInstanceCount": "hosting.scaling",
     "ServerlessVariant": "hosting.variants",
     "ServingArchive": "hosting.serving_archive",
     "ServingContract": "scripts.serving_contract",

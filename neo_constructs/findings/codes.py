@@ -132,6 +132,8 @@ CODES: Final[Mapping[str, str]] = {
     "artifact-bucket-other": "the artifact lies in another bucket",
     "variant-count": "an endpoint has 1 to 10 variants",
     "variant-name-twice": "variants of an endpoint have names of their own",
+    "scaling-capacity": "a variant scales between 1 and some instances",
+    "scaling-target": "a rate to scale by is above 0",
     "variant-weights": "one variant at least gets requests",
     "instance-count": "a variant needs at least one instance",
     "variant-weight": "a weight is not negative",

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from aws_cdk import Fn, Resource, Stack, Token
+import jsii
+from aws_cdk import Fn, IStableAnyProducer, Lazy, Resource, Stack, Token
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
@@ -14,6 +15,7 @@ from neo_constructs.findings.errors import raise_errors
 from neo_constructs.findings.finding import Finding
 from neo_constructs.hosting.endpoint_variant import EndpointVariant
 from neo_constructs.hosting.interfaces import IEndpointConfig
+from neo_constructs.hosting.scaling import ScalableInstanceCount
 from neo_constructs.hosting.variants import ALL_TRAFFIC
 from neo_constructs.typed import typed
 
@@ -63,6 +65,8 @@ class Endpoint(Resource):
             "Resource",
             endpoint_config_name=endpoint_config.endpoint_config_name,
             endpoint_name=endpoint_name,
+            # What scaling has made of a variant outlives an update.
+            retain_all_variant_properties=Lazy.any(_ScaledVariants(self)),
         )
         self.endpoint_name: Final[str] = self._resource.attr_endpoint_name
         # Not put together from the name: SageMaker lowercases names in ARNs.
@@ -77,7 +81,7 @@ class Endpoint(Resource):
         variant_name
             Default: ``AllTraffic``.
         """
-        return EndpointVariant(self.endpoint_name, variant_name)
+        return EndpointVariant(self, variant_name)
 
     @staticmethod
     @typed
@@ -105,6 +109,18 @@ class Endpoint(Resource):
         return grant_invoke(self.endpoint_arn, grantee)
 
 
+@jsii.implements(IStableAnyProducer)
+class _ScaledVariants:
+    """Whether variants of an endpoint scale, once all that is said of it is there."""
+
+    def __init__(self, endpoint: Construct) -> None:
+        self._endpoint = endpoint
+
+    def produce(self) -> bool | None:
+        children = self._endpoint.node.children
+        return any(isinstance(child, ScalableInstanceCount) for child in children) or None
+
+
 class ImportedEndpoint(Resource):
     """An endpoint that is there already; see ``Endpoint.from_endpoint_name``."""
 
@@ -127,7 +143,7 @@ class ImportedEndpoint(Resource):
     @typed
     def variant(self, variant_name: str = ALL_TRAFFIC) -> EndpointVariant:
         """Return a variant by its name, for its metrics."""
-        return EndpointVariant(self.endpoint_name, variant_name)
+        return EndpointVariant(self, variant_name)
 
     @typed
     def grant_invoke(self, grantee: iam.IGrantable) -> iam.Grant:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, cast
 
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
+from constructs import Construct
 
+from neo_constructs.hosting.interfaces import IEndpoint
+from neo_constructs.hosting.scaling import ScalableInstanceCount
 from neo_constructs.typed import typed
 
 # SageMaker developer guide, page Metrics for monitoring with Amazon CloudWatch.
@@ -22,14 +25,14 @@ class EndpointVariant:
 
     Parameters
     ----------
-    endpoint_name
-        The endpoint's.
+    endpoint
+        The endpoint.
     variant_name
         The variant's.
 
     Attributes
     ----------
-    endpoint_name, variant_name
+    endpoint, endpoint_name, variant_name
         As given.
 
     Examples
@@ -38,9 +41,36 @@ class EndpointVariant:
     """
 
     @typed
-    def __init__(self, endpoint_name: str, variant_name: str) -> None:
-        self.endpoint_name: Final = endpoint_name
+    def __init__(self, endpoint: IEndpoint, variant_name: str) -> None:
+        self.endpoint: Final = endpoint
+        self.endpoint_name: Final = endpoint.endpoint_name
         self.variant_name: Final = variant_name
+
+    @typed
+    def auto_scale_instance_count(
+        self, *, max_capacity: int, min_capacity: int = 1
+    ) -> ScalableInstanceCount:
+        """Let the number of instances change; what it is then stays through updates.
+
+        Parameters
+        ----------
+        max_capacity
+            How many instances at most.
+        min_capacity
+            How many at least. Default: 1.
+
+        Raises
+        ------
+        ValidationError
+            If the numbers are not ones that SageMaker takes.
+        """
+        return ScalableInstanceCount(
+            cast(Construct, self.endpoint),
+            f"{self.variant_name}InstanceCount",
+            resource_id=f"endpoint/{self.endpoint_name}/variant/{self.variant_name}",
+            min_capacity=min_capacity,
+            max_capacity=max_capacity,
+        )
 
     @typed
     def metric(

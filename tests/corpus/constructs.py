@@ -259,6 +259,17 @@ def serverless(*, is_isolated: bool = False, beside: int = 0, **changes: Any) ->
     return make
 
 
+def scaled(least: int, most: int, requests: float = 10, factor: float = 0.5) -> Make:
+    """Return a variant that scales."""
+
+    def make(scope: cdk.Stack) -> object:
+        endpoint = neo.Endpoint.from_endpoint_name(scope, "Endpoint", "digits")
+        count = endpoint.variant().auto_scale_instance_count(min_capacity=least, max_capacity=most)
+        return count.scale_on_invocations(max_requests_per_second=requests, safety_factor=factor)
+
+    return make
+
+
 def serverless_for(target: neo.TargetDevice) -> Make:
     """Return a serverless variant of a model that is compiled for a target."""
 
@@ -437,6 +448,12 @@ CASES = [
         serverless(max_concurrency=2, provisioned_concurrency=3), "max_concurrency, 2"),
     built("serverless-concurrency", "all ready",
           serverless(max_concurrency=200, provisioned_concurrency=200)),
+    bad("scaling-capacity", "the wrong way round", scaled(4, 2), "4 to 2"),
+    bad("scaling-capacity", "to zero", scaled(0, 2), "from 1"),
+    built("scaling-capacity", "one is enough", scaled(1, 1)),
+    bad("scaling-target", "no requests", scaled(1, 2, requests=0), "above 0"),
+    bad("scaling-target", "more than all", scaled(1, 2, factor=1.5), "at most 1"),
+    built("scaling-target", "all", scaled(1, 2, factor=1)),
     bad("serverless-alone", "beside instances", serverless(beside=1), "'AllTraffic'"),
     built("serverless-alone", "alone", serverless()),
     bad("instance-count", "none", variant(initial_instance_count=0), "0 is given"),

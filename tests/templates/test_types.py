@@ -111,6 +111,14 @@ def good() -> Mapping[str, Any]:
         "variant": variant,
         "variant_name": "AllTraffic",
         "metric_name": "Invocations",
+        "endpoint": neo.Endpoint.from_endpoint_name(stack, "There", "there"),
+        "resource_id": "endpoint/there/variant/AllTraffic",
+        "min_capacity": 1,
+        "max_capacity": 2,
+        "max_requests_per_second": 10,
+        "metric": cdk.aws_cloudwatch.Metric(namespace="n", metric_name="m"),
+        "target_value": 1,
+        "schedule": cdk.aws_applicationautoscaling.Schedule.rate(cdk.Duration.hours(1)),
     }
 
 
