@@ -80,7 +80,7 @@ class WriteArchive:
 
 @dataclass(frozen=True, slots=True)
 class CreateJob:
-    """Start the compilation job."""
+    """Start the job."""
 
 
 @dataclass(frozen=True, slots=True)

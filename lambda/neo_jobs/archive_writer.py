@@ -241,8 +241,8 @@ class _Member(tarfile.TarInfo):
     """A member whose header is whole and small.
 
     For tarfile, a damaged header ends the archive in silence, and headers of any size, and any
-    number of them, are read into memory. The library has the same in archive/tar_member.py; the
-    function imports nothing of it.
+    number of them, are read into memory. The library has the same, in
+    neo_constructs/archives/tar_member.py; the function imports nothing of it.
     """
 
     @classmethod

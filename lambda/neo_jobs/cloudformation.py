@@ -115,7 +115,8 @@ class Request:
 def stack_prefix(stack_id: str) -> str:
     """Return ``neo-`` and the first and last group of the stack id's UUID.
 
-    The same is written with Fn::Select and Fn::Split into the policies (engine/job_engine.py).
+    The same is written with Fn::Select and Fn::Split into the policies, by
+    neo_constructs/engine/names.py.
     """
     groups = stack_id.rsplit("/", 1)[-1].split("-")
     return f"neo-{groups[0]}{groups[-1]}".lower()

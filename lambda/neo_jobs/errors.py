@@ -71,8 +71,8 @@ def code_of(error: Exception) -> str:
     """Return the service's error code; what got no reply is a matter of the connection."""
     if isinstance(error, ClientError):
         return error_code(error)
-    is_transient = isinstance(error, BotoCoreError) and not isinstance(error, ParamValidationError)
-    return "ConnectionError" if is_transient else type(error).__name__
+    is_connection = isinstance(error, BotoCoreError) and not isinstance(error, ParamValidationError)
+    return "ConnectionError" if is_connection else type(error).__name__
 
 
 def classify(error: Exception, context: StepContext, *, grace_seconds: float) -> Wait | Fail:

@@ -24,10 +24,12 @@ from neo_jobs.state import STATE_VERSION
 
 Client: TypeAlias = Any
 
-MACHINE_SECONDS = 4_500  # how long an execution can last: engine/job_engine.py
+MACHINE_SECONDS = 4_500  # how long an execution can last: neo_constructs/engine/limits.py
 START_WINDOW_SECONDS = 60  # how long Step Functions may be out of reach before Lambda tries again
 SETTLE_SECONDS = 2  # an execution that has just given its answer ends by itself
-STEP_SECONDS = 160  # how long a step can run after its execution was stopped
+# How long a step can run after its execution was stopped. A worker runs longer: its uploads are
+# aborted from outside, and what it has written is dropped at its end (TransferGuard.end).
+STRAGGLER_SECONDS = 160
 SUPERSEDED = "Superseded: CloudFormation has sent a newer request for this resource."
 STOP_CAUSE = "A newer request for the same resource has come."
 
@@ -76,7 +78,7 @@ def concerns(execution: Execution, request: Request) -> bool:
 def is_superseded(request: Request, executions: Sequence[Execution], began: float) -> bool:
     """Whether CloudFormation has sent another request later.
 
-    Both requests come to the same answer, so they cannot give way to, or stop, each other.
+    Each request computes the same order, so only the older one gives way.
 
     Parameters
     ----------
@@ -119,7 +121,9 @@ def stop_executions(
 
 def wait_for_stragglers(executions: Sequence[Execution], context: StepContext) -> Wait | None:
     """Return how long the last step of an execution that was stopped may still act."""
-    stopped = [e.ended + STEP_SECONDS for e in executions if e.ended and e.status != "SUCCEEDED"]
+    stopped = [
+        e.ended + STRAGGLER_SECONDS for e in executions if e.ended and e.status != "SUCCEEDED"
+    ]
     quiet = max(stopped, default=context.now)
     left = math.ceil(quiet - context.now)
     if left <= 0 or quiet <= context.settled:

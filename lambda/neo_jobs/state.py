@@ -20,12 +20,15 @@ from neo_jobs.cloudformation import Request
 
 State: TypeAlias = Mapping[str, Any]
 
-# Of the fields below, and the oldest that can go on from them: an execution may outlive the
-# function's code, and a rollback puts older code in its place. Fields that are only added need
-# no new READABLE_FROM.
-STATE_VERSION = READABLE_FROM = 1
-# How long the machine waits for the worker, but not far into the last minutes.
+# The version of the fields below.
+STATE_VERSION = 1
+# The oldest engine that can go on from them: an execution may outlive the function's code, and a
+# rollback puts older code in its place. Fields that are only added need no other number; with
+# one, both are raised.
+READABLE_FROM = 1
+# How long the machine waits for the worker at most, in seconds.
 WORKER_TASK_TIMEOUT = 910
+# Seconds after the deadline that are kept for the abort.
 ABORT_RESERVE_SECONDS = 150
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from neo_jobs.errors import PermanentError
 from neo_jobs.executions import SUPERSEDED
 
-# Seconds, inside the functions' own limits: a call that is under way may take another two minutes.
+# How long transfers may take, in seconds. In the worker a call that is under way may take another
+# two minutes; a step moves nothing that takes long.
 STEP_LIMIT, WORK_LIMIT = 130, 770
 
 

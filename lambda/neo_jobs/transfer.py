@@ -302,8 +302,7 @@ class Upload:
         self._watch.go_on()
         number = len(self._parts) + len(self._moving) + 1
         if number > MAX_PARTS:
-            largest = MAX_PARTS * self._part_size >> 30
-            raise PermanentError(f"The archive would be larger than {largest} GiB.")
+            raise PermanentError(f"The object needs more than {MAX_PARTS:,} parts of an upload.")
         self._moving.append(self._threads.submit(lambda: _part(number, send(number))))
         if len(self._moving) > THREADS:
             self._await_part()

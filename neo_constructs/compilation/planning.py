@@ -46,7 +46,7 @@ def plan_compilation(scope: Construct, given: CompilationArguments) -> Compilati
     """Return the plan of a compilation job's arguments.
 
     What is known only at deploy is taken as right: a dimension is 1, a version the newest that Neo
-    compiles, a target none, and options and durations are left out.
+    compiles; an unknown target, options and durations become None.
     """
     late_target = known_at_synth(given.target, "target")
     seconds, late_duration = seconds_of(given.max_runtime)

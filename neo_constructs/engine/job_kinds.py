@@ -41,7 +41,7 @@ class JobKind:
         verbs = ["Create", "Describe", "Stop", *(["Delete"] if self.can_delete else [])]
         return [
             iam.PolicyStatement(
-                sid="RunJobs",
+                sid=f"Run{self.operation}s",
                 actions=[
                     *(f"sagemaker:{verb}{self.operation}" for verb in verbs),
                     "sagemaker:AddTags",
@@ -52,7 +52,9 @@ class JobKind:
             ),
             # The API has no resource level: it lists by name.
             iam.PolicyStatement(
-                sid="FindJobs", actions=[f"sagemaker:List{self.operation}s"], resources=["*"]
+                sid=f"Find{self.operation}s",
+                actions=[f"sagemaker:List{self.operation}s"],
+                resources=["*"],
             ),
         ]
 

@@ -30,7 +30,7 @@ def read_prefix(job: ICompilationJob) -> list[iam.PolicyStatement]:
 def reading_of(scope: Construct, url: str) -> list[iam.PolicyStatement]:
     """Return the right to read an artifact that no job of the stack has compiled.
 
-    The containers with an archive of its own for the script load it from where it is.
+    Containers whose script has an archive of its own load the artifact from its original place.
     """
     name, key = split_url(url)
     if Token.is_unresolved(url) or not key:

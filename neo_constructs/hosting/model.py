@@ -62,6 +62,8 @@ class _Served:
     ----------
     url, bucket, encryption_key
         The artifact, where it lies, and what encrypts it.
+    archive_bucket
+        Where the archive with the script lies, if there is one.
     compiled_url
         What an archive that was given was made from.
     contract, archive
@@ -75,6 +77,7 @@ class _Served:
     url: str | None
     bucket: s3.IBucket | None
     encryption_key: kms.IKey | None = None
+    archive_bucket: s3.IBucket | None = None
     compiled_url: str | None = None
     contract: ServingContract | None = None
     archive: ServingArchive | None = None
@@ -123,7 +126,8 @@ class Model(Resource):
     environment
         Variables of the container; they win over those set here.
     artifact_bucket
-        Where ``model_data_url`` lies. Default: the job's bucket.
+        Where ``model_data_url`` lies; with a job and a script, where the archive of both is
+        written. Default: the job's bucket.
     enable_network_isolation
         Default: on, but off where the container must reach out as it starts: for a script in S3,
         or for what a ``requirements.txt`` beside the script names.
@@ -202,9 +206,15 @@ class Model(Resource):
                 # API reference of CreateModel, ExecutionRoleArn.
                 *logging_statements("/aws/sagemaker/Endpoints/*"),
                 *self._reading(served.bucket, served.url, served.encryption_key),
+                *self._reading_elsewhere(served),
                 *(reading_of(self, served.compiled_url) if served.compiled_url else ()),
             ],
-            places=places(served.bucket, served.encryption_key) if served.bucket else [],
+            places=[
+                place
+                for bucket in dict.fromkeys((served.bucket, served.archive_bucket))
+                if bucket
+                for place in places(bucket, served.encryption_key)
+            ],
         )
         self.is_isolated: Final = served.is_isolated
         self._resource = sagemaker.CfnModel(
@@ -262,7 +272,8 @@ class Model(Resource):
         assert source  # noqa: S101 - one of them was given
         return _Served(
             url=archive.model_data_url if archive else source.model_data_url,
-            bucket=(bucket if job else None) or source.artifact_bucket,
+            bucket=source.artifact_bucket,
+            archive_bucket=archive.artifact_bucket if archive else None,
             encryption_key=source.encryption_key,
             compiled_url=compiled_url,
             contract=contract,
@@ -309,14 +320,22 @@ class Model(Resource):
         if image:
             location = image.bind(self)
             return location.uri, location.repository_arns
-        assert job  # noqa: S101 - _check has said so
+        assert job  # noqa: S101 - check_sources has said so
         framework: Framework = job.framework
         return job.inference_image, neo_repositories(self, framework, job.target)
+
+    def _reading_elsewhere(self, served: _Served) -> list[iam.PolicyStatement]:
+        """Return the right to read an archive in another bucket than the compiled artifact's."""
+        other = served.archive_bucket
+        if other is None or other is served.bucket:
+            return []
+        prefix = JobEngine.of(self).name_prefix
+        return served_access(prefix, other, served.encryption_key)
 
     def _reading(
         self, bucket: s3.IBucket | None, url: str | None, key: kms.IKey | None
     ) -> list[iam.PolicyStatement]:
-        """Return the right to read the artifact: of a job's all, of another's its own key."""
+        """Return the right to read: all that the stack's engine makes, or the one key given."""
         if bucket is None:
             return []
         job = self.compilation_job
@@ -325,7 +344,7 @@ class Model(Resource):
             return imported
         if job or ServingArchive.of_url(url):
             return [*served_access(JobEngine.of(self).name_prefix, bucket, key), *imported]
-        # A key that is known only at deploy can be any: that is not acknowledged to reviewers.
+        # A key that is known only at deploy gives "*", and cdk-nag reports that wildcard.
         _, place = split_url(url or "")
         place = place or "*"
         return [

@@ -1,4 +1,4 @@
-"""What serves a model behind an endpoint: instances of one type, or none that one sees."""
+"""What serves a model behind an endpoint: instances of one type, or serverless inference."""
 
 from __future__ import annotations
 
@@ -252,7 +252,7 @@ def _check_name(name: str, where: str) -> list[Finding]:
             code="variant-name",
             where=f"{where}variant_name",
             message=f"{name!r} is given. Allowed: 1 to 63 letters, digits and inner hyphens.",
-            fix=f"leave it out to take {ALL_TRAFFIC}.",
+            fix=f"leave it out to take {ALL_TRAFFIC}; several variants need a name each.",
         )
     ]
 
@@ -279,6 +279,6 @@ def _check_memory(size: int, where: str) -> list[Finding]:
             code="serverless-memory",
             where=f"{where}memory_size_in_mb",
             message=f"{size} is given. Allowed: {allowed}.",
-            fix="take the next larger one.",
+            fix="take one of these.",
         )
     ]

@@ -121,7 +121,8 @@ class CompilationPlan:
         if self.inspection:
             found += check_members(self.inspection, framework)
         found += consistency.check_writer(framework, self.model)
-        if self.compiler_options:  # which say of what type the inputs are
+        if self.compiler_options and "dtype" in self.compiler_options.encoded:
+            # The options state the type of the inputs.
             found = [finding for finding in found if finding.code != "input-dtype"]
         return found
 

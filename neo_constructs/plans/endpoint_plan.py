@@ -23,7 +23,7 @@ class Script(Protocol):
 
 
 class Variant(Protocol):
-    """What serves the model: instances, or none that one sees."""
+    """What serves the model: instances, or serverless inference."""
 
     def check(self, target: TargetDevice | None, where: str, /) -> list[Finding]:
         """Say what is wrong with it for a model that was compiled for a target."""

@@ -134,7 +134,7 @@ class ServingContract:
     @typed
     def of_image(uri: str) -> ServingContract:
         """Return the contract of an image in ECR; ``TOOLKIT`` for one of no known repository."""
-        repository = uri.partition("/")[2].partition(":")[0]
+        repository = uri.partition("/")[2].partition("@")[0].partition(":")[0]
         found = (each for each in ServingContract.ALL if repository in each.repositories)
         return next(found, ServingContract.TOOLKIT)
 
@@ -143,7 +143,8 @@ class ServingContract:
     def of_script(path: Path) -> ServingContract:
         """Return the contract that a script seems to be written for, by the names it defines.
 
-        Where it defines none of their functions, or cannot be read, that is ``TOOLKIT``.
+        Where it defines none of their functions, or cannot be read, that is ``TOOLKIT``. MXNet's
+        scripts look like PyTorch's, and give ``TOOLKIT`` too.
 
         Parameters
         ----------

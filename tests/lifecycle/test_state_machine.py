@@ -220,4 +220,4 @@ def test_the_functions_timeout_is_shorter_than_the_tasks() -> None:
     """A step that Step Functions has given up must have ended before it is tried again."""
     assert STEP["TimeoutSeconds"] > STEP_SECONDS
     assert ABORT["TimeoutSeconds"] > STEP_SECONDS
-    assert executions.STEP_SECONDS > STEP_SECONDS
+    assert executions.STRAGGLER_SECONDS > STEP_SECONDS

@@ -244,3 +244,34 @@ def test_an_ecr_uri_of_the_deploys_account_and_region_can_be_pulled() -> None:
     (pull,) = granting(template(scope), "DigitsModelRole", "ecr:BatchGetImage")
     assert json.dumps(pull["Resource"]).count('":repository/mine"') == 1
     Annotations.from_stack(scope).has_no_warning("*", Match.any_value())
+
+
+@pytest.mark.parametrize("has_script", [True, False])
+def test_a_job_is_read_where_it_lies_and_its_archive_where_that_is_written(
+    has_script: bool,
+) -> None:
+    """The bucket that is given beside a job takes the archive; the job's own stays readable."""
+    scope = stack()
+    job = neo.CompilationJob(
+        scope,
+        "Job",
+        model_data=neo.ModelData.from_asset(DIGITS.parents[1] / "tests" / "models" / "traced.pth"),
+        framework=neo.Framework.pytorch("2.0"),
+        target=neo.TargetDevice.ML_C5,
+    )
+    neo.Model(
+        scope,
+        "Model",
+        compilation_job=job,
+        inference_code=neo.InferenceCode.from_asset(DIGITS / "pytorch" / "code")
+        if has_script
+        else None,
+        artifact_bucket=s3.Bucket.from_bucket_name(scope, "Other", "other-bucket"),
+    )
+    reads = [
+        json.dumps(each["Resource"])
+        for each in statements(template(scope), "ModelRole")
+        if each["Action"] == "s3:GetObject"
+    ]
+    assert any("NeoArtifact" in each for each in reads), "the compiled artifact"
+    assert any("other-bucket" in each for each in reads) is has_script

@@ -113,7 +113,7 @@ def test_what_is_written_after_a_failure_goes_nowhere() -> None:
 def test_more_parts_than_s3_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transfer, "MAX_PARTS", 3)
     s3 = Slow()
-    with pytest.raises(PermanentError, match="larger than"), through(s3).upload("b", "k") as upload:
+    with pytest.raises(PermanentError, match="more than"), through(s3).upload("b", "k") as upload:
         upload.write(b"x" * 40)
     assert s3.log[-1] == "abort"
 

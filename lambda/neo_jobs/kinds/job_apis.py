@@ -12,5 +12,5 @@ JOB_APIS: Mapping[str, JobApi] = {api.resource_type: api for api in (COMPILATION
 
 
 def api_of(request: Request) -> JobApi:
-    """Return the kind of job that a request is about; a request without a type is of the first."""
-    return JOB_APIS.get(request.resource_type, COMPILATION)
+    """Return the kind of job that a request is about."""
+    return JOB_APIS[request.resource_type]

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from neo_jobs import actions
 from neo_jobs.cloudformation import Request
 from neo_jobs.effects import Call, CopyObject, DeleteObjects, DeletePrefixes, Effect, PutJson
-from neo_jobs.kinds import job_names as spec
+from neo_jobs.kinds import job_names
 from neo_jobs.kinds.job_apis import api_of
 
 # What Stop and Delete say of a job that has ended, or is gone. The API documents one form of what
@@ -30,16 +30,16 @@ def delete_call(request: Request, name: str) -> Call:
 
 def effects_of(request: Request, action: actions.Action) -> list[Effect]:
     """Return what an action does to the world."""
-    name, bucket = spec.job_name(request), spec.bucket(request)
-    api, key_id = api_of(request), spec.encryption_key(request)
+    name, bucket = job_names.job_name(request), job_names.bucket(request)
+    api, key_id = api_of(request), job_names.encryption_key(request)
     made: list[Effect] = []
     match action:
         case actions.CopyInput():
             version = request.properties.get("InputObjectVersion") or ""
             source = request.properties["InputConfig"]["S3Uri"]
-            made = [CopyObject(source, version, bucket, spec.input_key(request, name), key_id)]
+            made = [CopyObject(source, version, bucket, job_names.input_key(request, name), key_id)]
         case actions.CreateJob():
-            made = [Call(f"create_{api.noun}", spec.create_request(request))]
+            made = [Call(f"create_{api.noun}", job_names.create_request(request))]
         case actions.StopJob():
             made = [stop_call(request, name)]
         case actions.DeleteJob():
@@ -47,10 +47,10 @@ def effects_of(request: Request, action: actions.Action) -> list[Effect]:
         case actions.TagJob(arn, add, remove):
             made = _tag_calls(arn, add, remove)
         case actions.RecordResult(result):
-            key = spec.record_key(request, result.job_name)
+            key = job_names.record_key(request, result.job_name)
             made = [PutJson(bucket, key, result.to_json(api), key_id)]
         case actions.DiscardInput():
-            made = [DeleteObjects(bucket, (spec.input_key(request, name),))]
+            made = [DeleteObjects(bucket, (job_names.input_key(request, name),))]
         case actions.DestroyArtifacts():
             made = [DeletePrefixes(bucket, destroyed_prefixes(request, name))]
     return made
@@ -71,4 +71,4 @@ def destroyed_prefixes(request: Request, name: str) -> tuple[str, str]:
 
     The record goes first: without it, nobody takes what is left for a result.
     """
-    return spec.record_key(request, name), spec.output_folder(name)
+    return job_names.record_key(request, name), job_names.output_folder(name)

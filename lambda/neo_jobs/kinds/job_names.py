@@ -50,7 +50,7 @@ def is_job_name(request: Request, name: str) -> bool:
 # --- where things lie in the artifact bucket ------------------------------------------------
 #
 # Neo writes to ``<job name>/``. What the engine alone writes lies under ``<resource prefix>/``, so
-# that the compile role can be kept out of it (engine/job_engine.py has the same patterns).
+# that the compile role can be kept out of it: neo_constructs/engine/names.py has the same patterns.
 
 
 def output_folder(name: str) -> str:

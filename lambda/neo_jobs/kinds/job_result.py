@@ -50,7 +50,7 @@ class Result:
     job_name, arn
         Of the job.
     fields
-        By the names of ``JobApi.result_fields``.
+        By the names of ``JobApi.fields``.
     """
 
     job_name: str

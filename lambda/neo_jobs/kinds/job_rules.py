@@ -73,7 +73,7 @@ class Observed:
 
 
 def reconcile(request: Request, seen: Observed, context: StepContext) -> Action:
-    """Return the next action for a compilation job."""
+    """Return the next action for a SageMaker job."""
     if request.type == "Delete":
         return _delete(request, seen, context)
     if seen.job is None:
@@ -114,10 +114,10 @@ def _follow(request: Request, job: Job, seen: Observed, context: StepContext) ->
     if job.status in TERMINAL and seen.has_input:
         return DiscardInput()
     if job.status == "FAILED" or (job.status == "STOPPED" and not context.is_past_deadline):
-        is_transient = _is_role_propagation_failure(request, job, context)
+        may_retry = _is_role_propagation_failure(request, job, context)
         return (
             RetryUnderNewName(RETRY_SECONDS, job.reason)
-            if is_transient
+            if may_retry
             else Fail(_reason(request, job, name))
         )
     if not context.is_past_deadline:

@@ -82,8 +82,8 @@ def fence_jobs(
 
     A job whose result is on record may be what an endpoint serves, and is never touched: its own
     Delete comes for it. One without was not reported, so no Delete will name it. Its record goes;
-    its files go with DESTROY, unless this is the Delete of another id: of what else there is, one
-    then lives, and someone may have removed its result by hand.
+    its files go with DESTROY. On a Delete of one of this resource's own ids they stay: another job
+    may still be in use although its record was removed by hand.
     """
     if any(job.status not in TERMINAL for job in jobs):
         return Wait(STOPPING_SECONDS, "a job of an older request is being stopped")

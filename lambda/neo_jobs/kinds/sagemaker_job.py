@@ -20,8 +20,7 @@ from neo_jobs.effects import (
     apply,
 )
 from neo_jobs.errors import error_code
-from neo_jobs.kinds import job_names as spec
-from neo_jobs.kinds import job_result, older_jobs
+from neo_jobs.kinds import job_names, job_result, older_jobs
 from neo_jobs.kinds import job_rules as rules
 from neo_jobs.kinds.job_api import JobApi
 from neo_jobs.kinds.job_apis import api_of
@@ -60,7 +59,7 @@ class SageMakerJobs:
         """Return the id to report when a request fails."""
         if request.type == "Delete":
             return request.physical_id or "none"
-        return spec.job_name(request)
+        return job_names.job_name(request)
 
     @staticmethod
     def decide(
@@ -74,8 +73,8 @@ class SageMakerJobs:
 
         What is on record may be what the newer request serves, and stays.
         """
-        name = spec.job_name(request)
-        if request.type == "Delete" or self._has(spec.bucket(request), request, name):
+        name = job_names.job_name(request)
+        if request.type == "Delete" or self._has(job_names.bucket(request), request, name):
             return None
         return replace(request, type="Delete", physical_id=name)
 
@@ -101,17 +100,17 @@ class SageMakerJobs:
         self, request: Request, older: Sequence[Request], context: actions.StepContext
     ) -> actions.Wait | None:
         """Remove what older requests of the resource have left; None if that is done."""
-        bucket, folders = spec.bucket(request), self._leavings(request, context)
+        bucket, folders = job_names.bucket(request), self._leavings(request, context)
         action = older_jobs.fence_jobs(request, self._others(request), folders)
         made: list[Effect] = []
         match action:
             case older_jobs.DeleteOtherJobs(names):
                 made += [delete_call(request, name) for name in names]
             case older_jobs.DiscardInputs(names):
-                keys = tuple(spec.input_key(request, name) for name in names)
+                keys = tuple(job_names.input_key(request, name) for name in names)
                 made.append(DeleteObjects(bucket, keys))
             case older_jobs.DestroyOutputs(names):
-                made.append(DeletePrefixes(bucket, tuple(map(spec.output_folder, names))))
+                made.append(DeletePrefixes(bucket, tuple(map(job_names.output_folder, names))))
             case None if not self._discard_in_former_buckets(request, older, context):
                 return None
             case actions.Wait():
@@ -127,13 +126,13 @@ class SageMakerJobs:
         def discard(bucket: str) -> bool:
             found = [
                 key
-                for key, _ in s3_objects.keys(self._s3, bucket, spec.inputs_folder(request))
+                for key, _ in s3_objects.keys(self._s3, bucket, job_names.inputs_folder(request))
                 if not context.keeps(key)
             ]
             apply([DeleteObjects(bucket, tuple(found))], self._aws, self._transfer)
             return bool(found)
 
-        buckets = uploads.former_buckets(request, older, spec.bucket)
+        buckets = uploads.former_buckets(request, older, job_names.bucket)
         found = [uploads.while_allowed(partial(discard, bucket)) for bucket in buckets]
         return any(found)
 
@@ -143,8 +142,8 @@ class SageMakerJobs:
             self._s3,
             request,
             older,
-            bucket_of=spec.bucket,
-            prefix=spec.inputs_folder(request),
+            bucket_of=job_names.bucket,
+            prefix=job_names.inputs_folder(request),
         )
         return actions.Wait(1, "older copies are being aborted") if found else None
 
@@ -154,26 +153,26 @@ class SageMakerJobs:
         pages = self._sagemaker.get_paginator(f"list_{api.noun}s").paginate(
             NameContains=f"{request.resource_prefix}-"
         )
-        own = spec.job_name(request)
+        own = job_names.job_name(request)
         return [
             older_jobs.OtherJob(job[api.name_key], job[api.status_key])
             for page in pages
             for job in page[api.summaries_key]
             # The filter finds the text anywhere in a name.
-            if spec.is_job_name(request, job[api.name_key]) and job[api.name_key] != own
+            if job_names.is_job_name(request, job[api.name_key]) and job[api.name_key] != own
         ]
 
     def _leavings(
         self, request: Request, context: actions.StepContext
     ) -> list[older_jobs.JobFolder]:
         """Return what lies in the bucket of the resource's other jobs."""
-        bucket, own = spec.bucket(request), spec.job_name(request)
+        bucket, own = job_names.bucket(request), job_names.job_name(request)
         found: dict[str, set[str]] = {}
         if not bucket:
             return []
         try:
             for key, _ in s3_objects.keys(self._s3, bucket, request.resource_prefix):
-                name = spec.job_of_key(request, key)
+                name = job_names.job_of_key(request, key)
                 if name and name != own and not context.keeps(key):
                     found.setdefault(name, set()).add(key)
         except ClientError as error:
@@ -183,9 +182,9 @@ class SageMakerJobs:
         return [
             older_jobs.JobFolder(
                 name,
-                has_input=spec.input_key(request, name) in keys,
-                has_result=spec.record_key(request, name) in keys,
-                has_output=any(key.startswith(spec.output_folder(name)) for key in keys),
+                has_input=job_names.input_key(request, name) in keys,
+                has_result=job_names.record_key(request, name) in keys,
+                has_output=any(key.startswith(job_names.output_folder(name)) for key in keys),
             )
             for name, keys in found.items()
         ]
@@ -193,18 +192,18 @@ class SageMakerJobs:
     def abandon(self, request: Request) -> None:
         """Leave nothing running when a request is given up."""
         if request.type != "Delete":
-            name = spec.job_name(request)
+            name = job_names.job_name(request)
             try:
                 self._stop(request, name)
             finally:
-                key = spec.input_key(request, name)
-                s3_objects.abort_uploads(self._s3, spec.bucket(request), key)
+                key = job_names.input_key(request, name)
+                s3_objects.abort_uploads(self._s3, job_names.bucket(request), key)
 
     def observe(self, request: Request, context: actions.StepContext) -> rules.Observed:
         """Look at the job, and at what lies in its bucket."""
-        if request.type == "Delete" and not spec.owns_physical_id(request):
+        if request.type == "Delete" and not job_names.owns_physical_id(request):
             return rules.Observed()
-        name, bucket = spec.job_name(request), spec.bucket(request)
+        name, bucket = job_names.job_name(request), job_names.bucket(request)
         job = self._describe(request, name)
         if job and job.status not in job_result.TERMINAL:
             return rules.Observed(job=job)
@@ -221,27 +220,27 @@ class SageMakerJobs:
             )
         return rules.Observed(
             job=job,
-            has_input=has_input and not context.keeps(spec.input_key(request, name)),
+            has_input=has_input and not context.keeps(job_names.input_key(request, name)),
             has_artifact=self._has_artifact(api_of(request), job),
             has_record=self._has(bucket, request, name),
         )
 
     def _has(self, bucket: str, request: Request, name: str) -> bool:
         """Whether a job's result is on record."""
-        key = spec.record_key(request, name)
+        key = job_names.record_key(request, name)
         return bool(bucket) and s3_objects.head(self._s3, bucket, key) is not None
 
     def _has_input(self, request: Request) -> bool:
-        key = spec.input_key(request, spec.job_name(request))
-        return s3_objects.head(self._s3, spec.bucket(request), key) is not None
+        key = job_names.input_key(request, job_names.job_name(request))
+        return s3_objects.head(self._s3, job_names.bucket(request), key) is not None
 
     def _observe_leftovers(self, request: Request, context: actions.StepContext) -> rules.Observed:
         """Look for what a job whose record is gone has left in the bucket."""
-        name, bucket = spec.job_name(request), spec.bucket(request)
+        name, bucket = job_names.job_name(request), job_names.bucket(request)
         if not bucket:
             return rules.Observed()
         try:
-            key = spec.input_key(request, name)
+            key = job_names.input_key(request, name)
             has_input = not context.keeps(key) and self._has_input(request)
             leftovers = deletes_artifacts(request) and any(
                 not context.keeps(found["Key"])
@@ -251,7 +250,7 @@ class SageMakerJobs:
         except ClientError as error:
             if not may_ignore_bucket_error(request, error_code(error)):
                 raise
-            name_what_stays(request, error, spec.output_folder(name), context.kept)
+            name_what_stays(request, error, job_names.output_folder(name), context.kept)
             return rules.Observed()
         return rules.Observed(has_input=has_input, has_leftovers=leftovers)
 
@@ -280,7 +279,7 @@ class SageMakerJobs:
             if _is_missing(error):
                 return None
             raise
-        return spec.as_mapping([tag for page in pages for tag in page["Tags"]])
+        return job_names.as_mapping([tag for page in pages for tag in page["Tags"]])
 
     def _result(self, request: Request, bucket: str) -> tuple[job_result.Result | None, bool]:
         """Return a finished compile of the same inputs, and whether its record is damaged.
@@ -290,14 +289,14 @@ class SageMakerJobs:
         would take away.
         """
         api = api_of(request)
-        own = spec.record_key(request, spec.job_name(request))
-        folder = f"{spec.records_folder(request)}{spec.inputs_digest(request)}-"
+        own = job_names.record_key(request, job_names.job_name(request))
+        folder = f"{job_names.records_folder(request)}{job_names.inputs_digest(request)}-"
         found = [
             (name == request.physical_id, modified, key, name)
             for key, modified in s3_objects.keys(
                 self._s3, bucket, own if request.type == "Create" else folder
             )
-            if (name := spec.job_of_key(request, key))
+            if (name := job_names.job_of_key(request, key))
         ]
         for _, _, key, name in sorted(found, reverse=True):
             body = self._s3.get_object(Bucket=bucket, Key=key)["Body"].read()
@@ -319,7 +318,7 @@ class SageMakerJobs:
 
 def _is_of_job(request: Request, result: job_result.Result, name: str) -> bool:
     """Whether a record is about its job: others may be able to write to the bucket."""
-    place = f"s3://{spec.bucket(request)}/{spec.output_folder(name)}"
+    place = f"s3://{job_names.bucket(request)}/{job_names.output_folder(name)}"
     artifact = result.fields.get(api_of(request).artifact_field, place)
     is_its = result.job_name == name and artifact.startswith(place)
     return is_its and ".." not in artifact.split("/")

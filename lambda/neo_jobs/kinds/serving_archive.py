@@ -192,7 +192,9 @@ class ServingArchives:
         return decide(request, seen, context)
 
     def withdrawn(self, request: Request) -> Request | None:
-        """Return the Delete of what a request that was overtaken has made; None for nothing.
+        """Abort a request that was overtaken, and return the Delete of what it has made.
+
+        None if there is nothing to delete.
 
         A Create's archive only: what an Update has completed may be what the newer one serves.
         """
@@ -287,7 +289,7 @@ def _write(request: Request, transfer: Transfer) -> None:
         archive_writer.write_archive(
             upload,
             script=archive_writer.Script(
-                entry_point=properties.get("EntryPoint") or "",
+                entry_point=properties["EntryPoint"],
                 takes_one_script=not wanted.is_inside,
                 may_install=properties.get("NetworkIsolation") != "true",
             ),
