@@ -14,6 +14,7 @@ from aws_cdk.assertions import Annotations, Match
 from click.testing import CliRunner
 
 import neo_constructs as neo
+from neo_constructs.archives.inspection import inspect
 from neo_constructs.catalog.compilation_request import JobSettings
 from neo_constructs.cli.main import neo as command
 from neo_constructs.findings.finding import Level
@@ -158,3 +159,21 @@ def test_settings_are_judged_alike_by_plan_and_job(case: Case) -> None:
         )
 
     assert said_by(job, asked.region) == expected(*wanted)
+
+
+@pytest.mark.parametrize(
+    ("options", "is_said"),
+    [({"dtype": "int64"}, False), (None, True)],
+)
+def test_options_that_state_the_type_answer_the_doubt(
+    options: dict[str, str] | None, is_said: bool, tmp_path: Path
+) -> None:
+    """Other options do not: they say nothing of the inputs' type."""
+    file = tmp_path / "model.onnx"
+    file.write_bytes(files.onnx(dtype=7))
+    plan = CompilationPlan(
+        inspection=inspect(file),
+        target=C5,
+        compiler_options=neo.CompilerOptions.coerce(options) if options else None,
+    )
+    assert ("input-dtype" in {f.code for f in plan.check()}) is is_said

@@ -138,3 +138,16 @@ def test_what_is_said_is_what_happens(
     assert [finding.code for finding in found] == ([code] if code else [])
     is_error = any(finding.level is Level.ERROR for finding in found)
     assert is_error is breaks(script, monkeypatch), "the toolkit does otherwise"
+
+
+@pytest.mark.parametrize(
+    ("uri", "name"),
+    [
+        ("1.dkr.ecr.eu-west-1.amazonaws.com/sagemaker-neo-onnx:1.5.0-cpu-py3", "dlr"),
+        (f"1.dkr.ecr.eu-west-1.amazonaws.com/sagemaker-neo-onnx@sha256:{'0' * 64}", "dlr"),
+        ("1.dkr.ecr.eu-west-1.amazonaws.com/xgboost-neo:latest", "xgboost"),
+        ("1.dkr.ecr.eu-west-1.amazonaws.com/my-own:1", "toolkit"),
+    ],
+)
+def test_the_contract_of_an_image(uri: str, name: str) -> None:
+    assert ServingContract.of_image(uri).name == name
