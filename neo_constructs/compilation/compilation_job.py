@@ -35,11 +35,9 @@ from neo_constructs.compilation.imported_job import (
 from neo_constructs.compilation.inference_image import InferenceImage
 from neo_constructs.compilation.job_tags import RenderedTags, TagCheck
 from neo_constructs.compilation.model_data import ModelData, ObjectLocation
-from neo_constructs.compilation.places import (
-    check_artifact_bucket,
-    check_source_bucket,
-)
+from neo_constructs.compilation.places import check_artifact_bucket
 from neo_constructs.compilation.planning import CompilationArguments, plan_compilation
+from neo_constructs.compilation.sources import read_source
 from neo_constructs.compilation.tokens import inputs_to_send
 from neo_constructs.engine.artifact_access import compile_access
 from neo_constructs.engine.job_engine import JobEngine
@@ -163,11 +161,7 @@ class CompilationJob(Resource):
         self.encryption_key: Final = encryption_key or self.artifact_bucket.encryption_key
         area = engine.artifact_area(self.artifact_bucket, encryption_key)
         self.artifact_removal_policy: Final = artifact_removal_policy or RemovalPolicy.RETAIN
-        location = model_data.bind(self)
-        warn(self, check_source_bucket(self, location.bucket, location.key, "model_data"))
-        engine.read_object(
-            location.bucket, location.key, has_version=location.object_version is not None
-        )
+        location = read_source(self, engine, model_data.bind(self), "model_data")
         self.role: Final[iam.IRole] = role or engine.compile_role
         own_role = self._extend(role, engine) if role else [area.compile_policy]
         self.expected_image: Final = self._expected_image()

@@ -92,14 +92,7 @@ class JobEngine(Construct):
             retention=logs.RetentionDays.ONE_MONTH,
             removal_policy=RemovalPolicy.DESTROY,
         )
-        self.compile_role: Final = iam.Role(
-            self,
-            "CompileRole",
-            assumed_by=service_principal("compilation-job/*"),
-            description="What SageMaker Neo may do while it compiles",
-            inline_policies={"Logs": iam.PolicyDocument(statements=compile_statements())},
-        )
-        acknowledge_wildcards(self.compile_role, compile_statements())
+        self.compile_role: Final = self._make_compile_role()
         self._allow_always(log_group)
         self._code = lambda_code()
         place = self._code.bind(self).s3_location
@@ -291,6 +284,17 @@ class JobEngine(Construct):
                 resources=[executions],
             )
         )
+
+    def _make_compile_role(self) -> iam.Role:
+        role = iam.Role(
+            self,
+            "CompileRole",
+            assumed_by=service_principal("compilation-job/*"),
+            description="What SageMaker Neo may do while it compiles",
+            inline_policies={"Logs": iam.PolicyDocument(statements=compile_statements())},
+        )
+        acknowledge_wildcards(role, compile_statements())
+        return role
 
     def _make_function(
         self,

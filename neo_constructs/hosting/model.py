@@ -11,7 +11,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sagemaker as sagemaker
-from constructs import Construct
+from constructs import Construct, IDependable
 
 from neo_constructs.catalog.framework import Framework
 from neo_constructs.catalog.target import TargetDevice
@@ -171,18 +171,16 @@ class Model(Resource):
         enable_network_isolation: bool | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
-        raise_errors(
-            [
-                *check_sources(compilation_job, model_data_url, inference_code, image),
-                *(check_environments(self, compilation_job) if compilation_job else ()),
-                *check_place(self, model_data_url, artifact_bucket, role),
-                *check_network(
-                    compilation_job, model_data_url, inference_code, enable_network_isolation
-                ),
-                *(check_artifact_bucket(self, artifact_bucket) if artifact_bucket else ()),
-            ],
-            subject=self.node.path,
-        )
+        found = [
+            *check_sources(compilation_job, model_data_url, inference_code, image),
+            *(check_environments(self, compilation_job) if compilation_job else ()),
+            *check_place(self, model_data_url, artifact_bucket, role),
+            *check_network(
+                compilation_job, model_data_url, inference_code, enable_network_isolation
+            ),
+            *(check_artifact_bucket(self, artifact_bucket) if artifact_bucket else ()),
+        ]
+        raise_errors(found, subject=self.node.path)
         if compilation_job:
             compilation_job = handed_over(self, compilation_job)
         self.compilation_job: Final = compilation_job
@@ -198,24 +196,7 @@ class Model(Resource):
             assumed_by=service_principal("*"),
             description="What the serving container may do",
         )
-        dependencies = extend_role(
-            self,
-            self.role,
-            [
-                *pull_statements(repositories),
-                # API reference of CreateModel, ExecutionRoleArn.
-                *logging_statements("/aws/sagemaker/Endpoints/*"),
-                *self._reading(served.bucket, served.url, served.encryption_key),
-                *self._reading_elsewhere(served),
-                *(reading_of(self, served.compiled_url) if served.compiled_url else ()),
-            ],
-            places=[
-                place
-                for bucket in dict.fromkeys((served.bucket, served.archive_bucket))
-                if bucket
-                for place in places(bucket, served.encryption_key)
-            ],
-        )
+        dependencies = self._allow(served, repositories)
         self.is_isolated: Final = served.is_isolated
         self._resource = sagemaker.CfnModel(
             self,
@@ -323,6 +304,27 @@ class Model(Resource):
         assert job  # noqa: S101 - check_sources has said so
         framework: Framework = job.framework
         return job.inference_image, neo_repositories(self, framework, job.target)
+
+    def _allow(self, served: _Served, repositories: tuple[str, ...]) -> list[IDependable]:
+        """Give the role what the container needs, and return what must be waited for."""
+        return extend_role(
+            self,
+            self.role,
+            [
+                *pull_statements(repositories),
+                # API reference of CreateModel, ExecutionRoleArn.
+                *logging_statements("/aws/sagemaker/Endpoints/*"),
+                *self._reading(served.bucket, served.url, served.encryption_key),
+                *self._reading_elsewhere(served),
+                *(reading_of(self, served.compiled_url) if served.compiled_url else ()),
+            ],
+            places=[
+                place
+                for bucket in dict.fromkeys((served.bucket, served.archive_bucket))
+                if bucket
+                for place in places(bucket, served.encryption_key)
+            ],
+        )
 
     def _reading_elsewhere(self, served: _Served) -> list[iam.PolicyStatement]:
         """Return the right to read an archive in another bucket than the compiled artifact's."""

@@ -12,7 +12,7 @@ from constructs import Construct
 from neo_constructs.compilation.artifact_bucket import ArtifactBucket
 from neo_constructs.compilation.imported_job import ImportedCompilationJob
 from neo_constructs.compilation.interfaces import ICompilationJob
-from neo_constructs.compilation.places import check_source_bucket
+from neo_constructs.compilation.sources import read_source
 from neo_constructs.engine.job_engine import JobEngine
 from neo_constructs.engine.permissions import warn
 from neo_constructs.findings.errors import raise_errors
@@ -108,11 +108,7 @@ class ServingArchive(Resource):
         self.artifact_bucket: Final[s3.IBucket] = artifact_bucket or ArtifactBucket.of(self)
         key = encryption_key or self.artifact_bucket.encryption_key
         area = engine.artifact_area(self.artifact_bucket, encryption_key)
-        location = inference_code.bind(self)
-        warn(self, check_source_bucket(self, location.bucket, location.key, "inference_code"))
-        engine.read_object(
-            location.bucket, location.key, has_version=location.object_version is not None
-        )
+        location = read_source(self, engine, inference_code.bind(self), "inference_code")
         self._read_model(engine, model_data_url)
         if isinstance(compilation_job, ImportedCompilationJob):
             place = f"{compilation_job.artifact_prefix}-*"
