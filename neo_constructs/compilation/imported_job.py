@@ -126,8 +126,25 @@ def handed_over(scope: Construct, job: ICompilationJob) -> ICompilationJob:
 
 
 def check_environments(scope: Construct, job: ICompilationJob) -> list[Finding]:
-    """Say if a job is in another region or account: SageMaker reads artifacts of its own only."""
+    """Say if what a job compiles cannot be handed to a stack.
+
+    SageMaker reads artifacts of its own region and account only. The name of a nested stack, which
+    the parameters would bear, is not known before it is deployed.
+    """
     mine, theirs = Stack.of(scope), Stack.of(job)  # type: ignore[arg-type] # a construct
+    is_nested = bool(mine.nested_stack_parent or theirs.nested_stack_parent)
+    is_here = mine.node.addr == theirs.node.addr or isinstance(job, ImportedCompilationJob)
+    if is_nested and not is_here:
+        return [
+            Finding(
+                code="model-other-stack",
+                where="compilation_job",
+                message=f"{job.node.path} is in another stack, and one of the two is nested: what "
+                "it compiles is handed over between stacks that are not.",
+                fix=f"put the model into the stack of {job.node.path}, or import the job by "
+                "CompilationJob.from_ssm_parameters.",
+            )
+        ]
     region, account = elsewhere(scope, theirs.region, theirs.account)
     if not (region or account):
         return []

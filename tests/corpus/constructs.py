@@ -315,6 +315,12 @@ def other_stack(region: str) -> Make:
     return make
 
 
+def nested(scope: cdk.Stack) -> object:
+    """Return a model in a nested stack of its compilation job's."""
+    inner = cdk.NestedStack(scope, "Inner")
+    return neo.Model(inner, "Model", compilation_job=job(scope), inference_code=CODE)
+
+
 def own_bucket(policy: cdk.RemovalPolicy) -> Make:
     def make(scope: cdk.Stack) -> object:
         bucket = s3.Bucket(scope, "Mine")
@@ -414,6 +420,7 @@ CASES = [
             artifact_bucket=s3.Bucket.from_bucket_name(scope, "B", "models")), "for_target"),
     built("model-image-missing", "with an image", variant()),
     bad("model-other-stack", "a job of another region", other_stack("us-east-1"), "us-east-1"),
+    bad("model-other-stack", "a job outside of the nested stack", nested, "nested"),
     built("model-other-stack", "a job of another stack", other_stack("eu-west-1")),
     built("model-other-stack", "of the same",
           lambda s: neo.Model(s, "M", compilation_job=job(s), inference_code=CODE)),
