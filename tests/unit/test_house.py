@@ -152,3 +152,38 @@ def test_no_model_says_where_its_sources_lay(project: Path) -> None:
                         rb"/(?:home|work|tmp|root|Users)/[^\"]{1,80}", packed.read(name)
                     )
                     assert not found, f"{file.name}, {name}: {found}"
+
+
+def test_the_kinds_of_the_engine_do_not_know_each_other(project: Path) -> None:
+    """What two kinds share is the engine's; a kind of job is what its own file says."""
+    kinds = project / "lambda" / "neo_jobs" / "kinds"
+    jobs = {"job_names", "job_rules", "job_effects", "job_result", "older_jobs", "sagemaker_job"}
+    for name, others in (("serving_archive", jobs | {"compilation"}), ("compilation", jobs)):
+        known = {m.rpartition(".")[2] for m in imports(kinds / f"{name}.py") if ".kinds" in m}
+        assert not known & others, f"{name} imports {known & others}"
+
+
+def test_no_module_imports_itself_by_way_of_others(project: Path) -> None:
+    files = {
+        ".".join(file.relative_to(root).with_suffix("").parts): file
+        for root in (project, project / "lambda")
+        for package in ("neo_constructs", "neo_jobs")
+        for file in (root / package).rglob("*.py")
+        if "containers" not in file.parts
+    }
+    graph = {
+        name: {module for module in imports(file) if module in files}
+        for name, file in files.items()
+    }
+    done: set[str] = set()
+
+    def visit(name: str, path: tuple[str, ...]) -> None:
+        assert name not in path, " -> ".join((*path, name))
+        if name not in done:
+            for other in graph[name]:
+                visit(other, (*path, name))
+            done.add(name)
+
+    for name in graph:
+        visit(name, ())
+    assert len(done) > 100
