@@ -59,7 +59,7 @@ def _plain(text: str) -> str:
     return escaped.encode("utf-8", "backslashreplace").decode()
 
 
-def fail(text: str) -> NoReturn:
+def exit_unusable(text: str) -> NoReturn:
     """Say why nothing can be done, and exit with 2."""
     say(text, err=True)
     sys.exit(2)
@@ -69,13 +69,13 @@ def require_extra(extra: str, *modules: str) -> None:
     """Exit with 2, and one line that names an extra, unless what it brings is installed."""
     missing = [name for name in modules if find_spec(name) is None]
     if missing:
-        fail(
+        exit_unusable(
             f"This needs {', '.join(missing)}, which the extra {extra!r} brings: "
             f"pip install 'neo-constructs[{extra}]'"
         )
 
 
-def end_as_interrupted() -> None:
+def raise_keyboard_interrupt_on_signal() -> None:
     """Let whoever ends this process by a signal end what it has started, too."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)

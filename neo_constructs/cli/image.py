@@ -11,7 +11,7 @@ from neo_constructs.catalog.compilation_request import check_region
 from neo_constructs.catalog.framework import Framework
 from neo_constructs.catalog.images import find_image
 from neo_constructs.catalog.target import TargetDevice
-from neo_constructs.cli.parameters import parse_all
+from neo_constructs.cli.parameters import parse_or_exit
 from neo_constructs.findings.errors import ValidationError, raise_errors
 
 
@@ -24,7 +24,7 @@ def image(framework: str, target: str, region: str) -> None:
 
     Warnings go to standard error. Exits 1 if Neo has no such image, 2 if an argument is invalid.
     """
-    parsed, device = parse_all((framework, Framework.parse), (target, TargetDevice.parse))
+    parsed, device = parse_or_exit((framework, Framework.parse), (target, TargetDevice.parse))
     try:
         found = [*device.check(), *support.check(parsed, device)]
         warnings = raise_errors([*found, *check_region(device, region)])

@@ -11,8 +11,8 @@ import click
 
 from neo_constructs.archives.inspection import is_archive
 from neo_constructs.archives.packing import folder_and_file, members_of, pack
-from neo_constructs.cli.console import end_as_interrupted, fail, say
-from neo_constructs.cli.parameters import any_version, parse_all
+from neo_constructs.cli.console import exit_unusable, raise_keyboard_interrupt_on_signal, say
+from neo_constructs.cli.parameters import any_version, parse_or_exit
 from neo_constructs.findings.errors import errors_among
 from neo_constructs.plans.validation import validate_members
 
@@ -35,8 +35,8 @@ def package(
     The same files always give the same members. They are checked before: what Neo would refuse is
     not packed. Exits 1 if there are errors, 2 if a file cannot be read.
     """
-    end_as_interrupted()
-    (parsed,) = parse_all((framework, any_version))
+    raise_keyboard_interrupt_on_signal()
+    (parsed,) = parse_or_exit((framework, any_version))
     if not output.name.endswith(SUFFIXES):
         raise click.UsageError(f"{str(output)!r} must end in .tar.gz: the API asks for it.")
     try:
@@ -49,7 +49,7 @@ def package(
         with _progress(members) as read:
             fingerprint = pack(members, output, progress=read)
     except (OSError, ValueError, EOFError) as error:
-        fail(f"The archive could not be written: {str(error).rstrip('.')}.")
+        exit_unusable(f"The archive could not be written: {str(error).rstrip('.')}.")
     except KeyboardInterrupt:
         sys.exit(130)
     say(f"{output}: {len(members)} files, fingerprint {fingerprint}")
@@ -62,7 +62,7 @@ def _members(
     seen: dict[str, Path] = {}
     for path, prefix in (*((path, "") for path in paths), *([(code, "code/")] if code else [])):
         if not path.exists():
-            fail(f"There is no file or folder at {str(path)!r}.")
+            exit_unusable(f"There is no file or folder at {str(path)!r}.")
         if is_archive(path):
             raise click.UsageError(f"{str(path)!r} is an archive already: give what is in it.")
         for name, file in members_of(path).items():

@@ -11,7 +11,7 @@ from neo_constructs.catalog import support
 from neo_constructs.catalog.data_input import DataInputConfig
 from neo_constructs.catalog.framework import Framework
 from neo_constructs.catalog.target import TargetDevice
-from neo_constructs.cli.console import fail
+from neo_constructs.cli.console import exit_unusable
 from neo_constructs.findings.errors import ValidationError
 from neo_constructs.findings.finding import Finding
 from neo_constructs.findings.wording import parse_json
@@ -32,7 +32,7 @@ _GIVE: Final = re.compile(r"data_input_config=(\{.*?\})(?=[,.]| and \d)")
 _NAME: Final = re.compile(r"(?<!-)\bdata_input_config\b|(?<=leave )framework\b")
 
 
-def parse_all(
+def parse_or_exit(
     *given: tuple[str | None, Callable[[str], Any]],
     refuse: Callable[[ValidationError], NoReturn] | None = None,
 ) -> list[Any]:
@@ -54,7 +54,7 @@ def parse_all(
     if unusable and refuse:
         refuse(ValidationError(unusable))
     if unusable:
-        fail(str(ValidationError(unusable)))
+        exit_unusable(str(ValidationError(unusable)))
     return parsed
 
 

@@ -22,8 +22,13 @@ from neo_constructs.archives.inspection import inspect
 from neo_constructs.archives.sample_payload import read_payloads, too_large
 from neo_constructs.catalog.framework import Framework
 from neo_constructs.catalog.target import TargetDevice
-from neo_constructs.cli.console import end_as_interrupted, fail, require_extra, say
-from neo_constructs.cli.parameters import any_version, parse_all
+from neo_constructs.cli.console import (
+    exit_unusable,
+    raise_keyboard_interrupt_on_signal,
+    require_extra,
+    say,
+)
+from neo_constructs.cli.parameters import any_version, parse_or_exit
 from neo_constructs.local.container import ContainerError, LocalContainer, Reply
 from neo_constructs.local.model_folder import lay_out, sample_shapes
 from neo_constructs.model_formats.model_file import ModelFile
@@ -117,11 +122,11 @@ def run(
     model: nothing is compiled here. Exits 1 if the container could not load, or answered an error,
     2 if an argument cannot be used.
     """
-    parsed, device = parse_all((framework, any_version), (target, TargetDevice.parse))
+    parsed, device = parse_or_exit((framework, any_version), (target, TargetDevice.parse))
     _require_all(path, code, payloads, python)
     contract, model = _recognised(path, parsed, device)
     listening = _listen(host, port) if serve else None
-    end_as_interrupted()
+    raise_keyboard_interrupt_on_signal()
     with tempfile.TemporaryDirectory(prefix="neo-run-") as base:
         try:
             # Below a folder like /opt/ml, where a container has them.
@@ -178,10 +183,10 @@ def _recognised(
     }  # fmt: skip
     found = [f for f in inspection.findings if f.code in unusable]
     if found:
-        fail("\n".join(str(finding) for finding in found))
+        exit_unusable("\n".join(str(finding) for finding in found))
     if framework is None and model is None:
         why = "; ".join(str(finding) for finding in inspection.findings)
-        fail(f"{path} is not recognised; give --framework. {why}".strip())
+        exit_unusable(f"{path} is not recognised; give --framework. {why}".strip())
     known = framework or Framework(model.framework if model else "")
     return ServingContract.of(known, target), model
 
@@ -217,9 +222,9 @@ def _send(
                 say(f"  {header}: {value}")
             say(why or _shown(reply))
     except _UNREADABLE as error:
-        fail(f"{path} cannot be read: {error}.")
+        exit_unusable(f"{path} cannot be read: {error}.")
     if not sent:
-        fail(f"{path} holds no payload.")
+        exit_unusable(f"{path} holds no payload.")
     return failures
 
 
@@ -278,7 +283,7 @@ def _require_all(path: Path, code: Path | None, payloads: tuple[Path, ...], pyth
     if shutil.which(python) is None:
         missing.append(f"There is no program {python!r} to run the script with.")
     if missing:
-        fail("\n".join(missing))
+        exit_unusable("\n".join(missing))
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -291,7 +296,7 @@ def _listen(host: str, port: int) -> socket.socket:
         listening.bind((host, port))
         listening.listen()
     except OSError as error:
-        fail(f"{host}:{port} cannot be listened on: {error}.")
+        exit_unusable(f"{host}:{port} cannot be listened on: {error}.")
     return listening
 
 

@@ -13,7 +13,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from neo_constructs.cli.console import end_as_interrupted, fail, require_extra, say
+from neo_constructs.cli.console import (
+    exit_unusable,
+    raise_keyboard_interrupt_on_signal,
+    require_extra,
+    say,
+)
 from neo_constructs.cli.progress import Progress
 
 if TYPE_CHECKING:
@@ -60,7 +65,7 @@ def set_behaviour(**told: float | str | None) -> None:
 
     file = os.environ.get(VARIABLE)
     if not file or not Path(file).is_file():
-        fail("This is for inside a sandbox: neo sandbox run -- bash")
+        exit_unusable("This is for inside a sandbox: neo sandbox run -- bash")
     behaviour = _behaviour(told, Behaviour())
     behaviour.write(Path(file))
     for name, value in asdict(behaviour).items():
@@ -103,9 +108,11 @@ def run(
     try:
         behaviour = _behaviour(told, Behaviour.of(os.environ))
     except ValueError as error:
-        fail(f"NEO_SANDBOX_COMPILE_SECONDS and NEO_SANDBOX_ENDPOINT_SECONDS are numbers: {error}.")
+        exit_unusable(
+            f"NEO_SANDBOX_COMPILE_SECONDS and NEO_SANDBOX_ENDPOINT_SECONDS are numbers: {error}."
+        )
     # Whoever ends this process, by a signal that can be caught, ends what it started too.
-    end_as_interrupted()
+    raise_keyboard_interrupt_on_signal()
     try:
         with contextlib.ExitStack() as until_the_end:
             with Progress(sys.stderr) as progress:
@@ -118,7 +125,7 @@ def run(
         say(str(error), err=True)
         sys.exit(TIMED_OUT)
     except SandboxError as error:
-        fail(str(error))
+        exit_unusable(str(error))
     except KeyboardInterrupt:
         click.echo("Interrupted; the sandbox has ended.", err=True)
         sys.exit(130)

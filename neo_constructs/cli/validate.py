@@ -12,8 +12,8 @@ from typing import Any, NoReturn
 import click
 
 from neo_constructs.catalog.target import TargetDevice
-from neo_constructs.cli.console import end_as_interrupted, say, say_all, shown
-from neo_constructs.cli.parameters import any_version, on_command_line, parse_all
+from neo_constructs.cli.console import raise_keyboard_interrupt_on_signal, say, say_all, shown
+from neo_constructs.cli.parameters import any_version, on_command_line, parse_or_exit
 from neo_constructs.cli.parameters import data_input_config as parse_shapes
 from neo_constructs.findings.errors import ValidationError, errors_among
 from neo_constructs.findings.wording import shortened
@@ -59,8 +59,8 @@ def validate(
     """
     if path is None and code is None and payload is None:
         raise click.UsageError("Give PATH, --code or --payload, or more of them.")
-    end_as_interrupted()
-    parsed, device, shapes = parse_all(
+    raise_keyboard_interrupt_on_signal()
+    parsed, device, shapes = parse_or_exit(
         (framework, any_version),
         (target, TargetDevice.parse),
         (data_input_config, parse_shapes),

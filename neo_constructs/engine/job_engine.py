@@ -114,7 +114,7 @@ class JobEngine(Construct):
         )
         self._machine = self._make_machine()
         self._allow_executions()
-        self._known: set[str] = set()
+        self._granted: set[str] = set()
         self._areas: dict[str, ArtifactArea] = {}
         self._watchers = self._answer_unanswered()
 
@@ -208,7 +208,7 @@ class JobEngine(Construct):
             Whether a version of it is named: that is another right.
         """
         action = "s3:GetObjectVersion" if has_version else "s3:GetObject"
-        if not self._first(action, f"{bucket.bucket_arn}/{key}"):
+        if not self._is_new_grant(action, f"{bucket.bucket_arn}/{key}"):
             return
         self._allow(iam.PolicyStatement(actions=[action], resources=[bucket.arn_for_objects(key)]))
         self._allow(
@@ -223,17 +223,17 @@ class JobEngine(Construct):
 
     def pass_role(self, role: iam.IRole) -> None:
         """Let the engine hand a role to SageMaker."""
-        if self._first("role", role.role_arn):
+        if self._is_new_grant("role", role.role_arn):
             self._allow(pass_role_statement(role))
 
     def _allow(self, statement: iam.PolicyStatement) -> None:
         self._role.add_to_policy(statement)
         acknowledge_wildcards(self._role, [statement])
 
-    def _first(self, kind: str, name: str) -> bool:
+    def _is_new_grant(self, kind: str, name: str) -> bool:
         key = f"{kind} {Stack.of(self).resolve(name)}"
-        is_first = key not in self._known
-        self._known.add(key)
+        is_first = key not in self._granted
+        self._granted.add(key)
         return is_first
 
     def _iam_grace_seconds(self) -> int:

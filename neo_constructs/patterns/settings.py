@@ -22,7 +22,7 @@ from neo_constructs.typed import typed
 
 CONTEXT_KEY: Final = "neo"
 _ENDPOINT_NAME = re.compile(r"[a-z][a-z0-9-]{0,40}")
-_TAKEN = frozenset({"NeoJobEngine", "NeoArtifactBucket", "NeoImageAccounts"})
+_RESERVED_IDS = frozenset({"NeoJobEngine", "NeoArtifactBucket", "NeoImageAccounts"})
 _S3_URI = re.compile(r"s3://[^/]+/.+")
 _SCRIPT = re.compile(r"[^/\\\x00-\x1f]+\.py")
 # Source: IAM API reference, PolicyName and the ARN of a policy.
@@ -119,20 +119,22 @@ def _place(value: object) -> str:
 
 
 def _tags(value: object) -> dict[str, str]:
-    tags = _texts(value)
+    tags = read_string_map(value)
     if found := check_tags(tags):
         raise _SettingError(" ".join(f.message for f in found), found[0].fix)
     return tags
 
 
-def _shapes(value: object) -> object:
+def read_shapes(value: object) -> object:
+    """Return shapes that are given as JSON or as text of it."""
     decoded = _json(value) if isinstance(value, str) else value
     if not isinstance(decoded, dict | list):
         raise _SettingError('Allowed: names and shapes, such as {"input": [1, 3, 224, 224]}.')
     return decoded
 
 
-def _texts(value: object) -> dict[str, str]:
+def read_string_map(value: object) -> dict[str, str]:
+    """Return a mapping of texts that is given as JSON or as text of it."""
     decoded = _json(value) if isinstance(value, str) else value
     if not isinstance(decoded, dict) or not all(isinstance(v, str) for v in decoded.values()):
         raise _SettingError('Allowed: an object of texts, such as {"team": "vision"}.')
@@ -146,7 +148,8 @@ def _json(value: str) -> object:
         raise _SettingError(f"It is not JSON: {error}.") from error
 
 
-def _options(value: object) -> CompilerOptions:
+def read_compiler_options(value: object) -> CompilerOptions:
+    """Return compiler options that are given as an object or as the API's text."""
     if not isinstance(value, str | dict) or not value:
         raise _SettingError('Allowed: text, or an object such as {"dtype": "int64"}.')
     decoded: object = value
@@ -182,8 +185,8 @@ class EndpointSettings:
     framework: Framework | None = _setting(
         _parsed(Framework.parse), _parsed(_any_framework), default=None
     )
-    data_input_config: Any = _setting(_shapes, default=None)
-    compiler_options: CompilerOptions | None = _setting(_options, default=None)
+    data_input_config: Any = _setting(read_shapes, default=None)
+    compiler_options: CompilerOptions | None = _setting(read_compiler_options, default=None)
     inference_code: str | None = _setting(_place, default=None)
     entry_point: str = _setting(
         _matching(_SCRIPT, "the name of a .py file in the folder, without the folder"),
@@ -366,7 +369,7 @@ def _colliding(names: list[str]) -> list[Finding]:
             fix="give each endpoint a name that differs in more than its hyphens.",
         )
         for index, (name, own) in enumerate(zip(names, ids, strict=True))
-        if own in ids[:index] or own in _TAKEN
+        if own in ids[:index] or own in _RESERVED_IDS
     ]
 
 
