@@ -65,7 +65,7 @@ from neo_jobs.kinds import kind_of
 from neo_jobs.kinds.kind import Kind
 from neo_jobs.request_rules import check_version
 from neo_jobs.state import ABORT_RESERVE_SECONDS, STATE_VERSION, Progress, State, written
-from neo_jobs.time_budget import STEP_LIMIT, WORK_LIMIT, TimeBudget, TransferGuard
+from neo_jobs.time_budget import WORK_LIMIT, TimeBudget, TransferGuard
 from neo_jobs.transfer import Sizes, Transfer, threads
 
 HOUR_SECONDS = 3_600  # how long CloudFormation waits for an answer
@@ -120,9 +120,9 @@ class Engine:
         """Serve one invocation: a task of the state machine, or a request."""
         match event:
             case {"Task": "Step", "State": state, "StartedAt": started}:
-                return self.step(state, started, TimeBudget(self._now(), STEP_LIMIT))
+                return self.step(state, started, TimeBudget())
             case {"Task": "Work", "State": state, "StartedAt": started}:
-                budget = TimeBudget(self._now(), WORK_LIMIT, is_worker=True)
+                budget = TimeBudget(self._now() + WORK_LIMIT, is_worker=True)
                 return self.step(state, started, budget)
             case {"Task": "Abort", "State": state}:
                 return self.abort(state)
@@ -378,7 +378,7 @@ class Engine:
     def _transfer(self, request: Request, budget: TimeBudget, context: StepContext) -> Transfer:
         watch = TransferGuard(
             now=self._now,
-            until=min(budget.began + budget.seconds, context.deadline),
+            until=min(budget.until, context.deadline),
             is_superseded=lambda: is_superseded(
                 request, self._executions.others(request), context.started
             ),

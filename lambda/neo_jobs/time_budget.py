@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from neo_jobs.errors import PermanentError
 from neo_jobs.executions import SUPERSEDED
 
-# How long transfers may take, in seconds. In the worker a call that is under way may take another
-# two minutes; a step moves nothing that takes long.
-STEP_LIMIT, WORK_LIMIT = 130, 770
+# How long the worker's transfers may take, in seconds: a call that is under way may take another
+# two minutes. A step moves nothing that takes long, and is not watched.
+WORK_LIMIT = 770
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,16 +19,13 @@ class TimeBudget:
 
     Parameters
     ----------
-    began
-        When it began, in seconds since the epoch.
-    seconds
-        How long its transfers may take.
+    until
+        When transfers must end, in seconds since the epoch. Default: nothing may take long.
     is_worker
         Whether there is time for what may take long.
     """
 
-    began: float = 0
-    seconds: float = 0
+    until: float = 0
     is_worker: bool = False
 
 

@@ -7,19 +7,14 @@ from typing import Protocol
 from aws_cdk import RemovalPolicy
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
-from constructs import Node
+from constructs import IConstruct
 
 from neo_constructs.catalog.framework import Framework
 from neo_constructs.catalog.target import TargetDevice
 
 
-class ICompilationJob(Protocol):
+class ICompilationJob(IConstruct, Protocol):
     """A compilation job: one of this stack, of another stack, or one that is imported."""
-
-    @property
-    def node(self) -> Node:
-        """Where it stands."""
-        ...
 
     @property
     def model_data_url(self) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 import jsii
@@ -11,6 +10,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
+from neo_constructs.catalog.names import RESOURCE_NAME
 from neo_constructs.findings.errors import raise_errors
 from neo_constructs.findings.finding import Finding
 from neo_constructs.hosting.endpoint_variant import EndpointVariant
@@ -18,8 +18,6 @@ from neo_constructs.hosting.interfaces import IEndpointConfig
 from neo_constructs.hosting.scaling import ScalableInstanceCount
 from neo_constructs.hosting.variants import ALL_TRAFFIC
 from neo_constructs.typed import typed
-
-_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")  # botocore, EndpointName
 
 
 class Endpoint(Resource):
@@ -160,7 +158,7 @@ def grant_invoke(endpoint_arn: str, grantee: iam.IGrantable) -> iam.Grant:
 
 def check_name(name: str | None) -> list[Finding]:
     """Say whether SageMaker takes a name for an endpoint. Source: botocore, EndpointName."""
-    if name is None or Token.is_unresolved(name) or _NAME.fullmatch(name):
+    if name is None or Token.is_unresolved(name) or RESOURCE_NAME.fullmatch(name):
         return []
     return [
         Finding(

@@ -175,9 +175,8 @@ def _check_stack(scope: Construct, variant: Variant, where: str) -> list[Finding
     ]
 
 
-def _root(scope: object) -> Stack:
+def _root(scope: IConstruct) -> Stack:
     """Return the stack that a construct is deployed with, around nested ones."""
-    assert isinstance(scope, Construct | IConstruct)  # noqa: S101 - models are constructs
     stack = Stack.of(scope)
     while stack.nested_stack_parent:
         stack = stack.nested_stack_parent

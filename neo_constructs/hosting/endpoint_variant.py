@@ -65,6 +65,7 @@ class EndpointVariant:
             If the numbers are not ones that SageMaker takes.
         """
         return ScalableInstanceCount(
+            # Interfaces do not say that whoever implements them can hold others.
             cast(Construct, self.endpoint),
             f"{self.variant_name}InstanceCount",
             resource_id=f"endpoint/{self.endpoint_name}/variant/{self.variant_name}",

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from constructs import Node
+from constructs import IConstruct
 
 from neo_constructs.catalog.target import TargetDevice
 
 
-class IModel(Protocol):
+class IModel(IConstruct, Protocol):
     """A SageMaker model."""
-
-    @property
-    def node(self) -> Node:
-        """Where it stands."""
-        ...
 
     @property
     def model_name(self) -> str:
@@ -38,13 +33,8 @@ class IModel(Protocol):
         ...
 
 
-class IEndpointConfig(Protocol):
+class IEndpointConfig(IConstruct, Protocol):
     """A SageMaker endpoint configuration."""
-
-    @property
-    def node(self) -> Node:
-        """Where it stands."""
-        ...
 
     @property
     def endpoint_config_name(self) -> str:
@@ -57,13 +47,8 @@ class IEndpointConfig(Protocol):
         ...
 
 
-class IEndpoint(Protocol):
+class IEndpoint(IConstruct, Protocol):
     """A SageMaker endpoint."""
-
-    @property
-    def node(self) -> Node:
-        """Where it stands."""
-        ...
 
     @property
     def endpoint_name(self) -> str:

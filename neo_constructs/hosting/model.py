@@ -229,7 +229,8 @@ class Model(Resource):
         given beside it.
         """
         job, archive = self.compilation_job, ServingArchive.of_url(url)
-        if job is None and archive is None:
+        source = job or archive
+        if source is None:
             return _Served(url=url, bucket=bucket, is_isolated=isolation is not False)
         contract = contract_of(job, archive)
         script = archive.inference_code if archive else code
@@ -249,10 +250,8 @@ class Model(Resource):
                 enable_network_isolation=is_isolated,
                 compilation_job=job,
             )
-        source = job or archive
-        assert source  # noqa: S101 - one of them was given
         return _Served(
-            url=archive.model_data_url if archive else source.model_data_url,
+            url=(archive or source).model_data_url,
             bucket=source.artifact_bucket,
             archive_bucket=archive.artifact_bucket if archive else None,
             encryption_key=source.encryption_key,

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from aws_cdk import Token
 from aws_cdk import aws_sagemaker as sagemaker
 
+from neo_constructs.catalog.names import RESOURCE_NAME
+from neo_constructs.catalog.serverless import CONCURRENCY, MEMORY_SIZES_IN_MB
 from neo_constructs.catalog.target import TargetDevice, check_instance_type_name
 from neo_constructs.findings.finding import Finding
 from neo_constructs.hosting.interfaces import IModel
 from neo_constructs.typed import check_fields
 
 ALL_TRAFFIC: Final = "AllTraffic"
-_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")  # botocore, VariantName
-# API reference, ProductionVariantServerlessConfig.
-MEMORY_SIZES_IN_MB: Final = (1024, 2048, 3072, 4096, 5120, 6144)
-CONCURRENCY: Final = range(1, 201)
 
 Rendered: TypeAlias = sagemaker.CfnEndpointConfig.ProductionVariantProperty
 
@@ -245,7 +242,7 @@ def _check_weight(weight: float, where: str) -> list[Finding]:
 
 
 def _check_name(name: str, where: str) -> list[Finding]:
-    if Token.is_unresolved(name) or _NAME.fullmatch(name):
+    if Token.is_unresolved(name) or RESOURCE_NAME.fullmatch(name):
         return []
     return [
         Finding(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
@@ -42,12 +42,13 @@ class Behaviour:
         ValueError
             If a time is no number.
         """
-        given = {
-            field.name: environment[f"{_PREFIX}{field.name.upper()}"]
-            for field in fields(cls)
-            if f"{_PREFIX}{field.name.upper()}" in environment
-        }
-        return cls(**{k: float(v) if k.endswith("seconds") else v for k, v in given.items()})  # type: ignore[arg-type]
+        usual = cls()
+        return cls(
+            float(environment.get(f"{_PREFIX}COMPILE_SECONDS", usual.compile_seconds)),
+            float(environment.get(f"{_PREFIX}ENDPOINT_SECONDS", usual.endpoint_seconds)),
+            environment.get(f"{_PREFIX}COMPILE_FAILS", usual.compile_fails),
+            environment.get(f"{_PREFIX}ENDPOINT_FAILS", usual.endpoint_fails),
+        )
 
     @classmethod
     def read(cls, file: Path) -> Behaviour:

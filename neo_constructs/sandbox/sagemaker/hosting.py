@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from neo_constructs.archives.sample_payload import MAX_PAYLOAD_BYTES
+from neo_constructs.catalog.serverless import MEMORY_SIZES_IN_MB
 from neo_constructs.local.container import ContainerError, Reply
 from neo_constructs.sandbox.behaviour import Behaviour
 from neo_constructs.sandbox.sagemaker.errors import ApiError, not_emulated, not_found, refused
@@ -26,7 +27,6 @@ Record: TypeAlias = dict[str, Any]
 Store: TypeAlias = MutableMapping[str, Record]
 
 _CHANGING = frozenset({"Creating", "Updating"})
-_SERVERLESS_MB = (1024, 2048, 3072, 4096, 5120, 6144)  # API reference, MemorySizeInMB
 
 
 class Records:
@@ -278,8 +278,8 @@ def _check_variants(parameters: Parameters) -> None:
         serverless = variant.get("ServerlessConfig")
         if serverless and variant.keys() & {"InstanceType", "InitialInstanceCount"}:
             raise refused("A serverless variant takes no InstanceType and InitialInstanceCount.")
-        if serverless and serverless["MemorySizeInMB"] not in _SERVERLESS_MB:
-            allowed = ", ".join(map(str, _SERVERLESS_MB))
+        if serverless and serverless["MemorySizeInMB"] not in MEMORY_SIZES_IN_MB:
+            allowed = ", ".join(map(str, MEMORY_SIZES_IN_MB))
             raise refused(f"MemorySizeInMB must be one of {allowed}.")
     if len(variants) > 1 and any("ServerlessConfig" in variant for variant in variants):
         raise refused("A serverless variant must be the only one of its endpoint.")
