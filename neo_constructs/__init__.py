@@ -19,31 +19,51 @@ if TYPE_CHECKING:
     from neo_constructs.compilation.inference_image import InferenceImage
     from neo_constructs.compilation.interfaces import ICompilationJob
     from neo_constructs.compilation.model_data import ModelData
+    from neo_constructs.engine.options import JobEngineOptions
     from neo_constructs.findings.errors import NeoConstructsError, ValidationError
     from neo_constructs.findings.finding import Finding
+    from neo_constructs.hosting.alarms import EndpointAlarms
+    from neo_constructs.hosting.async_inference import AsyncInferenceConfig
+    from neo_constructs.hosting.container import ContainerDefinition
+    from neo_constructs.hosting.dashboard import EndpointDashboard
+    from neo_constructs.hosting.data_capture import DataCaptureConfig
+    from neo_constructs.hosting.deployment import CapacitySize, DeploymentConfig
     from neo_constructs.hosting.endpoint import Endpoint
     from neo_constructs.hosting.endpoint_config import EndpointConfig
     from neo_constructs.hosting.endpoint_variant import EndpointVariant
     from neo_constructs.hosting.inference_code import InferenceCode
     from neo_constructs.hosting.interfaces import IEndpoint, IEndpointConfig, IModel
     from neo_constructs.hosting.model import Model
-    from neo_constructs.hosting.scaling import ScalableInstanceCount
+    from neo_constructs.hosting.scaling import ScalableInstanceCount, ScalableProvisionedConcurrency
     from neo_constructs.hosting.serving_archive import ServingArchive
-    from neo_constructs.hosting.variants import InstanceVariant, ServerlessVariant
+    from neo_constructs.hosting.variants import (
+        InstanceVariant,
+        ManagedInstanceScaling,
+        ServerlessVariant,
+    )
     from neo_constructs.patterns.compiled_endpoint import CompiledEndpoint
+    from neo_constructs.patterns.compiled_variant import CompiledVariant, InstanceScaling
     from neo_constructs.patterns.settings import Settings
     from neo_constructs.patterns.stacks import CompiledEndpointStack
     from neo_constructs.scripts.serving_contract import ServingContract
 
 __all__ = [
     "ArtifactBucket",
+    "AsyncInferenceConfig",
+    "CapacitySize",
     "CompilationJob",
     "CompiledEndpoint",
     "CompiledEndpointStack",
+    "CompiledVariant",
     "CompilerOptions",
+    "ContainerDefinition",
+    "DataCaptureConfig",
     "DataInputConfig",
+    "DeploymentConfig",
     "Endpoint",
+    "EndpointAlarms",
     "EndpointConfig",
+    "EndpointDashboard",
     "EndpointVariant",
     "Finding",
     "Framework",
@@ -53,11 +73,15 @@ __all__ = [
     "IModel",
     "InferenceCode",
     "InferenceImage",
+    "InstanceScaling",
     "InstanceVariant",
+    "JobEngineOptions",
+    "ManagedInstanceScaling",
     "Model",
     "ModelData",
     "NeoConstructsError",
     "ScalableInstanceCount",
+    "ScalableProvisionedConcurrency",
     "ServerlessVariant",
     "ServingArchive",
     "ServingContract",
@@ -68,13 +92,21 @@ __all__ = [
 
 _MODULES = {
     "ArtifactBucket": "compilation.artifact_bucket",
+    "AsyncInferenceConfig": "hosting.async_inference",
+    "CapacitySize": "hosting.deployment",
     "CompilationJob": "compilation.compilation_job",
     "CompiledEndpoint": "patterns.compiled_endpoint",
     "CompiledEndpointStack": "patterns.stacks",
+    "CompiledVariant": "patterns.compiled_variant",
     "CompilerOptions": "catalog.compiler_options",
+    "ContainerDefinition": "hosting.container",
+    "DataCaptureConfig": "hosting.data_capture",
     "DataInputConfig": "catalog.data_input",
+    "DeploymentConfig": "hosting.deployment",
     "Endpoint": "hosting.endpoint",
+    "EndpointAlarms": "hosting.alarms",
     "EndpointConfig": "hosting.endpoint_config",
+    "EndpointDashboard": "hosting.dashboard",
     "EndpointVariant": "hosting.endpoint_variant",
     "Finding": "findings.finding",
     "Framework": "catalog.framework",
@@ -84,11 +116,15 @@ _MODULES = {
     "IModel": "hosting.interfaces",
     "InferenceCode": "hosting.inference_code",
     "InferenceImage": "compilation.inference_image",
+    "InstanceScaling": "patterns.compiled_variant",
     "InstanceVariant": "hosting.variants",
+    "JobEngineOptions": "engine.options",
+    "ManagedInstanceScaling": "hosting.variants",
     "Model": "hosting.model",
     "ModelData": "compilation.model_data",
     "NeoConstructsError": "findings.errors",
     "ScalableInstanceCount": "hosting.scaling",
+    "ScalableProvisionedConcurrency": "hosting.scaling",
     "ServerlessVariant": "hosting.variants",
     "ServingArchive": "hosting.serving_archive",
     "ServingContract": "scripts.serving_contract",

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from aws_cdk import Aws, CfnMapping, Stack, Token
 from aws_cdk import aws_ecr as ecr
+from aws_cdk import aws_ecr_assets as ecr_assets
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
@@ -21,6 +24,7 @@ from neo_constructs.catalog.framework import Framework
 from neo_constructs.catalog.target import TargetDevice
 from neo_constructs.compilation.places import check_image
 from neo_constructs.findings.errors import raise_errors
+from neo_constructs.findings.finding import Finding
 from neo_constructs.typed import typed
 
 _MAPPING_ID: Final = "NeoImageAccounts"
@@ -99,6 +103,39 @@ class InferenceImage(ABC):
 
     @staticmethod
     @typed
+    def from_asset(
+        directory: str | os.PathLike[str],
+        *,
+        file: str = "Dockerfile",
+        build_args: Mapping[str, str] | None = None,
+        platform: ecr_assets.Platform | None = None,
+    ) -> InferenceImage:
+        """Return an image that is built from a Dockerfile by ``cdk deploy``, which needs Docker.
+
+        Parameters
+        ----------
+        directory
+            What the Dockerfile may copy from.
+        file
+            The Dockerfile in it. Default: ``Dockerfile``.
+        build_args
+            Values of its ``ARG`` lines. Default: none.
+        platform
+            Default: ``ecr_assets.Platform.LINUX_AMD64``, which all but Graviton instances have.
+
+        Raises
+        ------
+        ValidationError
+            If there is no such Dockerfile.
+        """
+        folder = Path(directory)
+        raise_errors(_check_dockerfile(folder, file), subject="InferenceImage.from_asset")
+        return _FromAsset(
+            folder, file, dict(build_args or {}), platform or ecr_assets.Platform.LINUX_AMD64
+        )
+
+    @staticmethod
+    @typed
     def from_uri(uri: str) -> InferenceImage:
         """Return any image by URI.
 
@@ -141,6 +178,42 @@ class _FromRepository(InferenceImage):
             uri=self.repository.repository_uri_for_tag(self.tag),
             repository_arns=(self.repository.repository_arn,),
         )
+
+
+@dataclass(frozen=True)
+class _FromAsset(InferenceImage):
+    directory: Path
+    file: str
+    build_args: Mapping[str, str]
+    platform: ecr_assets.Platform
+
+    def bind(self, scope: Construct) -> ImageLocation:
+        image = ecr_assets.DockerImageAsset(
+            scope,
+            "Image",
+            directory=str(self.directory),
+            file=self.file,
+            build_args=self.build_args,
+            platform=self.platform,
+        )
+        return ImageLocation(
+            uri=image.image_uri, repository_arns=(image.repository.repository_arn,)
+        )
+
+
+def _check_dockerfile(directory: Path, file: str) -> list[Finding]:
+    path = directory / file
+    if path.is_file():
+        return []
+    return [
+        Finding(
+            code="dockerfile-missing",
+            where="directory, file",
+            message=f"There is no {str(path)!r}.",
+            fix="name the folder of the Dockerfile, and the Dockerfile by file if it has "
+            "another name.",
+        )
+    ]
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ _REASONS: Final = (
         "streams of SageMaker's own log groups; their names are made later",
     ),
     (":repository/", "repositories of the account that owns these images, and of no other"),
+    (":network-interface/", "interfaces in the model's subnets; their names are made later"),
     ("/neo-", "objects of this stack's own jobs only; their names are made at run time"),
 )
 
@@ -41,10 +42,19 @@ def acknowledge(scope: IConstruct, rule: str, reason: str) -> None:
     Validations.of(scope).acknowledge(Acknowledgment(id=rule, reason=reason))
 
 
-def acknowledge_wildcards(scope: IConstruct, statements: Iterable[iam.PolicyStatement]) -> None:
+def acknowledge_wildcards(
+    scope: IConstruct, statements: Iterable[iam.PolicyStatement], reason: str = ""
+) -> None:
     """Answer the finding of AwsSolutions-IAM5 for every wildcard that has a known reason.
 
     One that has none is left to be found.
+
+    Parameters
+    ----------
+    scope, statements
+        What has been said, and where it stands.
+    reason
+        Of all wildcards. Default: what is known of each.
     """
     stack = Stack.of(scope)
     for statement in statements:
@@ -53,9 +63,9 @@ def acknowledge_wildcards(scope: IConstruct, statements: Iterable[iam.PolicyStat
         for resource in resources if isinstance(resources, list) else [resources]:
             text = flat(resource)
             actions = found["Action"]
-            reason = _reason(text, actions if isinstance(actions, list) else [actions])
-            if "*" in text and reason:
-                acknowledge(scope, f"AwsSolutions-IAM5[Resource::{text}]", reason)
+            known = reason or _reason(text, actions if isinstance(actions, list) else [actions])
+            if "*" in text and known:
+                acknowledge(scope, f"AwsSolutions-IAM5[Resource::{text}]", known)
 
 
 def flat(value: Any) -> str:

@@ -25,6 +25,7 @@ from constructs import Construct, IDependable
 
 from neo_constructs.engine.acknowledgements import acknowledge, acknowledge_wildcards
 from neo_constructs.engine.artifact_access import compile_access, engine_access
+from neo_constructs.engine.function_network import function_network
 from neo_constructs.engine.job_kinds import KINDS
 from neo_constructs.engine.lambda_code import lambda_code
 from neo_constructs.engine.limits import (
@@ -38,6 +39,7 @@ from neo_constructs.engine.limits import (
     WORKER_SECONDS,
 )
 from neo_constructs.engine.names import name_prefix
+from neo_constructs.engine.options import ENGINE_ID, options_of
 from neo_constructs.engine.permissions import (
     compile_statements,
     pass_role_statement,
@@ -50,7 +52,6 @@ from neo_constructs.engine.retention import RetentionCheck
 from neo_constructs.engine.state_machine import definition
 from neo_constructs.engine.unanswered import hand_over_dropped_events, hand_over_ended_executions
 
-_ID: Final = "NeoJobEngine"
 _IAM_GRACE_CONTEXT: Final = "neo_constructs:iam_grace_seconds"
 
 
@@ -86,12 +87,9 @@ class JobEngine(Construct):
             assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
             description="Runs the stack's Neo compilation jobs",
         )
-        log_group = logs.LogGroup(
-            self,
-            "LogGroup",
-            retention=logs.RetentionDays.ONE_MONTH,
-            removal_policy=RemovalPolicy.DESTROY,
-        )
+        self._options = options_of(Stack.of(self))
+        log_group = self._make_log_group("LogGroup")
+        self._network = function_network(self, self._role, self._options)
         self.compile_role: Final = self._make_compile_role()
         self._allow_always(log_group)
         self._code = lambda_code()
@@ -122,8 +120,8 @@ class JobEngine(Construct):
     def of(scope: Construct) -> JobEngine:
         """Return the engine of the stack ``scope`` is in; the first call makes it."""
         stack = Stack.of(scope)
-        found = stack.node.try_find_child(_ID)
-        return found if isinstance(found, JobEngine) else JobEngine(stack, _ID)
+        found = stack.node.try_find_child(ENGINE_ID)
+        return found if isinstance(found, JobEngine) else JobEngine(stack, ENGINE_ID)
 
     def custom_resource(
         self,
@@ -328,9 +326,66 @@ class JobEngine(Construct):
             environment=lambda_.CfnFunction.EnvironmentProperty(
                 variables={"IAM_GRACE_SECONDS": str(self._iam_grace_seconds())}
             ),
+            reserved_concurrent_executions=self._options.reserved_concurrent_executions,
+            vpc_config=self._network.config if self._network else None,
         )
+        if self._network:
+            function.node.add_dependency(self._network.policy)
         self._code.bind_to_resource(function)
         return function
+
+    def _make_log_group(self, construct_id: str, name: str | None = None) -> logs.LogGroup:
+        key = self._options.log_encryption_key
+        if key:
+            _allow_logs(key, Stack.of(self))
+        return logs.LogGroup(
+            self,
+            construct_id,
+            log_group_name=name,
+            retention=self._options.log_retention,
+            encryption_key=key,
+            removal_policy=RemovalPolicy.DESTROY,
+        )
+
+    def _machine_policies(self) -> dict[str, iam.PolicyDocument]:
+        """Return what the state machine needs for its key and its log."""
+        policies = {}
+        if key := self._options.state_machine_encryption_key:
+            statement = iam.PolicyStatement(
+                actions=["kms:Decrypt", "kms:GenerateDataKey"], resources=[key.key_arn]
+            )
+            policies["Key"] = iam.PolicyDocument(statements=[statement])
+            # Whoever starts an execution, or looks at one, uses the key too.
+            self._allow(statement)
+        if self._options.state_machine_log_level != "OFF":
+            policies["Logs"] = iam.PolicyDocument(statements=[_log_delivery()])
+        return policies
+
+    def _machine_encryption(self) -> sfn.CfnStateMachine.EncryptionConfigurationProperty | None:
+        key = self._options.state_machine_encryption_key
+        if key is None:
+            return None
+        return sfn.CfnStateMachine.EncryptionConfigurationProperty(
+            type="CUSTOMER_MANAGED_KMS_KEY", kms_key_id=key.key_arn
+        )
+
+    def _machine_logging(self) -> sfn.CfnStateMachine.LoggingConfigurationProperty | None:
+        if self._options.state_machine_log_level == "OFF":
+            return None
+        acknowledge_wildcards(self._machine_role, [_log_delivery()])
+        group = self._make_log_group("MachineLogGroup", _machine_log_group(Stack.of(self)))
+        made = sfn.CfnStateMachine
+        return made.LoggingConfigurationProperty(
+            level=self._options.state_machine_log_level,
+            include_execution_data=False,
+            destinations=[
+                made.LogDestinationProperty(
+                    cloud_watch_logs_log_group=made.CloudWatchLogsLogGroupProperty(
+                        log_group_arn=group.log_group_arn
+                    )
+                )
+            ],
+        )
 
     def _answer_unanswered(self) -> list[CfnResource]:
         """Let the worker answer for events and executions that come to nothing."""
@@ -364,7 +419,8 @@ class JobEngine(Construct):
                             resources=[self._function.attr_arn, self._worker.attr_arn],
                         )
                     ]
-                )
+                ),
+                **self._machine_policies(),
             },
         )
         machine = sfn.CfnStateMachine(
@@ -373,19 +429,76 @@ class JobEngine(Construct):
             role_arn=self._machine_role.role_arn,
             state_machine_type="STANDARD",
             definition=definition(self._function.attr_arn, self._worker.attr_arn),
+            encryption_configuration=self._machine_encryption(),
+            logging_configuration=self._machine_logging(),
         )
-        acknowledge(
-            machine,
-            "AwsSolutions-SF1",
-            "an execution's input holds a presigned URL, which has no place in a log; the function "
-            "logs every step, and Step Functions keeps the history for 90 days",
-        )
+        if self._options.state_machine_log_level != "ALL":
+            acknowledge(
+                machine,
+                "AwsSolutions-SF1",
+                "the function logs every step, and Step Functions keeps the history for 90 days; "
+                "an execution's input holds a presigned URL, which has no place in a log",
+            )
         acknowledge(
             machine,
             "AwsSolutions-SF2",
             "a step and a wait, in turns: the execution's history shows all of a trace",
         )
         return machine
+
+
+def _allow_logs(key: kms.IKey, stack: Stack) -> None:
+    """Let CloudWatch Logs use a key for log groups of a stack.
+
+    Source: CloudWatch Logs user guide, page Encrypt log data using AWS KMS. The policy of an
+    imported key is not ours to change.
+    """
+    group = f"arn:{stack.partition}:logs:{stack.region}:{stack.account}:log-group"
+    key.add_to_resource_policy(
+        iam.PolicyStatement(
+            actions=["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*"],
+            principals=[iam.ServicePrincipal(f"logs.{stack.region}.amazonaws.com")],
+            resources=["*"],
+            conditions={
+                "ArnLike": {
+                    "kms:EncryptionContext:aws:logs:arn": [
+                        f"{group}:{stack.stack_name}-{ENGINE_ID}*",
+                        f"{group}:{_machine_log_group(stack)}",
+                    ]
+                }
+            },
+        ),
+        allow_no_op=True,
+    )
+
+
+def _log_delivery() -> iam.PolicyStatement:
+    """Return what a state machine needs to log: the actions have no resource level.
+
+    Source: Step Functions user guide, page Logging using CloudWatch Logs.
+    """
+    return iam.PolicyStatement(
+        actions=[
+            "logs:CreateLogDelivery",
+            "logs:DeleteLogDelivery",
+            "logs:DescribeLogGroups",
+            "logs:DescribeResourcePolicies",
+            "logs:GetLogDelivery",
+            "logs:ListLogDeliveries",
+            "logs:PutResourcePolicy",
+            "logs:UpdateLogDelivery",
+        ],
+        resources=["*"],
+    )
+
+
+def _machine_log_group(stack: Stack) -> str:
+    """Return a name for the state machine's log group.
+
+    Step Functions user guide, page Logging using CloudWatch Logs: with this start, many state
+    machines do not exceed the size of the log groups' resource policy.
+    """
+    return f"/aws/vendedlogs/states/{stack.stack_name}-{ENGINE_ID}"
 
 
 def without_none(properties: Mapping[str, Any]) -> dict[str, Any]:

@@ -30,6 +30,7 @@ def extend_role(
     statements: Sequence[iam.PolicyStatement],
     *,
     places: Sequence[str],
+    wildcards: str = "",
 ) -> list[IDependable]:
     """Give a role more rights, and return what must be waited for.
 
@@ -46,11 +47,13 @@ def extend_role(
         Who gets what, for whom.
     places
         The ARNs of the buckets and keys that the rights are about.
+    wildcards
+        Why resources with a ``*`` are right as they are. Default: only what is known of them.
     """
     policy = _policy_of(scope, role, places)
     policy.add_statements(*statements)
     role.attach_inline_policy(policy)
-    acknowledge_wildcards(policy, statements)
+    acknowledge_wildcards(policy, statements, wildcards)
     (resource,) = [child for child in policy.node.children if isinstance(child, iam.CfnPolicy)]
     if Stack.of(scope).resolve(resource.roles):
         return [policy]

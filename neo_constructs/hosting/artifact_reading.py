@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aws_cdk import Stack, Token
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from neo_constructs.compilation.interfaces import ICompilationJob
@@ -24,6 +25,29 @@ def read_prefix(job: ICompilationJob) -> list[iam.PolicyStatement]:
             conditions={"StringLike": {"s3:prefix": f"{prefix}-*"}},
         ),
         *use_keys(["kms:Decrypt"], bucket, job.encryption_key),
+    ]
+
+
+def read_artifact(bucket: s3.IBucket, url: str, *, is_prefix: bool) -> list[iam.PolicyStatement]:
+    """Return the right to read an artifact that no job has compiled: the key that its URL names.
+
+    Parameters
+    ----------
+    bucket, url
+        Where it lies. A key that is known only at deploy gives ``*``, and cdk-nag reports that
+        wildcard.
+    is_prefix
+        Whether the artifact is all objects below the key.
+    """
+    _, place = split_url(url)
+    place = f"{place}*" if is_prefix else place or "*"
+    return [
+        iam.PolicyStatement(actions=["s3:GetObject"], resources=[bucket.arn_for_objects(place)]),
+        iam.PolicyStatement(
+            actions=["s3:ListBucket"],
+            resources=[bucket.bucket_arn],
+            conditions={"StringLike": {"s3:prefix": place}},
+        ),
     ]
 
 

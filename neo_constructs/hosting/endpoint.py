@@ -2,22 +2,43 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, cast
 
 import jsii
-from aws_cdk import Fn, IStableAnyProducer, Lazy, Resource, Stack, Token
+from aws_cdk import (
+    Duration,
+    Fn,
+    IStableAnyProducer,
+    Lazy,
+    Reference,
+    Resource,
+    Stack,
+    Token,
+    Tokenization,
+)
+from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sagemaker as sagemaker
-from constructs import Construct
+from constructs import Construct, IValidation
 
 from neo_constructs.catalog.names import RESOURCE_NAME
+from neo_constructs.engine.permissions import warn
 from neo_constructs.findings.errors import raise_errors
-from neo_constructs.findings.finding import Finding
-from neo_constructs.hosting.endpoint_variant import EndpointVariant
+from neo_constructs.findings.finding import Finding, Level
+from neo_constructs.hosting.deployment import DeploymentConfig, Rendered
+from neo_constructs.hosting.endpoint_config import EndpointConfig
+from neo_constructs.hosting.endpoint_rules import WholeEndpoint
+from neo_constructs.hosting.endpoint_variant import EndpointVariant, metric_of
 from neo_constructs.hosting.interfaces import IEndpointConfig
-from neo_constructs.hosting.scaling import ScalableInstanceCount
-from neo_constructs.hosting.variants import ALL_TRAFFIC
+from neo_constructs.hosting.role_access import allow_models
+from neo_constructs.hosting.scaling import ScalableCapacity
+from neo_constructs.hosting.variants import ALL_TRAFFIC, Variant
 from neo_constructs.typed import typed
+
+# botocore, VariantPropertyType. What scaling changes is the third.
+RETAINABLE: Final = ("DataCaptureConfig", "DesiredWeight", "DesiredInstanceCount")
+_NOT_SCALED: Final = RETAINABLE[:2]
 
 
 class Endpoint(Resource):
@@ -30,17 +51,35 @@ class Endpoint(Resource):
     endpoint_config
         What it serves.
     endpoint_name
-        Default: CloudFormation makes one. A name of your own is stable for clients.
+        Default: CloudFormation makes one. A name of your own is stable for clients, and lets the
+        endpoint go back by alarms on its own metrics.
+    deployment_config
+        How it moves to a new configuration. Default: all at once, blue/green.
+    retain_all_variant_properties
+        Whether an update leaves instance counts, weights and data capture as they are. Default:
+        where a variant scales, the instance counts; else nothing.
+    exclude_retained_variant_properties
+        What of these an update sets nevertheless: ``DesiredInstanceCount``, ``DesiredWeight``,
+        ``DataCaptureConfig``. Default: where a variant scales, the last two.
 
     Attributes
     ----------
     endpoint_name, endpoint_arn
         Known at deploy.
+    endpoint_config, deployment_config
+        As given.
+    variants, is_async
+        What answers requests, and whether later; of an imported configuration not known.
+    rollback_alarms
+        What makes an update go back.
+    metric_endpoint_name
+        The name as metrics bear it: as it was given, where it was.
 
     Raises
     ------
     ValidationError
-        If the name is not one that SageMaker takes.
+        If the name or the deployment is not one that SageMaker takes. What is wrong with all of
+        the endpoint together is said when the app is synthesized.
 
     Examples
     --------
@@ -55,20 +94,114 @@ class Endpoint(Resource):
         *,
         endpoint_config: IEndpointConfig,
         endpoint_name: str | None = None,
+        deployment_config: DeploymentConfig | None = None,
+        retain_all_variant_properties: bool | None = None,
+        exclude_retained_variant_properties: Sequence[str] | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
-        raise_errors(check_name(endpoint_name), subject=self.node.path)
+        found = [
+            *check_name(endpoint_name),
+            *(deployment_config.check() if deployment_config else ()),
+            *_check_retained(exclude_retained_variant_properties),
+        ]
+        raise_errors(found, subject=self.node.path)
+        self.endpoint_config: Final = endpoint_config
+        self._deployment = deployment_config
+        self._alarms: list[cloudwatch.IAlarm] = []
+        self._retain, self._exclude = (
+            retain_all_variant_properties,
+            exclude_retained_variant_properties,
+        )
         self._resource = sagemaker.CfnEndpoint(
             self,
             "Resource",
             endpoint_config_name=endpoint_config.endpoint_config_name,
             endpoint_name=endpoint_name,
+            deployment_config=Lazy.any(_Deployment(self)) if deployment_config else None,
             # What scaling has made of a variant outlives an update.
-            retain_all_variant_properties=Lazy.any(_ScaledVariants(self)),
+            retain_all_variant_properties=Lazy.any(_Retained(self)),
+            exclude_retained_variant_properties=Lazy.any(_NotRetained(self)),
         )
         self.endpoint_name: Final[str] = self._resource.attr_endpoint_name
         # Not put together from the name: SageMaker lowercases names in ARNs.
         self.endpoint_arn: Final[str] = self._resource.ref
+        # An alarm by the literal name can make the endpoint go back: it does not wait for it.
+        is_literal = endpoint_name is not None and not Token.is_unresolved(endpoint_name)
+        self._metric_name = endpoint_name if endpoint_name and is_literal else self.endpoint_name
+        self.node.add_validation(_WholeCheck(self))
+        for alarm in deployment_config.rollback_alarms if deployment_config else ():
+            self.add_rollback_alarm(alarm)
+
+    @typed
+    def add_rollback_alarm(self, alarm: cloudwatch.IAlarm) -> None:
+        """Let an update go back when an alarm goes off while the update waits.
+
+        The models' roles get the right to look at the alarm, as SageMaker asks for.
+
+        Parameters
+        ----------
+        alarm
+            On the endpoint's own metrics only if the endpoint has a name of its own: else the
+            endpoint would wait for the alarm, and the alarm for the endpoint.
+
+        Raises
+        ------
+        ValidationError
+            If it waits for the endpoint, or the endpoint has no ``deployment_config``, which
+            says how long alarms are watched.
+        """
+        found = [*_check_deployment(self._deployment), *self._check_circle(alarm)]
+        raise_errors(found, subject=self.node.path)
+        self._alarms.append(alarm)
+        describe = iam.PolicyStatement(
+            actions=["cloudwatch:DescribeAlarms"], resources=[alarm.alarm_arn]
+        )
+        dependencies = allow_models(
+            self,
+            [variant.model for variant in self.variants or ()],
+            [describe],
+            places=[alarm.alarm_arn],
+            what="rollback_alarms",
+        )
+        if dependencies:
+            self._resource.node.add_dependency(*dependencies)
+
+    @property
+    def rollback_alarms(self) -> tuple[cloudwatch.IAlarm, ...]:
+        """What makes an update go back."""
+        return tuple(self._alarms)
+
+    @property
+    def metric_endpoint_name(self) -> str:
+        """The name as metrics bear it: as it was given, where it was."""
+        return self._metric_name
+
+    @property
+    def variants(self) -> tuple[Variant, ...] | None:
+        """What answers requests; None of a configuration that is imported."""
+        config = self.endpoint_config
+        return config.production_variants if isinstance(config, EndpointConfig) else None
+
+    @property
+    def is_async(self) -> bool:
+        """Whether it is known to answer later."""
+        config = self.endpoint_config
+        return isinstance(config, EndpointConfig) and config.is_async
+
+    @property
+    def deployment_config(self) -> DeploymentConfig | None:
+        """How it moves to a new configuration, as given."""
+        return self._deployment
+
+    def check(self) -> list[Finding]:
+        """Say what is wrong with all of it together, as far as it is there."""
+        return WholeEndpoint(
+            variants=self.variants,
+            is_async=self.is_async,
+            deployment=self._deployment,
+            alarms=len(self._alarms),
+            scaled=[each.scaled for each in _scaled(self)],
+        ).check()
 
     @typed
     def variant(self, variant_name: str = ALL_TRAFFIC) -> EndpointVariant:
@@ -80,6 +213,23 @@ class Endpoint(Resource):
             Default: ``AllTraffic``.
         """
         return EndpointVariant(self, variant_name)
+
+    @typed
+    def metric(
+        self, metric_name: str, *, statistic: str = "Average", period: Duration | None = None
+    ) -> cloudwatch.Metric:
+        """Return a metric of the endpoint as a whole, such as ``ApproximateBacklogSize``.
+
+        Parameters
+        ----------
+        metric_name
+            As CloudWatch has it in ``AWS/SageMaker``.
+        statistic
+            Default: ``Average``.
+        period
+            Default: 5 minutes.
+        """
+        return metric_of(self, metric_name, statistic, period)
 
     @staticmethod
     @typed
@@ -103,20 +253,85 @@ class Endpoint(Resource):
 
     @typed
     def grant_invoke(self, grantee: iam.IGrantable) -> iam.Grant:
-        """Let ``grantee`` send requests to the endpoint."""
-        return grant_invoke(self.endpoint_arn, grantee)
+        """Let ``grantee`` send requests to the endpoint, in the way that it takes them."""
+        return grant_invoke(self.endpoint_arn, grantee, is_async=self.is_async)
+
+    def _check_circle(self, alarm: cloudwatch.IAlarm) -> list[Finding]:
+        if not isinstance(alarm, cloudwatch.Alarm) or not _refers_to(alarm, self):
+            return []
+        return [
+            Finding(
+                code="rollback-alarm-circle",
+                where="rollback_alarms",
+                message=f"{alarm.node.path} is about this endpoint's own metrics: the endpoint "
+                "would wait for the alarm, and the alarm for the endpoint.",
+                fix="give the endpoint an endpoint_name, so that the alarm need not wait for it.",
+            )
+        ]
+
+    def _render_deployment(self) -> Rendered | None:
+        names = [alarm.alarm_name for alarm in self._alarms]
+        return self._deployment.render(names) if self._deployment else None
+
+    def _retains(self) -> bool | None:
+        return bool(_scaled(self)) or None if self._retain is None else self._retain
+
+    def _excludes(self) -> list[sagemaker.CfnEndpoint.VariantPropertyProperty] | None:
+        chosen = self._exclude
+        if chosen is None:
+            chosen = _NOT_SCALED if self._retain is None and _scaled(self) else ()
+        made = sagemaker.CfnEndpoint.VariantPropertyProperty
+        return [made(variant_property_type=name) for name in chosen] or None
 
 
 @jsii.implements(IStableAnyProducer)
-class _ScaledVariants:
-    """Whether variants of an endpoint scale, once all that is said of it is there."""
+class _Deployment:
+    """How an endpoint moves, once all alarms are there."""
 
-    def __init__(self, endpoint: Construct) -> None:
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+
+    def produce(self) -> Rendered | None:
+        return self._endpoint._render_deployment()
+
+
+@jsii.implements(IStableAnyProducer)
+class _Retained:
+    """Whether an update leaves variants as they are, once all that is said of them is there."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
 
     def produce(self) -> bool | None:
-        children = self._endpoint.node.children
-        return any(isinstance(child, ScalableInstanceCount) for child in children) or None
+        return self._endpoint._retains()
+
+
+@jsii.implements(IStableAnyProducer)
+class _NotRetained:
+    """What of variants an update sets nevertheless, once all that is said of them is there."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+
+    def produce(self) -> list[sagemaker.CfnEndpoint.VariantPropertyProperty] | None:
+        return self._endpoint._excludes()
+
+
+@jsii.implements(IValidation)
+class _WholeCheck:
+    """What is wrong with an endpoint as a whole; what is doubtful becomes its warnings."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self._warned: set[str] = set()
+
+    def validate(self) -> list[str]:
+        found = self._endpoint.check()
+        doubts = [each for each in found if each.level is Level.WARNING]
+        # An app may be synthesized twice, in a test for example.
+        warn(self._endpoint, [each for each in doubts if str(each) not in self._warned])
+        self._warned |= {str(each) for each in doubts}
+        return [str(each) for each in found if each.level is Level.ERROR]
 
 
 class ImportedEndpoint(Resource):
@@ -138,21 +353,44 @@ class ImportedEndpoint(Resource):
             service="sagemaker", resource="endpoint", resource_name=name
         )
 
+    @property
+    def metric_endpoint_name(self) -> str:
+        """The name as metrics bear it."""
+        return self.endpoint_name
+
+    @property
+    def variants(self) -> None:
+        """What answers requests is not known."""
+        return
+
     @typed
     def variant(self, variant_name: str = ALL_TRAFFIC) -> EndpointVariant:
         """Return a variant by its name, for its metrics."""
         return EndpointVariant(self, variant_name)
 
     @typed
+    def metric(
+        self, metric_name: str, *, statistic: str = "Average", period: Duration | None = None
+    ) -> cloudwatch.Metric:
+        """Return a metric of the endpoint as a whole; see ``Endpoint.metric``."""
+        return metric_of(self, metric_name, statistic, period)
+
+    @typed
     def grant_invoke(self, grantee: iam.IGrantable) -> iam.Grant:
-        """Let ``grantee`` send requests to the endpoint."""
-        return grant_invoke(self.endpoint_arn, grantee)
+        """Let ``grantee`` send requests that are answered at once."""
+        return grant_invoke(self.endpoint_arn, grantee, is_async=False)
+
+    @typed
+    def grant_invoke_async(self, grantee: iam.IGrantable) -> iam.Grant:
+        """Let ``grantee`` send requests that are answered later."""
+        return grant_invoke(self.endpoint_arn, grantee, is_async=True)
 
 
-def grant_invoke(endpoint_arn: str, grantee: iam.IGrantable) -> iam.Grant:
-    """Let a grantee send requests to an endpoint."""
+def grant_invoke(endpoint_arn: str, grantee: iam.IGrantable, *, is_async: bool) -> iam.Grant:
+    """Let a grantee send requests to an endpoint, to be answered at once or later."""
+    action = "sagemaker:InvokeEndpointAsync" if is_async else "sagemaker:InvokeEndpoint"
     return iam.Grant.add_to_principal(
-        grantee=grantee, actions=["sagemaker:InvokeEndpoint"], resource_arns=[endpoint_arn]
+        grantee=grantee, actions=[action], resource_arns=[endpoint_arn]
     )
 
 
@@ -168,3 +406,55 @@ def check_name(name: str | None) -> list[Finding]:
             fix="leave it out to let CloudFormation make one.",
         )
     ]
+
+
+def _check_deployment(deployment: DeploymentConfig | None) -> list[Finding]:
+    if deployment:
+        return []
+    return [
+        Finding(
+            code="rollback-never-watched",
+            where="rollback_alarms",
+            message="The endpoint has no deployment_config, which says how long alarms are "
+            "watched.",
+            fix="give it one, such as DeploymentConfig.all_at_once(wait=Duration.minutes(10)).",
+        )
+    ]
+
+
+def _check_retained(names: Sequence[str] | None) -> list[Finding]:
+    unknown = [name for name in names or () if name not in RETAINABLE]
+    if not unknown:
+        return []
+    return [
+        Finding(
+            code="variant-choice",
+            where="exclude_retained_variant_properties",
+            message=f"{', '.join(map(repr, unknown))} is given. Allowed: {', '.join(RETAINABLE)}.",
+            fix="leave it out to keep what scaling has made of the instance counts.",
+        )
+    ]
+
+
+def _scaled(endpoint: Construct) -> list[ScalableCapacity]:
+    return [each for each in endpoint.node.children if isinstance(each, ScalableCapacity)]
+
+
+def _refers_to(alarm: cloudwatch.Alarm, endpoint: Endpoint) -> bool:
+    """Whether an alarm's metric names an endpoint by a reference."""
+    return any(_is_reference_to(value, endpoint) for value in _dimensions(alarm.metric))
+
+
+def _dimensions(metric: cloudwatch.IMetric) -> list[str]:
+    """Return the values of all dimensions that a metric has, or those that it is made of."""
+    config = metric.to_metric_config()
+    if expression := config.math_expression:
+        return [value for each in expression.using_metrics.values() for value in _dimensions(each)]
+    dimensions = config.metric_stat.dimensions if config.metric_stat else None
+    return [str(each.value) for each in dimensions or ()]
+
+
+def _is_reference_to(value: str, endpoint: Endpoint) -> bool:
+    tokens = Tokenization.reverse_string(value).tokens
+    owners = [cast(Reference, each).target for each in tokens if Reference.is_reference(each)]
+    return any(owner.node.path.startswith(f"{endpoint.node.path}/") for owner in owners)

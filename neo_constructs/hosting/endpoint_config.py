@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 import jsii
 from aws_cdk import Fn, IStableAnyProducer, Lazy, Resource, Stack
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sagemaker as sagemaker
-from constructs import Construct, IConstruct, IValidation
+from constructs import Construct, IConstruct, IDependable, IValidation
 
-from neo_constructs.engine.permissions import warn
+from neo_constructs.compilation.places import check_artifact_bucket
+from neo_constructs.engine.permissions import places, warn
 from neo_constructs.findings.errors import raise_errors
 from neo_constructs.findings.finding import Finding
-from neo_constructs.hosting.variant_rules import check_variants
-from neo_constructs.hosting.variants import Rendered, Variant
+from neo_constructs.hosting.async_inference import AsyncInferenceConfig
+from neo_constructs.hosting.data_capture import DataCaptureConfig
+from neo_constructs.hosting.interfaces import IModel
+from neo_constructs.hosting.role_access import allow_models
+from neo_constructs.hosting.variant_rules import WholeConfig
+from neo_constructs.hosting.variants import InstanceVariant, Rendered, Variant
 from neo_constructs.typed import typed
 
 
@@ -31,15 +37,27 @@ class EndpointConfig(Resource):
     production_variants
         What answers requests: values of ``InstanceVariant``, or one ``ServerlessVariant``. More
         can be added. Default: none yet.
+    shadow_production_variants
+        Gets a copy of requests, and its answers go nowhere: one ``InstanceVariant`` beside one
+        production variant. Its weight against the sum of both is the part that it gets. Default:
+        none.
+    data_capture_config
+        Keeps a sample of requests and answers in S3. Default: nothing is kept.
+    async_inference_config
+        Makes the endpoint answer later, by way of S3. Default: it answers at once.
     encryption_key
-        Encrypts the instances' storage. Default: SageMaker's own key.
+        Encrypts the instances' volumes, and is refused where an instance has storage of its own.
+        Its policy must let whoever deploys use it, as SageMaker does in their name. Default:
+        SageMaker's own key.
 
     Attributes
     ----------
     endpoint_config_name, endpoint_config_arn
         Known at deploy.
-    production_variants
-        What answers requests.
+    production_variants, shadow_production_variants
+        What answers requests, and what gets copies.
+    is_async
+        Whether it answers later.
 
     Raises
     ------
@@ -61,25 +79,45 @@ class EndpointConfig(Resource):
         construct_id: str,
         *,
         production_variants: Sequence[Variant] = (),
+        shadow_production_variants: Sequence[InstanceVariant] = (),
+        data_capture_config: DataCaptureConfig | None = None,
+        async_inference_config: AsyncInferenceConfig | None = None,
         encryption_key: kms.IKey | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
         self._variants: list[Variant] = []
-        several = len(production_variants) > 1
+        self._shadows: list[Variant] = list(shadow_production_variants)
+        self._capture: Final = data_capture_config
+        self._async: Final = async_inference_config
+        self._has_key: Final = encryption_key is not None
+        self.is_async: Final[bool] = async_inference_config is not None
+        given = [*production_variants, *shadow_production_variants]
         found = [
-            finding
-            for variant in production_variants
-            for finding in _check(self, variant, is_one_of_several=several)
+            *(
+                finding
+                for variant in given
+                for finding in _check(self, variant, is_one_of_several=len(given) > 1)
+            ),
+            *(data_capture_config.check() if data_capture_config else ()),
+            *(async_inference_config.check() if async_inference_config else ()),
+            *self._check_places(),
         ]
         warn(self, raise_errors(found, subject=self.node.path))
-        self._variants += production_variants
         self._resource = sagemaker.CfnEndpointConfig(
             self,
             "Resource",
             kms_key_id=encryption_key.key_arn if encryption_key else None,
             production_variants=Lazy.any(_RenderedVariants(self._variants)),
+            shadow_production_variants=[each.render() for each in self._shadows] or None,
+            data_capture_config=data_capture_config.render() if data_capture_config else None,
+            async_inference_config=(
+                async_inference_config.render() if async_inference_config else None
+            ),
         )
-        self.node.add_validation(_WholeCheck(self._variants))
+        self.node.add_validation(_WholeCheck(self))
+        self._allow([each.model for each in self._shadows])
+        for variant in production_variants:
+            self._append(variant)
         self.endpoint_config_name: Final[str] = self._resource.attr_endpoint_config_name
         self.endpoint_config_arn: Final[str] = self._resource.ref
 
@@ -105,6 +143,11 @@ class EndpointConfig(Resource):
         """What answers requests."""
         return tuple(self._variants)
 
+    @property
+    def shadow_production_variants(self) -> tuple[Variant, ...]:
+        """What gets copies of requests."""
+        return tuple(self._shadows)
+
     @typed
     def add_production_variant(self, variant: Variant) -> None:
         """Let a variant more answer requests.
@@ -116,7 +159,64 @@ class EndpointConfig(Resource):
         """
         found = _check(self, variant, is_one_of_several=True)
         warn(self, raise_errors(found, subject=self.node.path))
+        self._append(variant)
+
+    def check(self) -> list[Finding]:
+        """Say what is wrong with all variants together, as far as they are there."""
+        return WholeConfig(
+            production=self._variants,
+            shadow=self._shadows,
+            is_async=self.is_async,
+            has_capture=self._capture is not None,
+            has_key=self._has_key,
+        ).check()
+
+    def _append(self, variant: Variant) -> None:
         self._variants.append(variant)
+        self._allow([variant.model])
+
+    def _allow(self, models: Sequence[IModel]) -> None:
+        """Let models write what is captured, and read and write what is asynchronous."""
+        dependencies: list[IDependable] = []
+        if capture := self._capture:
+            dependencies += allow_models(
+                self,
+                models,
+                capture.statements(),
+                places=places(capture.bucket, capture.encryption_key),
+                what="data_capture_config",
+            )
+        if later := self._async:
+            dependencies += allow_models(
+                self,
+                models,
+                later.statements(),
+                places=[
+                    *places(later.bucket, later.encryption_key),
+                    *(places(later.input_bucket) if later.input_bucket else ()),
+                    *(topic.topic_arn for topic in later.topics),
+                ],
+                what="async_inference_config",
+            )
+        if dependencies:
+            self._resource.node.add_dependency(*dependencies)
+
+    def _check_places(self) -> list[Finding]:
+        """Say if what the endpoint writes lies where it cannot write."""
+        buckets = [
+            (f"{name}, bucket", bucket)
+            for name, bucket in (
+                ("data_capture_config", self._capture.bucket if self._capture else None),
+                ("async_inference_config", self._async.bucket if self._async else None),
+                ("async_inference_config", self._async.input_bucket if self._async else None),
+            )
+            if bucket
+        ]
+        return [
+            replace(finding, where=where)
+            for where, bucket in buckets
+            for finding in check_artifact_bucket(self, bucket)
+        ]
 
 
 class ImportedEndpointConfig(Resource):
@@ -145,11 +245,11 @@ class _RenderedVariants:
 class _WholeCheck:
     """What is wrong with all variants together, once all are there."""
 
-    def __init__(self, variants: list[Variant]) -> None:
-        self._variants = variants
+    def __init__(self, config: EndpointConfig) -> None:
+        self._config = config
 
     def validate(self) -> list[str]:
-        return [str(finding) for finding in check_variants(self._variants)]
+        return [str(finding) for finding in self._config.check()]
 
 
 def _check(scope: Construct, variant: Variant, *, is_one_of_several: bool) -> list[Finding]:

@@ -9,7 +9,10 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
 from neo_constructs.hosting.interfaces import IEndpoint
-from neo_constructs.hosting.scaling import ScalableInstanceCount
+from neo_constructs.hosting.scaling import (
+    ScalableInstanceCount,
+    ScalableProvisionedConcurrency,
+)
 from neo_constructs.typed import typed
 
 # SageMaker developer guide, page Metrics for monitoring with Amazon CloudWatch.
@@ -57,7 +60,7 @@ class EndpointVariant:
         max_capacity
             How many instances at most.
         min_capacity
-            How many at least. Default: 1.
+            How many at least; 0 for an asynchronous endpoint only. Default: 1.
 
         Raises
         ------
@@ -68,7 +71,33 @@ class EndpointVariant:
             # Interfaces do not say that whoever implements them can hold others.
             cast(Construct, self.endpoint),
             f"{self.variant_name}InstanceCount",
-            resource_id=f"endpoint/{self.endpoint_name}/variant/{self.variant_name}",
+            variant=self,
+            min_capacity=min_capacity,
+            max_capacity=max_capacity,
+        )
+
+    @typed
+    def auto_scale_provisioned_concurrency(
+        self, *, max_capacity: int, min_capacity: int = 1
+    ) -> ScalableProvisionedConcurrency:
+        """Let a serverless variant's provisioned concurrency change.
+
+        Parameters
+        ----------
+        max_capacity
+            How much at most, up to the variant's ``max_concurrency``.
+        min_capacity
+            How much at least. Default: 1.
+
+        Raises
+        ------
+        ValidationError
+            If the numbers are not ones that SageMaker takes.
+        """
+        return ScalableProvisionedConcurrency(
+            cast(Construct, self.endpoint),
+            f"{self.variant_name}ProvisionedConcurrency",
+            variant=self,
             min_capacity=min_capacity,
             max_capacity=max_capacity,
         )
@@ -98,7 +127,10 @@ class EndpointVariant:
         return cloudwatch.Metric(
             namespace=namespace,
             metric_name=metric_name,
-            dimensions_map={"EndpointName": self.endpoint_name, "VariantName": self.variant_name},
+            dimensions_map={
+                "EndpointName": self.endpoint.metric_endpoint_name,
+                "VariantName": self.variant_name,
+            },
             statistic=statistic,
             period=period or Duration.minutes(5),
         )
@@ -187,7 +219,27 @@ class EndpointVariant:
         """Return the GPUs' memory in use, in percent."""
         return self._of_instances("GPUMemoryUtilization", statistic, period)
 
+    @typed
+    def endpoint_metric(
+        self, metric_name: str, *, statistic: str = "Average", period: Duration | None = None
+    ) -> cloudwatch.Metric:
+        """Return a metric of the endpoint as a whole; see ``Endpoint.metric``."""
+        return metric_of(self.endpoint, metric_name, statistic, period)
+
     def _of_instances(
         self, metric_name: str, statistic: str, period: Duration | None
     ) -> cloudwatch.Metric:
         return self.metric(metric_name, namespace=INSTANCES, statistic=statistic, period=period)
+
+
+def metric_of(
+    endpoint: IEndpoint, metric_name: str, statistic: str, period: Duration | None
+) -> cloudwatch.Metric:
+    """Return a metric of an endpoint as a whole."""
+    return cloudwatch.Metric(
+        namespace=INVOCATIONS,
+        metric_name=metric_name,
+        dimensions_map={"EndpointName": endpoint.metric_endpoint_name},
+        statistic=statistic,
+        period=period or Duration.minutes(5),
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from aws_cdk import Resource, Stack, Token
+from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from neo_constructs.catalog.target import TargetDevice
@@ -14,7 +15,13 @@ class ImportedModel(Resource):
     """A model that is there already; see ``Model.from_model_name``."""
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, model_name: str, target: TargetDevice | None
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        model_name: str,
+        target: TargetDevice | None,
+        role: iam.IRole | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
         self.model_name: Final = model_name
@@ -24,4 +31,9 @@ class ImportedModel(Resource):
             service="sagemaker", resource="model", resource_name=name
         )
         self.target: Final = target
-        self.is_isolated: Final = False  # not known
+        self.role: Final = role
+        self.compilation_job: Final = None  # nor are these known
+        self.image_uri: Final = None
+        self.container_count: Final = 1
+        self.is_in_vpc: Final = False
+        self.is_isolated: Final = False

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from aws_cdk import aws_iam as iam
 from constructs import IConstruct
 
 from neo_constructs.catalog.target import TargetDevice
+from neo_constructs.compilation.interfaces import ICompilationJob
 
 
 class IModel(IConstruct, Protocol):
@@ -20,6 +22,31 @@ class IModel(IConstruct, Protocol):
     @property
     def model_arn(self) -> str:
         """Its ARN."""
+        ...
+
+    @property
+    def role(self) -> iam.IRole | None:
+        """What its containers act as, if that is known."""
+        ...
+
+    @property
+    def compilation_job(self) -> ICompilationJob | None:
+        """What compiled it, if that is known."""
+        ...
+
+    @property
+    def image_uri(self) -> str | None:
+        """The image of its first container, if that is known."""
+        ...
+
+    @property
+    def is_in_vpc(self) -> bool:
+        """Whether its containers are in a VPC of yours, as far as that is known."""
+        ...
+
+    @property
+    def container_count(self) -> int:
+        """How many containers it has, as far as that is known."""
         ...
 
     @property
@@ -58,4 +85,9 @@ class IEndpoint(IConstruct, Protocol):
     @property
     def endpoint_arn(self) -> str:
         """Its ARN."""
+        ...
+
+    @property
+    def metric_endpoint_name(self) -> str:
+        """The name as metrics bear it: the literal one, where it is known."""
         ...

@@ -1,108 +1,38 @@
-"""The model: an image, an artifact, and a role with the least the container needs."""
+"""The model: containers, and a role with the least that they need."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Final
 
-from aws_cdk import Aws, Fn, Resource
+import jsii
+from aws_cdk import Fn, Resource
+from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct, IDependable
 
-from neo_constructs.catalog.framework import Framework
 from neo_constructs.catalog.target import TargetDevice
-from neo_constructs.compilation.imported_job import (
-    ImportedCompilationJob,
-    check_environments,
-    handed_over,
-)
-from neo_constructs.compilation.inference_image import (
-    InferenceImage,
-    neo_repositories,
-    pull_statements,
-)
+from neo_constructs.compilation.inference_image import InferenceImage, pull_statements
 from neo_constructs.compilation.interfaces import ICompilationJob
-from neo_constructs.compilation.places import check_artifact_bucket
-from neo_constructs.engine.artifact_access import served_access
-from neo_constructs.engine.job_engine import JobEngine
 from neo_constructs.engine.permissions import (
     extend_role,
     logging_statements,
-    places,
     service_principal,
-    use_keys,
     warn,
 )
-from neo_constructs.findings.errors import raise_errors
-from neo_constructs.hosting.artifact_reading import read_prefix, reading_of
-from neo_constructs.hosting.artifact_url import split_url
+from neo_constructs.findings.errors import ValidationError, raise_errors
+from neo_constructs.findings.finding import Finding
+from neo_constructs.hosting.container import BoundContainer, ContainerDefinition, bind_container
 from neo_constructs.hosting.imported_model import ImportedModel
 from neo_constructs.hosting.inference_code import InferenceCode
-from neo_constructs.hosting.model_rules import (
-    check_network,
-    check_place,
-    check_sources,
-    contract_of,
-    pull_not_granted,
-)
-from neo_constructs.hosting.serving_archive import ServingArchive
-from neo_constructs.scripts.serving_contract import EVERY_CONTAINER, ServingContract
+from neo_constructs.hosting.model_rules import SERIAL, check_model, pull_not_granted
+from neo_constructs.hosting.network import ModelNetwork, check_vpc
 from neo_constructs.typed import typed
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Served:
-    """What a container serves.
-
-    Parameters
-    ----------
-    url, bucket, encryption_key
-        The artifact, where it lies, and what encrypts it.
-    archive_bucket
-        Where the archive with the script lies, if there is one.
-    compiled_url
-        What an archive that was given was made from.
-    contract, archive
-        The container's, and the archive with the script; None for an artifact of one's own.
-    needs_network
-        For what the container needs the network as it starts; empty for nothing.
-    is_isolated
-        Whether it is cut off from it.
-    """
-
-    url: str | None
-    bucket: s3.IBucket | None
-    encryption_key: kms.IKey | None = None
-    archive_bucket: s3.IBucket | None = None
-    compiled_url: str | None = None
-    contract: ServingContract | None = None
-    archive: ServingArchive | None = None
-    needs_network: str = ""
-    is_isolated: bool = True
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """The container's variables."""
-        contract, archive = self.contract, self.archive
-        script = (
-            {
-                "SAGEMAKER_PROGRAM": archive.entry_point,
-                "SAGEMAKER_SUBMIT_DIRECTORY": archive.submit_directory,
-            }
-            if archive
-            else {}
-        )
-        return {
-            "SAGEMAKER_REGION": Aws.REGION,
-            **(contract.environment if contract else EVERY_CONTAINER),
-            **script,
-        }
-
-
+@jsii.implements(iam.IGrantable, ec2.IConnectable)
 class Model(Resource):
     """A SageMaker model, made from a compilation job or from an artifact of your own.
 
@@ -117,33 +47,58 @@ class Model(Resource):
     model_data_url
         An artifact in S3, instead of a job; then ``image`` is needed, and ``artifact_bucket``
         for the right to read it.
+    uncompressed_model_data
+        Whether ``model_data_url`` is a prefix, ending in a slash, whose objects are the files of
+        the model; else it is a ``.tar.gz``. Default: False.
     inference_code
         The script. Default: the container's own handler.
     image
         Default: the image that the finished job reports.
+    containers
+        Several containers, in place of all of the above: a pipeline, where each gets what the one
+        before it answers. Up to 15.
+    inference_execution_mode
+        ``Serial`` for a pipeline, ``Direct`` for containers that requests name one by one.
+        Default: ``Serial``.
     role
-        What the container acts as. Default: a role with the least it needs.
+        What the containers act as. Default: a role with the least they need.
     environment
         Variables of the container; they win over those set here.
     artifact_bucket
         Where ``model_data_url`` lies; with a job and a script, where the archive of both is
         written. Default: the job's bucket.
     enable_network_isolation
-        Default: on, but off where the container must reach out as it starts: for a script in S3,
+        Default: on, but off where a container must reach out as it starts: for a script in S3,
         or for what a ``requirements.txt`` beside the script names.
+    vpc
+        Where the containers' network interfaces are. Default: in no VPC of yours.
+    vpc_subnets
+        Default: the private subnets.
+    security_groups
+        Default: one is made; see ``connections``.
+    allow_all_outbound
+        Whether the group that is made lets everything out. Default: True.
 
     Attributes
     ----------
     model_name, model_arn
         Known at deploy.
     compilation_job
-        As given.
-    role
+        As given, as this stack may use it; that of the first container which has one.
+    role, grant_principal
         As given, or the model's own.
+    connections
+        What the containers may reach, and what may reach them; of a model in a VPC only.
     target
         What the model was compiled for, if that is known; else None.
     is_isolated
-        Whether its container is cut off from the network.
+        Whether its containers are cut off from the network.
+    is_in_vpc
+        Whether they are in a VPC of yours.
+    container_count
+        How many containers it has.
+    image_uri
+        The first container's image.
 
     Raises
     ------
@@ -163,109 +118,127 @@ class Model(Resource):
         *,
         compilation_job: ICompilationJob | None = None,
         model_data_url: str | None = None,
+        uncompressed_model_data: bool = False,
         inference_code: InferenceCode | None = None,
         image: InferenceImage | None = None,
+        containers: Sequence[ContainerDefinition] = (),
+        inference_execution_mode: str = SERIAL,
         role: iam.IRole | None = None,
         environment: Mapping[str, str] | None = None,
         artifact_bucket: s3.IBucket | None = None,
         enable_network_isolation: bool | None = None,
+        vpc: ec2.IVpc | None = None,
+        vpc_subnets: ec2.SubnetSelection | None = None,
+        security_groups: Sequence[ec2.ISecurityGroup] = (),
+        allow_all_outbound: bool | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
+        alone = ContainerDefinition(
+            compilation_job=compilation_job,
+            model_data_url=model_data_url,
+            uncompressed_model_data=uncompressed_model_data,
+            inference_code=inference_code,
+            image=image,
+            environment=environment,
+            artifact_bucket=artifact_bucket,
+        )
         found = [
-            *check_sources(compilation_job, model_data_url, inference_code, image),
-            *(check_environments(self, compilation_job) if compilation_job else ()),
-            *check_place(self, model_data_url, artifact_bucket, role),
-            *check_network(
-                compilation_job, model_data_url, inference_code, enable_network_isolation
+            *check_model(
+                self,
+                alone,
+                containers,
+                mode=inference_execution_mode,
+                role=role,
+                isolation=enable_network_isolation,
             ),
-            *(check_artifact_bucket(self, artifact_bucket) if artifact_bucket else ()),
+            *check_vpc(vpc, vpc_subnets, security_groups, allow_all_outbound=allow_all_outbound),
         ]
         raise_errors(found, subject=self.node.path)
-        if compilation_job:
-            compilation_job = handed_over(self, compilation_job)
-        self.compilation_job: Final = compilation_job
-        served = self._served(
-            model_data_url, inference_code, artifact_bucket, enable_network_isolation
+        asked = containers or [alone]
+        needs = next((each.needs_network for each in asked if each.needs_network), "")
+        self.is_isolated: Final[bool] = (
+            not needs if enable_network_isolation is None else enable_network_isolation
         )
-        uri, repositories = self._image(image, compilation_job)
-        if not repositories and role is None:
-            warn(self, [pull_not_granted(image, uri)])
+        bound = self._bind(asked)
+        jobs = [each.definition.compilation_job for each in bound]
+        self.compilation_job: Final = next((job for job in jobs if job), None)
+        self.image_uri: Final = bound[0].image_uri
+        self.container_count: Final = len(bound)
+        self._network = (
+            ModelNetwork(
+                self,
+                vpc=vpc,
+                vpc_subnets=vpc_subnets,
+                security_groups=security_groups,
+                allow_all_outbound=allow_all_outbound is not False,
+            )
+            if vpc
+            else None
+        )
+        self.is_in_vpc: Final = vpc is not None
+        self._warn_of_pulling(bound, role)
         self.role: Final[iam.IRole] = role or iam.Role(
             self,
             "Role",
             assumed_by=service_principal("*"),
             description="What the serving container may do",
         )
-        dependencies = self._allow(served, repositories)
-        self.is_isolated: Final = served.is_isolated
+        dependencies = self._allow(bound)
+        rendered = [each.render() for each in bound]
         self._resource = sagemaker.CfnModel(
             self,
             "Resource",
             execution_role_arn=self.role.role_arn,
-            enable_network_isolation=served.is_isolated,
-            primary_container=sagemaker.CfnModel.ContainerDefinitionProperty(
-                image=uri,
-                model_data_url=served.url,
-                environment={**served.environment, **(environment or {})},
+            enable_network_isolation=self.is_isolated,
+            primary_container=None if containers else rendered[0],
+            containers=rendered if containers else None,
+            inference_execution_config=(
+                sagemaker.CfnModel.InferenceExecutionConfigProperty(mode=inference_execution_mode)
+                if containers
+                else None
             ),
+            vpc_config=self._network.render() if self._network else None,
         )
-        if served.needs_network and not served.is_isolated:
-            self._resource.add_metadata("NetworkIsolation", f"Off: {served.needs_network}")
+        if needs and not self.is_isolated:
+            self._resource.add_metadata("NetworkIsolation", f"Off: {needs}")
         # SageMaker reads the artifact as the model is made: the rights must be there.
         self._resource.node.add_dependency(*dependencies)
         self.model_name: Final[str] = self._resource.attr_model_name
         self.model_arn: Final[str] = self._resource.ref
 
-    def _served(
-        self,
-        url: str | None,
-        code: InferenceCode | None,
-        bucket: s3.IBucket | None,
-        isolation: bool | None,
-    ) -> _Served:
-        """Return what the container serves: a job's artifact, with a script or alone, or another.
-
-        The parameters are the constructor's. An archive lies where it says, whichever bucket is
-        given beside it.
-        """
-        job, archive = self.compilation_job, ServingArchive.of_url(url)
-        source = job or archive
-        if source is None:
-            return _Served(url=url, bucket=bucket, is_isolated=isolation is not False)
-        contract = contract_of(job, archive)
-        script = archive.inference_code if archive else code
-        why = contract.needs_network(installs=script.may_install) if script else ""
-        is_isolated = not why if isolation is None else isolation
-        compiled_url = archive.compiled_url if archive else None
-        if job and code:
-            archive = ServingArchive(
-                self,
-                "ServingArchive",
-                model_data_url=job.model_data_url,
-                inference_code=code,
-                contract=contract,
-                artifact_bucket=bucket or job.artifact_bucket,
-                artifact_removal_policy=job.artifact_removal_policy,
-                encryption_key=job.encryption_key,
-                enable_network_isolation=is_isolated,
-                compilation_job=job,
-            )
-        return _Served(
-            url=(archive or source).model_data_url,
-            bucket=source.artifact_bucket,
-            archive_bucket=archive.artifact_bucket if archive else None,
-            encryption_key=source.encryption_key,
-            compiled_url=compiled_url,
-            contract=contract,
-            archive=archive,
-            needs_network=why,
-            is_isolated=is_isolated,
-        )
-
     @property
     def target(self) -> TargetDevice | None:
         """What the model was compiled for, if a job of this app compiled it."""
         return self.compilation_job.target if self.compilation_job else None
+
+    @property
+    def grant_principal(self) -> iam.IPrincipal:
+        """The role, for the grants of other constructs."""
+        return self.role.grant_principal
+
+    @property
+    def connections(self) -> ec2.Connections:
+        """The security groups of the containers.
+
+        Raises
+        ------
+        ValidationError
+            If the model is in no VPC.
+        """
+        if self._network is None:
+            raise ValidationError([_no_vpc()], subject=self.node.path)
+        return self._network.connections
+
+    @typed
+    def add_to_role_policy(self, statement: iam.PolicyStatement) -> None:
+        """Let the containers do something more.
+
+        Parameters
+        ----------
+        statement
+            What.
+        """
+        self.role.add_to_principal_policy(statement)
 
     @staticmethod
     @typed
@@ -294,68 +267,75 @@ class Model(Resource):
         name = Fn.select(1, Fn.split("/", model_arn))
         return ImportedModel(scope, construct_id, model_name=name, target=target)
 
-    def _image(
-        self, image: InferenceImage | None, job: ICompilationJob | None
-    ) -> tuple[str, tuple[str, ...]]:
-        if image:
-            location = image.bind(self)
-            return location.uri, location.repository_arns
-        assert job  # noqa: S101 - check_sources has said so
-        framework: Framework = job.framework
-        return job.inference_image, neo_repositories(self, framework, job.target)
+    @staticmethod
+    @typed
+    def from_model_attributes(
+        scope: Construct,
+        construct_id: str,
+        *,
+        model_name: str,
+        role: iam.IRole | None = None,
+        target: TargetDevice | None = None,
+    ) -> ImportedModel:
+        """Return a model that is there already, with its role.
 
-    def _allow(self, served: _Served, repositories: tuple[str, ...]) -> list[IDependable]:
-        """Give the role what the container needs, and return what must be waited for."""
+        Parameters
+        ----------
+        scope, construct_id
+            Where it stands.
+        model_name
+            Its name.
+        role
+            What its containers act as; data capture and asynchronous inference give it rights.
+            Default: not known.
+        target
+            As for ``from_model_name``.
+        """
+        return ImportedModel(scope, construct_id, model_name=model_name, target=target, role=role)
+
+    def _bind(self, asked: Sequence[ContainerDefinition]) -> list[BoundContainer]:
+        """Make what the containers need; that of the first stands in the model itself."""
+        return [
+            bind_container(
+                Construct(self, f"Container{number}") if number else self,
+                each,
+                is_isolated=self.is_isolated,
+            )
+            for number, each in enumerate(asked)
+        ]
+
+    def _warn_of_pulling(self, bound: Sequence[BoundContainer], role: iam.IRole | None) -> None:
+        if role is None:
+            warn(
+                self,
+                [
+                    pull_not_granted(each.definition.image, each.image_uri)
+                    for each in bound
+                    if not each.repository_arns
+                ],
+            )
+
+    def _allow(self, bound: Sequence[BoundContainer]) -> list[IDependable]:
+        """Give the role what the containers need, and return what must be waited for."""
+        repositories = [arn for each in bound for arn in each.repository_arns]
         return extend_role(
             self,
             self.role,
             [
-                *pull_statements(repositories),
+                *pull_statements(tuple(dict.fromkeys(repositories))),
                 # API reference of CreateModel, ExecutionRoleArn.
                 *logging_statements("/aws/sagemaker/Endpoints/*"),
-                *self._reading(served.bucket, served.url, served.encryption_key),
-                *self._reading_elsewhere(served),
-                *(reading_of(self, served.compiled_url) if served.compiled_url else ()),
+                *(statement for each in bound for statement in each.reading(self)),
+                *(self._network.statements() if self._network else ()),
             ],
-            places=[
-                place
-                for bucket in dict.fromkeys((served.bucket, served.archive_bucket))
-                if bucket
-                for place in places(bucket, served.encryption_key)
-            ],
+            places=list(dict.fromkeys(place for each in bound for place in each.places)),
         )
 
-    def _reading_elsewhere(self, served: _Served) -> list[iam.PolicyStatement]:
-        """Return the right to read an archive in another bucket than the compiled artifact's."""
-        other = served.archive_bucket
-        if other is None or other is served.bucket:
-            return []
-        prefix = JobEngine.of(self).name_prefix
-        return served_access(prefix, other, served.encryption_key)
 
-    def _reading(
-        self, bucket: s3.IBucket | None, url: str | None, key: kms.IKey | None
-    ) -> list[iam.PolicyStatement]:
-        """Return the right to read: all that the stack's engine makes, or the one key given."""
-        if bucket is None:
-            return []
-        job = self.compilation_job
-        imported = read_prefix(job) if isinstance(job, ImportedCompilationJob) else []
-        if imported and job and url == job.model_data_url:
-            return imported
-        if job or ServingArchive.of_url(url):
-            return [*served_access(JobEngine.of(self).name_prefix, bucket, key), *imported]
-        # A key that is known only at deploy gives "*", and cdk-nag reports that wildcard.
-        _, place = split_url(url or "")
-        place = place or "*"
-        return [
-            iam.PolicyStatement(
-                actions=["s3:GetObject"], resources=[bucket.arn_for_objects(place)]
-            ),
-            iam.PolicyStatement(
-                actions=["s3:ListBucket"],
-                resources=[bucket.bucket_arn],
-                conditions={"StringLike": {"s3:prefix": place}},
-            ),
-            *use_keys(["kms:Decrypt"], bucket),
-        ]
+def _no_vpc() -> Finding:
+    return Finding(
+        code="vpc-missing",
+        where="connections",
+        message="The model is in no VPC of yours, so nothing can be let in or out.",
+        fix="give the model a vpc.",
+    )

@@ -2,60 +2,130 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import fields, replace
+from typing import Final
+
 from aws_cdk import Stack, Token
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from neo_constructs.compilation.imported_job import check_environments
 from neo_constructs.compilation.inference_image import InferenceImage
-from neo_constructs.compilation.interfaces import ICompilationJob
 from neo_constructs.compilation.model_data import check_key
+from neo_constructs.compilation.places import check_artifact_bucket
 from neo_constructs.findings.finding import Finding, Level
+from neo_constructs.findings.wording import listed
 from neo_constructs.hosting.artifact_url import split_url
-from neo_constructs.hosting.inference_code import InferenceCode
+from neo_constructs.hosting.container import ContainerDefinition
 from neo_constructs.hosting.serving_archive import ServingArchive
 from neo_constructs.plans.endpoint_plan import check_needed
-from neo_constructs.scripts.serving_contract import ServingContract
+
+SERIAL: Final = "Serial"
+_DIRECT: Final = "Direct"
+_MODES: Final = (SERIAL, _DIRECT)  # botocore, InferenceExecutionMode
+MAX_CONTAINERS: Final = 15  # botocore, ContainerDefinitionList
 
 
-def contract_of(job: ICompilationJob | None, archive: ServingArchive | None) -> ServingContract:
-    """Return the contract of the container: the job's, the archive's, or PyTorch's by default."""
-    if job:
-        return ServingContract.of(job.framework, job.target)
-    return archive.contract if archive else ServingContract.TOOLKIT
-
-
-def check_network(
-    job: ICompilationJob | None,
-    url: str | None,
-    code: InferenceCode | None,
+def check_model(
+    scope: Construct,
+    alone: ContainerDefinition,
+    containers: Sequence[ContainerDefinition],
+    *,
+    mode: str,
+    role: iam.IRole | None,
     isolation: bool | None,
 ) -> list[Finding]:
+    """Say what is wrong with all that a model is given.
+
+    Parameters
+    ----------
+    scope
+        The model.
+    alone
+        The one container that its own arguments describe.
+    containers
+        Several, in place of it.
+    mode, role, isolation
+        As given.
+    """
+    several = bool(containers)
+    found = [*_check_several(alone, containers, mode)] if several else []
+    for number, asked in enumerate(containers or [alone]):
+        where = f"containers[{number}]." if several else ""
+        own = [
+            *_check_sources(asked),
+            *(check_environments(scope, asked.compilation_job) if asked.compilation_job else ()),
+            *_check_place(scope, asked, role),
+            *_check_network(asked, isolation),
+            *(check_artifact_bucket(scope, asked.artifact_bucket) if asked.artifact_bucket else ()),
+        ]
+        found += [replace(finding, where=where + finding.where) for finding in own]
+    return found
+
+
+def _check_several(
+    alone: ContainerDefinition, containers: Sequence[ContainerDefinition], mode: str
+) -> Iterator[Finding]:
+    """Say what is wrong with several containers together."""
+    beside = [
+        field.name
+        for field in fields(ContainerDefinition)
+        if getattr(alone, field.name) not in (None, False)
+    ]
+    if beside:
+        yield Finding(
+            code="model-source",
+            where=", ".join(beside),
+            message="It is given beside containers, which say it themselves.",
+            fix="give it to one of the containers.",
+        )
+    if len(containers) > MAX_CONTAINERS:
+        yield Finding(
+            code="container-count",
+            where="containers",
+            message=f"{len(containers)} are given. Allowed: 1 to {MAX_CONTAINERS}.",
+            fix="make a model of fewer containers.",
+        )
+    if mode not in _MODES:
+        yield Finding(
+            code="execution-mode",
+            where="inference_execution_mode",
+            message=f"{mode!r} is given. Allowed: {listed(_MODES)}.",
+            fix="leave it out for a pipeline.",
+        )
+    names = [each.container_hostname for each in containers if each.container_hostname]
+    twice = sorted({repr(name) for name in names if names.count(name) > 1})
+    if twice or (mode == _DIRECT and len(names) < len(containers)):
+        yield Finding(
+            code="container-hostname",
+            where="containers",
+            message=f"Several have the hostname {listed(twice)}."
+            if twice
+            else "A request names the container that is to answer, and one has no hostname.",
+            fix="give each a container_hostname of its own.",
+        )
+
+
+def _check_network(asked: ContainerDefinition, isolation: bool | None) -> list[Finding]:
     """Say whether a container that must reach out as it starts is cut off."""
-    if given := ServingArchive.of_url(url):
-        code = given.inference_code
-    why = contract_of(job, given).needs_network(installs=code.may_install) if code else ""
-    if not (why and isolation):
+    if not (asked.needs_network and isolation):
         return []
     return [
         Finding(
             code="script-needs-network",
             where="enable_network_isolation",
-            message=f"It is on, but {why}",
+            message=f"It is on, but {asked.needs_network}",
             fix="leave it out, or give a script that needs no requirements.txt.",
         )
     ]
 
 
-def check_sources(
-    job: ICompilationJob | None,
-    url: str | None,
-    code: InferenceCode | None,
-    image: InferenceImage | None,
-) -> list[Finding]:
-    """Say if job, artifact, script and image do not make a model together."""
+def _check_sources(asked: ContainerDefinition) -> list[Finding]:
+    """Say if job, artifact, script and image do not make a container together."""
     found = []
-    if (job is None) == (url is None):
+    job, url = asked.compilation_job, asked.model_data_url
+    if (job and url is not None) or (job is None and url is None and asked.image is None):
         given = "both" if job else "neither"
         found.append(
             Finding(
@@ -65,7 +135,7 @@ def check_sources(
                 fix="give compilation_job to serve what it compiles.",
             )
         )
-    if url is not None and image is None:
+    if url is not None and asked.image is None:
         found.append(
             Finding(
                 code="model-image-missing",
@@ -74,7 +144,7 @@ def check_sources(
                 fix="give image=InferenceImage.for_target(framework, target).",
             )
         )
-    if url is not None and code is not None:
+    if job is None and asked.inference_code is not None:
         found.append(
             Finding(
                 code="script-without-job",
@@ -83,9 +153,27 @@ def check_sources(
                 fix="put the script into the archive that model_data_url names.",
             )
         )
-    if job and code is None:
-        found += check_needed(contract_of(job, None), str(job.framework))
-    return found
+    if job and asked.inference_code is None:
+        found += check_needed(asked.contract, str(job.framework))
+    return [*found, *_check_form(asked)]
+
+
+def _check_form(asked: ContainerDefinition) -> list[Finding]:
+    """Say if an artifact's URL is not of the form that its kind has."""
+    url = asked.model_data_url
+    if not asked.uncompressed_model_data or Token.is_unresolved(url):
+        return []
+    if url and url.startswith("s3://") and url.endswith("/"):
+        return []
+    return [
+        Finding(
+            code="model-data-prefix",
+            where="model_data_url",
+            message=f"{url!r} is given for files that are not packed. Allowed: s3://bucket/folder/ "
+            "with the slash at its end.",
+            fix="name the folder, or leave out uncompressed_model_data for a .tar.gz.",
+        )
+    ]
 
 
 def pull_not_granted(image: InferenceImage | None, uri: str) -> Finding:
@@ -103,13 +191,11 @@ def pull_not_granted(image: InferenceImage | None, uri: str) -> Finding:
     )
 
 
-def check_place(
-    scope: Construct,
-    url: str | None,
-    bucket: s3.IBucket | None,
-    role: iam.IRole | None,
+def _check_place(
+    scope: Construct, asked: ContainerDefinition, role: iam.IRole | None
 ) -> list[Finding]:
     """Say what would keep the container from reading its artifact."""
+    url, bucket = asked.model_data_url, asked.artifact_bucket
     given = ServingArchive.of_url(url)
     if given and Stack.of(given).node.addr != Stack.of(scope).node.addr:
         return [

@@ -2,22 +2,86 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from aws_cdk import Token
+from aws_cdk import Duration, Token
 from aws_cdk import aws_sagemaker as sagemaker
 
+from neo_constructs.catalog.instance_types import has_local_storage
 from neo_constructs.catalog.names import RESOURCE_NAME
 from neo_constructs.catalog.serverless import CONCURRENCY, MEMORY_SIZES_IN_MB
 from neo_constructs.catalog.target import TargetDevice, check_instance_type_name
 from neo_constructs.findings.finding import Finding
+from neo_constructs.findings.wording import listed, suggestion
 from neo_constructs.hosting.interfaces import IModel
+from neo_constructs.hosting.numbers import check_number, check_seconds, seconds_of
 from neo_constructs.typed import check_fields
 
 ALL_TRAFFIC: Final = "AllTraffic"
+MAX_INSTANCES: Final = 1_000_000  # no limit of the API's; quotas are lower
+
+# botocore, ProductionVariantModelDataDownloadTimeoutInSeconds and
+# ProductionVariantContainerStartupHealthCheckTimeoutInSeconds, ProductionVariantVolumeSizeInGB.
+START_SECONDS: Final = (60, 3600)
+_VOLUME_GB: Final = (1, 512)
+ROUTING_STRATEGIES: Final = ("LEAST_OUTSTANDING_REQUESTS", "RANDOM")
 
 Rendered: TypeAlias = sagemaker.CfnEndpointConfig.ProductionVariantProperty
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManagedInstanceScaling:
+    """Between how many instances SageMaker itself scales a variant.
+
+    It goes by the inference components on the endpoint; a variant that serves one model scales by
+    ``Endpoint.variant(...).auto_scale_instance_count``.
+
+    Parameters
+    ----------
+    min_instance_count
+        Default: SageMaker's.
+    max_instance_count
+        Default: SageMaker's.
+
+    Raises
+    ------
+    ValidationError
+        If a field is of a wrong type. What is wrong otherwise is said by ``check``.
+
+    Examples
+    --------
+    >>> ManagedInstanceScaling(max_instance_count=4).max_instance_count
+    4
+    """
+
+    min_instance_count: int | None = None
+    max_instance_count: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse fields of wrong types."""
+        check_fields(self)
+
+    def check(self, where: str = "") -> list[Finding]:
+        """Say what SageMaker would not take."""
+        least, most = self.min_instance_count, self.max_instance_count
+        found = [
+            *check_number(least, f"{where}min_instance_count", 0, MAX_INSTANCES),
+            *check_number(most, f"{where}max_instance_count", 1, MAX_INSTANCES),
+        ]
+        is_known = not (Token.is_unresolved(least) or Token.is_unresolved(most))
+        if not found and is_known and least is not None and most is not None and least > most:
+            found = check_number(least, f"{where}min_instance_count", 0, most)
+        return found
+
+    def render(self) -> sagemaker.CfnEndpointConfig.ManagedInstanceScalingProperty:
+        """Return it as CloudFormation has it."""
+        return sagemaker.CfnEndpointConfig.ManagedInstanceScalingProperty(
+            status="ENABLED",
+            min_instance_count=self.min_instance_count,
+            max_instance_count=self.max_instance_count,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +100,22 @@ class InstanceVariant:
         Its share of the traffic, against the sum of all weights; 0 gets none. Default: 1.
     variant_name
         Default: ``AllTraffic``. Several variants need a name each.
+    model_data_download_timeout
+        How long the artifact may take to arrive, 1 to 60 minutes. Default: SageMaker's.
+    container_startup_health_check_timeout
+        How long the container may take to answer its first ping, 1 to 60 minutes. Default:
+        SageMaker's.
+    volume_size_in_gb
+        The instance's EBS volume, 1 to 512; refused where the instance has storage of its own.
+        Default: SageMaker's choice.
+    routing_strategy
+        ``LEAST_OUTSTANDING_REQUESTS`` or ``RANDOM``: which instance gets a request. Default:
+        SageMaker's, random.
+    managed_instance_scaling
+        Lets SageMaker itself change the number of instances. Default: it stays.
+    inference_ami_version
+        The system of the instances, such as ``al2-ami-sagemaker-inference-gpu-2``. Default:
+        SageMaker's choice.
 
     Raises
     ------
@@ -52,6 +132,12 @@ class InstanceVariant:
     initial_instance_count: int = 1
     initial_variant_weight: float = 1.0
     variant_name: str = ALL_TRAFFIC
+    model_data_download_timeout: Duration | None = None
+    container_startup_health_check_timeout: Duration | None = None
+    volume_size_in_gb: int | None = None
+    routing_strategy: str | None = None
+    managed_instance_scaling: ManagedInstanceScaling | None = None
+    inference_ami_version: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse fields of wrong types."""
@@ -68,20 +154,52 @@ class InstanceVariant:
             What findings put before an argument's name. Default: nothing.
         """
         return [
-            *check_instances(target, self.instance_type, self.initial_instance_count, where),
+            *_check_instances(target, self.instance_type, self.initial_instance_count, where),
             *_check_weight(self.initial_variant_weight, where),
             *_check_name(self.variant_name, where),
+            *check_seconds(
+                self.model_data_download_timeout,
+                f"{where}model_data_download_timeout",
+                *START_SECONDS,
+            ),
+            *check_seconds(
+                self.container_startup_health_check_timeout,
+                f"{where}container_startup_health_check_timeout",
+                *START_SECONDS,
+            ),
+            *_check_volume(self.volume_size_in_gb, self.instance_type, where),
+            *_check_choice(self.routing_strategy, f"{where}routing_strategy", ROUTING_STRATEGIES),
+            *self._check_scaling(where),
         ]
 
     def render(self) -> Rendered:
         """Return it as CloudFormation has it."""
+        scaling = self.managed_instance_scaling
         return Rendered(
             model_name=self.model.model_name,
             variant_name=self.variant_name,
             instance_type=self.instance_type,
             initial_instance_count=self.initial_instance_count,
             initial_variant_weight=self.initial_variant_weight,
+            model_data_download_timeout_in_seconds=seconds_of(self.model_data_download_timeout),
+            container_startup_health_check_timeout_in_seconds=seconds_of(
+                self.container_startup_health_check_timeout
+            ),
+            volume_size_in_gb=self.volume_size_in_gb,
+            routing_config=(
+                sagemaker.CfnEndpointConfig.RoutingConfigProperty(
+                    routing_strategy=self.routing_strategy
+                )
+                if self.routing_strategy
+                else None
+            ),
+            managed_instance_scaling=scaling.render() if scaling else None,
+            inference_ami_version=self.inference_ami_version,
         )
+
+    def _check_scaling(self, where: str) -> list[Finding]:
+        scaling = self.managed_instance_scaling
+        return scaling.check(f"{where}managed_instance_scaling, ") if scaling else []
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,9 +249,9 @@ class ServerlessVariant:
         """Say what is wrong with it for a model that was compiled for a target; None: unknown."""
         return [
             *_check_processor(target, where),
-            *self._check_isolation(where),
+            *self._check_model(where),
             *_check_memory(self.memory_size_in_mb, where),
-            *self._check_concurrency(where),
+            *_check_concurrency(self.max_concurrency, self.provisioned_concurrency, where),
             *_check_weight(self.initial_variant_weight, where),
             *_check_name(self.variant_name, where),
         ]
@@ -151,42 +269,32 @@ class ServerlessVariant:
             ),
         )
 
-    def _check_isolation(self, where: str) -> list[Finding]:
-        if not self.model.is_isolated:
-            return []
-        return [
-            Finding(
-                code="serverless-isolation",
-                where=f"{where}model",
-                message="It is cut off from the network, which serverless inference does not do.",
-                fix="give the model enable_network_isolation=False.",
-            )
-        ]
-
-    def _check_concurrency(self, where: str) -> list[Finding]:
+    def _check_model(self, where: str) -> list[Finding]:
+        """Source: AWS developer guide, page serverless-endpoints, Feature exclusions."""
         found = []
-        most, provisioned = self.max_concurrency, self.provisioned_concurrency
-        for name, value in (("max", most), ("provisioned", provisioned)):
-            if value is None or Token.is_unresolved(value) or value in CONCURRENCY:
-                continue
+        if self.model.is_isolated:
             found.append(
                 Finding(
-                    code="serverless-concurrency",
-                    where=f"{where}{name}_concurrency",
-                    message=f"{value} is given. Allowed: 1 to 200.",
-                    fix="serve more requests at once by instances.",
+                    code="serverless-isolation",
+                    where=f"{where}model",
+                    message="It is cut off from the network, which serverless inference does not "
+                    "do.",
+                    fix="give the model enable_network_isolation=False.",
                 )
             )
-        known = not (Token.is_unresolved(most) or Token.is_unresolved(provisioned))
-        if not found and known and provisioned is not None and provisioned > most:
-            found.append(
-                Finding(
-                    code="serverless-concurrency",
-                    where=f"{where}provisioned_concurrency",
-                    message=f"{provisioned} is given, more than max_concurrency, {most}.",
-                    fix="give no more than max_concurrency.",
+        for has_it, what in (
+            (self.model.is_in_vpc, "is in a VPC"),
+            (self.model.container_count > 1, "has several containers"),
+        ):
+            if has_it:
+                found.append(
+                    Finding(
+                        code="serverless-feature",
+                        where=f"{where}model",
+                        message=f"It {what}, which serverless inference does not have.",
+                        fix="make a model without it, or serve it on instances.",
+                    )
                 )
-            )
         return found
 
 
@@ -194,18 +302,27 @@ Variant: TypeAlias = InstanceVariant | ServerlessVariant
 
 
 @dataclass(frozen=True, slots=True)
-class Instances:
-    """Instances for a model that is still to be made; a plan asks for their check."""
+class PlannedModel:
+    """A model that is still to be made, for the checks of what is to serve it.
 
-    instance_type: str
-    count: int
+    Parameters
+    ----------
+    is_isolated, is_in_vpc
+        As the model will be. Default: False.
+    """
 
-    def check(self, target: TargetDevice | None, where: str, /) -> list[Finding]:
-        """Say what is wrong with them for a target."""
-        return check_instances(target, self.instance_type, self.count, where)
+    is_isolated: bool = False
+    is_in_vpc: bool = False
+    model_name: str = ""
+    model_arn: str = ""
+    role: None = None
+    compilation_job: None = None
+    image_uri: None = None
+    container_count: int = 1
+    target: None = None
 
 
-def check_instances(
+def _check_instances(
     target: TargetDevice | None, instance_type: str, count: int, where: str = ""
 ) -> list[Finding]:
     """Say what is wrong with serving on these instances; what is known at deploy only is right."""
@@ -226,6 +343,35 @@ def check_instances(
             )
         )
     return found
+
+
+def _check_volume(size: int | None, instance_type: str, where: str = "") -> list[Finding]:
+    """Say if an instance cannot have a volume of a size."""
+    found = check_number(size, f"{where}volume_size_in_gb", *_VOLUME_GB, unit="GB")
+    known = not Token.is_unresolved(instance_type)
+    if size is not None and known and has_local_storage(instance_type):
+        found.append(
+            Finding(
+                code="local-storage",
+                where=f"{where}volume_size_in_gb",
+                message=f"{instance_type!r} has storage of its own, of a fixed size.",
+                fix="leave it out, or take an instance type without storage of its own.",
+            )
+        )
+    return found
+
+
+def _check_choice(value: str | None, where: str, allowed: Sequence[str]) -> list[Finding]:
+    if value is None or Token.is_unresolved(value) or value in allowed:
+        return []
+    return [
+        Finding(
+            code="variant-choice",
+            where=where,
+            message=f"{value!r} is given. Allowed: {listed(allowed)}.",
+            fix=suggestion(value, allowed) or "leave it out to take SageMaker's own.",
+        )
+    ]
 
 
 def _check_weight(weight: float, where: str) -> list[Finding]:
@@ -265,6 +411,33 @@ def _check_processor(target: TargetDevice | None, where: str) -> list[Finding]:
             fix="compile it for ml_m5 or ml_c5, or serve it on instances.",
         )
     ]
+
+
+def _check_concurrency(most: int, provisioned: int | None, where: str = "") -> list[Finding]:
+    """Say if a serverless variant cannot have these concurrencies."""
+    found = []
+    for name, value in (("max", most), ("provisioned", provisioned)):
+        if value is None or Token.is_unresolved(value) or value in CONCURRENCY:
+            continue
+        found.append(
+            Finding(
+                code="serverless-concurrency",
+                where=f"{where}{name}_concurrency",
+                message=f"{value} is given. Allowed: 1 to 200.",
+                fix="serve more requests at once by instances.",
+            )
+        )
+    known = not (Token.is_unresolved(most) or Token.is_unresolved(provisioned))
+    if not found and known and provisioned is not None and provisioned > most:
+        found.append(
+            Finding(
+                code="serverless-concurrency",
+                where=f"{where}provisioned_concurrency",
+                message=f"{provisioned} is given, more than max_concurrency, {most}.",
+                fix="give no more than max_concurrency.",
+            )
+        )
+    return found
 
 
 def _check_memory(size: int, where: str) -> list[Finding]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final
 
 from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
@@ -18,17 +22,28 @@ from neo_constructs.compilation.inference_image import InferenceImage
 from neo_constructs.compilation.model_data import ModelData
 from neo_constructs.compilation.planning import CompilationArguments, plan_compilation
 from neo_constructs.findings.errors import raise_errors
+from neo_constructs.findings.finding import Finding
+from neo_constructs.hosting.async_inference import AsyncInferenceConfig
+from neo_constructs.hosting.data_capture import DataCaptureConfig
+from neo_constructs.hosting.deployment import DeploymentConfig
 from neo_constructs.hosting.endpoint import Endpoint, check_name
 from neo_constructs.hosting.endpoint_config import EndpointConfig
+from neo_constructs.hosting.endpoint_variant import EndpointVariant
 from neo_constructs.hosting.inference_code import InferenceCode
 from neo_constructs.hosting.model import Model
-from neo_constructs.hosting.variants import Instances, InstanceVariant
+from neo_constructs.hosting.network import check_vpc
+from neo_constructs.hosting.variants import ALL_TRAFFIC
+from neo_constructs.patterns.compiled_variant import CompiledVariant, InstanceScaling
 from neo_constructs.plans.endpoint_plan import EndpointPlan
 from neo_constructs.typed import typed
 
 
 class CompiledEndpoint(Construct):
     """A model, compiled by SageMaker Neo and served by an endpoint.
+
+    It is compiled for one target, given as ``target`` and what serves it, or for several, given as
+    ``targets``: each is compiled by a job of its own and becomes a weighted variant of the
+    endpoint.
 
     Parameters
     ----------
@@ -40,6 +55,9 @@ class CompiledEndpoint(Construct):
         The hardware to compile for.
     instance_type
         What serves it, of the target's family.
+    targets
+        Several of both, in place of ``target`` and all that describes it alone. The construct ids
+        of what each is made of end in its variant's name.
     framework
         Default: read from the model file.
     data_input_config
@@ -52,19 +70,49 @@ class CompiledEndpoint(Construct):
         Default: the image that the finished job reports.
     initial_instance_count
         Default: 1.
+    variant_name
+        Default: ``AllTraffic``.
+    memory_size_in_mb, max_concurrency
+        For serverless inference, in place of ``instance_type``; as ``ServerlessVariant`` has them.
+    model_data_download_timeout, container_startup_health_check_timeout, volume_size_in_gb
+        As ``InstanceVariant`` has them. Default: SageMaker's.
+    scaling
+        Between how many instances it scales, and by what. Default: their number stays.
     artifact_bucket
         Default: one bucket per stack, made and shared.
     endpoint_name
         Default: CloudFormation makes one.
     max_runtime
-        How long the compilation may take, 1 to 45 minutes. Default: 15.
+        How long a compilation may take, 1 to 45 minutes. Default: 15.
     artifact_removal_policy
         ``DESTROY`` deletes a compiled artifact with its job. Default: ``RETAIN``.
+    role
+        What the containers act as. Default: a role with the least they need.
+    compile_role
+        What Neo acts as. Default: one role per stack, with the least it needs.
+    environment
+        Variables of the containers. Default: those that they need.
+    encryption_key
+        Encrypts what is compiled and served. Default: as the artifact bucket encrypts.
+    storage_encryption_key
+        Encrypts the instances' volumes. Default: SageMaker's own key.
+    vpc, vpc_subnets, security_groups
+        Where the containers' network interfaces are, as ``Model`` has them. Default: in no VPC of
+        yours.
+    enable_network_isolation
+        Default: on, but off where a container must reach out as it starts, and for serverless
+        inference, which does not have it.
+    data_capture_config
+        Keeps a sample of requests and answers in S3. Default: nothing is kept.
+    async_inference_config
+        Makes the endpoint answer later, by way of S3. Default: it answers at once.
+    deployment_config
+        How the endpoint moves to a new configuration. Default: all at once, blue/green.
 
     Attributes
     ----------
     compilation_jobs, models
-        One of each in this release.
+        One of each for every target, in their order.
     endpoint_config, endpoint
         The configuration, and the endpoint that it is served by.
 
@@ -92,61 +140,241 @@ class CompiledEndpoint(Construct):
         construct_id: str,
         *,
         model_data: ModelData,
-        target: TargetDevice,
-        instance_type: str,
+        target: TargetDevice | None = None,
+        instance_type: str | None = None,
+        targets: Sequence[CompiledVariant] = (),
         framework: Framework | None = None,
         data_input_config: DataInputConfigLike | None = None,
         compiler_options: CompilerOptionsLike | None = None,
         inference_code: InferenceCode | None = None,
         image: InferenceImage | None = None,
         initial_instance_count: int = 1,
+        variant_name: str | None = None,
+        memory_size_in_mb: int | None = None,
+        max_concurrency: int | None = None,
+        model_data_download_timeout: Duration | None = None,
+        container_startup_health_check_timeout: Duration | None = None,
+        volume_size_in_gb: int | None = None,
+        scaling: InstanceScaling | None = None,
         artifact_bucket: s3.IBucket | None = None,
         endpoint_name: str | None = None,
         max_runtime: Duration | None = None,
         artifact_removal_policy: RemovalPolicy | None = None,
+        role: iam.IRole | None = None,
+        compile_role: iam.IRole | None = None,
+        environment: Mapping[str, str] | None = None,
+        encryption_key: kms.IKey | None = None,
+        storage_encryption_key: kms.IKey | None = None,
+        vpc: ec2.IVpc | None = None,
+        vpc_subnets: ec2.SubnetSelection | None = None,
+        security_groups: Sequence[ec2.ISecurityGroup] = (),
+        enable_network_isolation: bool | None = None,
+        data_capture_config: DataCaptureConfig | None = None,
+        async_inference_config: AsyncInferenceConfig | None = None,
+        deployment_config: DeploymentConfig | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
-        compiling = CompilationArguments(
-            model_data=model_data,
-            target=target,
-            framework=framework,
-            data_input_config=data_input_config,
-            compiler_options=compiler_options,
-            max_runtime=max_runtime,
-            artifact_removal_policy=artifact_removal_policy,
-        )
-        plan = EndpointPlan(
-            compilation=plan_compilation(self, compiling),
-            script=inference_code,
-            variants=[Instances(instance_type, initial_instance_count)],
-            other_findings=check_name(endpoint_name),
-        )
+        alone: dict[str, Any] = {
+            "instance_type": instance_type,
+            "compiler_options": compiler_options,
+            "image": image,
+            "variant_name": variant_name,
+            "memory_size_in_mb": memory_size_in_mb,
+            "max_concurrency": max_concurrency,
+            "model_data_download_timeout": model_data_download_timeout,
+            "container_startup_health_check_timeout": container_startup_health_check_timeout,
+            "volume_size_in_gb": volume_size_in_gb,
+            "scaling": scaling,
+            "initial_instance_count": None
+            if initial_instance_count == 1
+            else initial_instance_count,
+        }
+        given = {name: value for name, value in alone.items() if value is not None}
+        raise_errors(_check_targets(target, targets, given), subject=self.node.path)
+        asked = list(targets)
+        if target:
+            only = CompiledVariant(target=target, **given)
+            asked = [replace(only, variant_name=variant_name or ALL_TRAFFIC)]
+        self._model_data = model_data
+        self._framework, self._inputs = framework, data_input_config
+        self._max_runtime, self._removal_policy = max_runtime, artifact_removal_policy
+        self._artifact_bucket, self._compile_role = artifact_bucket, compile_role
+        self._encryption_key = encryption_key
+        self._code, self._role, self._environment = inference_code, role, environment
+        self._vpc, self._subnets, self._groups = vpc, vpc_subnets, security_groups
+        self._isolation = enable_network_isolation
+        others = [
+            *check_name(endpoint_name),
+            *(deployment_config.check() if deployment_config else ()),
+            *(data_capture_config.check() if data_capture_config else ()),
+            *(async_inference_config.check() if async_inference_config else ()),
+            *check_vpc(vpc, vpc_subnets, security_groups),
+        ]
         # Each construct attaches the warnings that are its own.
-        raise_errors(plan.check(), subject=self.node.path)
-        job = CompilationJob(
-            self, "CompilationJob", artifact_bucket=artifact_bucket, **compiling.as_keywords()
-        )
-        model = Model(
-            self, "Model", compilation_job=job, inference_code=inference_code, image=image
-        )
-        self.compilation_jobs: Final = (job,)
-        self.models: Final = (model,)
-        self.endpoint_config: Final = EndpointConfig(
-            self,
-            "EndpointConfig",
-            production_variants=[
-                InstanceVariant(
-                    model=model,
-                    instance_type=instance_type,
-                    initial_instance_count=initial_instance_count,
-                )
-            ],
+        raise_errors([*self._check(asked), *others], subject=self.node.path)
+        self._jobs: list[CompilationJob] = []
+        self._models: list[Model] = []
+        # What has no name of its own in `targets` has the ids that a single target has.
+        self._plain_id: Final = asked[0].name if target else ALL_TRAFFIC
+        self.endpoint_config: Final = self._make_config(
+            asked, data_capture_config, async_inference_config, storage_encryption_key
         )
         self.endpoint: Final = Endpoint(
-            self, "Endpoint", endpoint_config=self.endpoint_config, endpoint_name=endpoint_name
+            self,
+            "Endpoint",
+            endpoint_config=self.endpoint_config,
+            endpoint_name=endpoint_name,
+            deployment_config=deployment_config,
         )
+        self._scale(asked)
+
+    @property
+    def compilation_jobs(self) -> tuple[CompilationJob, ...]:
+        """The jobs, one for every target."""
+        return tuple(self._jobs)
+
+    @property
+    def models(self) -> tuple[Model, ...]:
+        """The models, one for every target."""
+        return tuple(self._models)
+
+    @typed
+    def add_target(self, variant: CompiledVariant) -> None:
+        """Compile the model for a further target, and let that answer requests too.
+
+        Parameters
+        ----------
+        variant
+            The target, and what serves it.
+
+        Raises
+        ------
+        ValidationError
+            With the faults that can be known at synth.
+        """
+        raise_errors(self._check([variant]), subject=self.node.path)
+        self.endpoint_config.add_production_variant(variant.variant(self._make_model(variant)))
+        self._scale([variant])
+
+    @typed
+    def variant(self, variant_name: str | None = None) -> EndpointVariant:
+        """Return a variant by its name, for its metrics and its scaling.
+
+        Parameters
+        ----------
+        variant_name
+            Default: the first one's.
+        """
+        first = self.endpoint_config.production_variants[0].variant_name
+        return self.endpoint.variant(variant_name or first)
 
     @typed
     def grant_invoke(self, grantee: iam.IGrantable) -> iam.Grant:
-        """Let ``grantee`` send requests to the endpoint."""
+        """Let ``grantee`` send requests to the endpoint, in the way that it takes them."""
         return self.endpoint.grant_invoke(grantee)
+
+    def _arguments(self, asked: CompiledVariant) -> CompilationArguments:
+        return CompilationArguments(
+            model_data=self._model_data,
+            target=asked.target,
+            framework=self._framework,
+            data_input_config=self._inputs,
+            compiler_options=asked.compiler_options,
+            max_runtime=self._max_runtime,
+            artifact_removal_policy=self._removal_policy,
+        )
+
+    def _check(self, asked: Sequence[CompiledVariant]) -> list[Finding]:
+        """Say what is wrong with each target; what is wrong with the model is said once."""
+        found: dict[Finding, None] = {}
+        several = len(asked) > 1
+        for number, each in enumerate(asked):
+            compilation = plan_compilation(self, self._arguments(each))
+            plan = EndpointPlan(
+                compilation=compilation,
+                script=self._code,
+                other_findings=each.check(
+                    compilation.target,
+                    f"targets[{number}]." if several else "",
+                    is_in_vpc=self._vpc is not None,
+                ),
+            )
+            found.update(dict.fromkeys(plan.check()))
+        return list(found)
+
+    def _make_config(
+        self,
+        asked: Sequence[CompiledVariant],
+        capture: DataCaptureConfig | None,
+        later: AsyncInferenceConfig | None,
+        key: kms.IKey | None,
+    ) -> EndpointConfig:
+        variants = [each.variant(self._make_model(each)) for each in asked]
+        return EndpointConfig(
+            self,
+            "EndpointConfig",
+            production_variants=variants,
+            data_capture_config=capture,
+            async_inference_config=later,
+            encryption_key=key,
+        )
+
+    def _make_model(self, asked: CompiledVariant) -> Model:
+        """Compile for a target, and make a model of the result."""
+        end = "" if asked.name == self._plain_id else asked.name
+        job = CompilationJob(
+            self,
+            f"CompilationJob{end}",
+            artifact_bucket=self._artifact_bucket,
+            role=self._compile_role,
+            encryption_key=self._encryption_key,
+            **self._arguments(asked).as_keywords(),
+        )
+        is_serverless = asked.is_serverless and self._isolation is None
+        model = Model(
+            self,
+            f"Model{end}",
+            compilation_job=job,
+            inference_code=self._code,
+            image=asked.image,
+            role=self._role,
+            environment=self._environment,
+            enable_network_isolation=False if is_serverless else self._isolation,
+            vpc=self._vpc,
+            vpc_subnets=self._subnets,
+            security_groups=self._groups,
+        )
+        self._jobs.append(job)
+        self._models.append(model)
+        return model
+
+    def _scale(self, asked: Sequence[CompiledVariant]) -> None:
+        for each in asked:
+            if each.scaling:
+                each.scaling.apply(self.endpoint.variant(each.name))
+
+
+def _check_targets(
+    target: TargetDevice | None, targets: Sequence[CompiledVariant], given: Mapping[str, object]
+) -> list[Finding]:
+    """Say if neither one target nor several are described, or both."""
+    if (target is None) == (not targets):
+        return [
+            Finding(
+                code="target-missing",
+                where="target, targets",
+                message="Exactly one of the two says what to compile for; "
+                f"{'both are given' if target else 'neither is given'}.",
+                fix="give target and instance_type, or targets=[CompiledVariant(...), ...].",
+            )
+        ]
+    if targets and given:
+        return [
+            Finding(
+                code="target-missing",
+                where=", ".join(given),
+                message="It is given beside targets, which say it themselves.",
+                fix="give it to one of the targets.",
+            )
+        ]
+    return []

@@ -5,15 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from aws_cdk import CfnOutput, Duration, PermissionsBoundary, RemovalPolicy, Stack, Tags
-from aws_cdk.aws_s3 import Bucket
+from aws_cdk import CfnOutput, PermissionsBoundary, Stack, Tags
 from constructs import Construct
 
-from neo_constructs.compilation.inference_image import InferenceImage
-from neo_constructs.compilation.model_data import ModelData
-from neo_constructs.hosting.inference_code import InferenceCode
+from neo_constructs.compilation.artifact_bucket import BUCKET_ID, ArtifactBucket
+from neo_constructs.engine.options import JobEngineOptions
+from neo_constructs.hosting.alarms import EndpointAlarms
+from neo_constructs.hosting.dashboard import EndpointDashboard
+from neo_constructs.hosting.variants import ServerlessVariant
 from neo_constructs.patterns.compiled_endpoint import CompiledEndpoint
-from neo_constructs.patterns.settings import EndpointSettings, Settings
+from neo_constructs.patterns.setting_makers import security_groups
+from neo_constructs.patterns.setting_schema import Place, arguments
+from neo_constructs.patterns.settings import EndpointSettings, EngineSettings, Settings
 from neo_constructs.typed import typed
 
 
@@ -64,46 +67,45 @@ class CompiledEndpointStack(Stack):
         super().__init__(scope, construct_id or settings.stack_name, **kwargs)
         for key, value in settings.tags.items():
             Tags.of(self).add(key, value)
-        self.endpoints = {e.name: self._add(e, folder) for e in settings.endpoints}
+        self._place = Place(self, folder)
+        if settings.artifact_bucket:
+            ArtifactBucket(self, BUCKET_ID, **arguments(settings.artifact_bucket, self._place))
+        if settings.engine:
+            JobEngineOptions(**self._with_network(settings.engine)).apply(self)
+        self.endpoints = {each.name: self._add(each) for each in settings.endpoints}
 
-    def _code(self, settings: EndpointSettings, folder: Path) -> InferenceCode | None:
-        given = settings.inference_code
-        if given is None:
-            return None
-        if not given.startswith("s3://"):
-            return InferenceCode.from_asset(folder / given, settings.entry_point)
-        name, _, key = given.removeprefix("s3://").partition("/")
-        bucket = Bucket.from_bucket_name(self, f"{settings.construct_id}Scripts", name)
-        return InferenceCode.from_bucket(bucket, key, entry_point=settings.entry_point)
-
-    def _add(self, settings: EndpointSettings, folder: Path) -> CompiledEndpoint:
+    def _add(self, settings: EndpointSettings) -> CompiledEndpoint:
         name = settings.construct_id
-        remote = settings.model_data.startswith("s3://")
-        made = CompiledEndpoint(
-            self,
-            name,
-            model_data=(
-                ModelData.from_s3_uri(settings.model_data)
-                if remote
-                else ModelData.from_asset(folder / settings.model_data)
-            ),
-            target=settings.target,
-            instance_type=settings.instance_type,
-            framework=settings.framework,
-            data_input_config=settings.data_input_config,
-            inference_code=self._code(settings, folder),
-            compiler_options=settings.compiler_options,
-            image=InferenceImage.from_uri(settings.image) if settings.image else None,
-            initial_instance_count=settings.initial_instance_count,
-            endpoint_name=settings.endpoint_name,
-            max_runtime=Duration.minutes(settings.max_runtime_minutes),
-            artifact_removal_policy=RemovalPolicy[settings.artifact_removal_policy],
-        )
-        (job,) = made.compilation_jobs
+        made = CompiledEndpoint(self, name, **self._with_network(settings))
+        first = made.compilation_jobs[0]
         for output, value in (
             ("EndpointName", made.endpoint.endpoint_name),
-            ("CompilationJobName", job.compilation_job_name),
-            ("CompiledModel", job.model_data_url),
+            ("CompilationJobName", first.compilation_job_name),
+            ("CompiledModel", first.model_data_url),
         ):
             CfnOutput(self, f"{name}{output}", value=value)
+        if settings.alarms:
+            self._watch(made, settings)
+        if settings.dashboard:
+            EndpointDashboard(made, "Dashboard", endpoint=made.endpoint)
         return made
+
+    def _watch(self, made: CompiledEndpoint, settings: EndpointSettings) -> None:
+        """Make the alarms of each variant."""
+        asked = settings.alarms
+        assert asked  # noqa: S101 - the caller looked
+        for variant in made.endpoint_config.production_variants:
+            given = arguments(asked, self._place)
+            if isinstance(variant, ServerlessVariant):
+                given |= {"max_memory_percent": None, "max_disk_percent": None}
+            shown = made.endpoint.variant(variant.variant_name)
+            watching = EndpointAlarms(made, f"{variant.variant_name}Alarms", variant=shown, **given)
+            for alarm in watching.alarms if asked.roll_back else ():
+                made.endpoint.add_rollback_alarm(alarm)
+
+    def _with_network(self, settings: EndpointSettings | EngineSettings) -> dict[str, Any]:
+        """Return the arguments that settings describe, those of a VPC among them."""
+        given = arguments(settings, self._place)
+        if settings.vpc and settings.vpc.security_group_ids:
+            given["security_groups"] = security_groups(self._place, settings.vpc)
+        return given

@@ -118,6 +118,17 @@ def good() -> Mapping[str, Any]:
         "max_requests_per_second": 10,
         "metric": cdk.aws_cloudwatch.Metric(namespace="n", metric_name="m"),
         "target_value": 1,
+        "size": neo.CapacitySize.percent(10),
+        "batch": neo.CapacitySize.percent(10),
+        "step": neo.CapacitySize.percent(10),
+        "strategy": "CANARY",
+        "type": "CAPACITY_PERCENT",
+        "directory": str(DIGITS),
+        "alarm": cdk.aws_cloudwatch.Alarm.from_alarm_arn(stack, "Alarm", "arn:aws:cloudwatch:::x"),
+        "statement": iam.PolicyStatement(),
+        "target_utilization_percent": 70.0,
+        "target_utilization": 0.7,
+        "requests_per_instance": 5,
         "schedule": cdk.aws_applicationautoscaling.Schedule.rate(cdk.Duration.hours(1)),
     }
 

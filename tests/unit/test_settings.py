@@ -13,9 +13,24 @@ import pytest
 from neo_constructs.catalog.compiler_options import CompilerOptions
 from neo_constructs.catalog.framework import Framework
 from neo_constructs.catalog.target import TargetDevice
+from neo_constructs.engine.options import JobEngineOptions
 from neo_constructs.findings.errors import ValidationError
+from neo_constructs.hosting.async_inference import AsyncInferenceConfig
+from neo_constructs.hosting.data_capture import DataCaptureConfig
+from neo_constructs.hosting.deployment import DeploymentConfig
 from neo_constructs.patterns.compiled_endpoint import CompiledEndpoint
-from neo_constructs.patterns.settings import EndpointSettings, Settings
+from neo_constructs.patterns.compiled_variant import CompiledVariant, InstanceScaling
+from neo_constructs.patterns.settings import (
+    AsyncSettings,
+    DataCaptureSettings,
+    DeploymentSettings,
+    EndpointSettings,
+    EngineSettings,
+    ScalingSettings,
+    Settings,
+    VariantSettings,
+)
+from tools import settings_page
 
 ENDPOINT = {
     "name": "digits",
@@ -61,6 +76,7 @@ def test_the_command_line_overrides_one_value_or_all() -> None:
 def test_unchecked_settings_let_through_what_the_catalog_does_not_know() -> None:
     given = context(target="ml_c9", framework="pytorch:3.0", unchecked="true")
     (endpoint,) = Settings.from_context(given).endpoints
+    assert endpoint.target
     assert (endpoint.target.name, endpoint.target.is_checked) == ("ml_c9", False)
     assert endpoint.framework == Framework.of("pytorch", "3.0")
     assert "neo.endpoints[0].unchecked" in faults(context(unchecked="perhaps"))
@@ -101,7 +117,7 @@ def test_all_faults_are_named_together() -> None:
         ({"neo": {"endpoints": [ENDPOINT], "stack_name": "a_b"}}, "neo.stack_name"),
         ({"neo": {"endpoints": [ENDPOINT, ENDPOINT]}}, "neo.endpoints"),
         (context({"neo.digit.target": "ml_m5"}), "neo.digit.target"),
-        (context({"neo.digits.targets": "ml_m5"}), "neo.digits.targets"),
+        (context({"neo.digits.targetz": "ml_m5"}), "neo.digits.targetz"),
         (context({"neo.stak_name": "A"}), "neo.stak_name"),
         (context(name="Digits"), "neo.endpoints[0].name"),
         (context(framework="caffe"), "neo.endpoints[0].framework"),
@@ -139,12 +155,85 @@ def test_every_argument_of_the_construct_is_a_setting() -> None:
         "construct_id",
         "artifact_bucket",
         "max_runtime",
+        "model_data_download_timeout",
+        "container_startup_health_check_timeout",
+        "security_groups",  # a key of vpc
+        "vpc_subnets",
     }
-    assert settings - arguments == {"name", "entry_point", "max_runtime_minutes", "unchecked"}
+    assert settings - arguments == {
+        "name",
+        "entry_point",
+        "max_runtime_minutes",
+        "model_data_download_timeout_minutes",
+        "container_startup_health_check_timeout_minutes",
+        "unchecked",
+        "alarms",
+        "dashboard",
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "python_only"),
+    [
+        (VariantSettings, CompiledVariant, set()),
+        (ScalingSettings, InstanceScaling, set()),
+        (DataCaptureSettings, DataCaptureConfig, set()),
+        (AsyncSettings, AsyncInferenceConfig, set()),
+        (DeploymentSettings, DeploymentConfig, {"step", "rollback_step"}),
+        (EngineSettings, JobEngineOptions, {"security_groups", "vpc_subnets"}),
+    ],
+)
+def test_every_argument_of_a_value_is_a_setting(
+    kind: type[Any], value: type[Any], python_only: set[str]
+) -> None:
+    known = {field.metadata["argument"] or field.name for field in fields(kind)}
+    assert {field.name for field in fields(value)} - known == python_only
 
 
 def test_every_key_is_documented(project: Path) -> None:
     text = (project / "docs" / "settings.md").read_text()
-    for kind in (Settings, EndpointSettings):
-        for field in fields(kind):
-            assert f"| `{field.name}` |" in text, field.name
+    assert settings_page.page(text) == text, "python -m tools.settings_page"
+
+
+def test_a_key_of_a_key_is_overridden() -> None:
+    given = context({"neo.digits.scaling.max_capacity": "4", "neo.engine.log_retention_days": "90"})
+    settings = Settings.from_context(given)
+    assert settings.endpoints[0].scaling == ScalingSettings(max_capacity=4)
+    assert settings.engine == EngineSettings(log_retention_days=90)
+    more = Settings.from_context(
+        context(
+            {"neo.digits.scaling.min_capacity": 2},
+            scaling='{"max_capacity": 3, "max_requests_per_second": 7}',
+        )
+    )
+    assert more.endpoints[0].scaling == ScalingSettings(
+        max_capacity=3, min_capacity=2, max_requests_per_second=7
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "place"),
+    [
+        (context(scaling={}), "neo.endpoints[0].scaling.max_capacity"),
+        (context(scaling={"max_capacity": 2, "maxx": 1}), "neo.endpoints[0].scaling.maxx"),
+        (context(scaling=[]), "neo.endpoints[0].scaling"),
+        (context(targets=[{}]), "neo.endpoints[0].targets[0].target"),
+        (context(targets={}), "neo.endpoints[0].targets"),
+        (context(vpc={"vpc_id": "v", "subnet_ids": "s"}), "neo.endpoints[0].vpc.subnet_ids"),
+        (context(role="me"), "neo.endpoints[0].role"),
+        (context(encryption_key="arn:aws:iam::1:role/x"), "neo.endpoints[0].encryption_key"),
+        (context({"neo.digits.scaling.maximum": 1}), "neo.digits.scaling.maximum"),
+        (context({"neo.digits.target.name": 1}), "neo.digits.target.name"),
+        (context(name="engine"), "neo.endpoints"),
+        (
+            context(deployment_config={"strategy": "CANARY"}),
+            "neo.endpoints[0].deployment_config.step_percent",
+        ),
+        (
+            {"neo": {"endpoints": [ENDPOINT], "engine": {"log_retention_days": 31}}},
+            "neo.engine.log_retention_days",
+        ),
+    ],
+)
+def test_each_fault_of_a_key_of_a_key_is_named(given: dict[str, Any], place: str) -> None:
+    assert place in faults(given)

@@ -1,0 +1,75 @@
+"""The engine's functions in a VPC."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct, IDependable
+
+from neo_constructs.engine.acknowledgements import acknowledge_wildcards
+from neo_constructs.engine.options import JobEngineOptions
+
+# The AWS managed policy AWSLambdaVPCAccessExecutionRole.
+_ACTIONS = (
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:CreateNetworkInterface",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+    "ec2:UnassignPrivateIpAddresses",
+)
+_REASON = "Lambda places a function's interfaces with the rights of AWSLambdaVPCAccessExecutionRole"
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionNetwork:
+    """Where functions' network interfaces are.
+
+    Parameters
+    ----------
+    config
+        As a function has it.
+    policy
+        The right to make interfaces: Lambda asks for it as it makes a function.
+    """
+
+    config: lambda_.CfnFunction.VpcConfigProperty
+    policy: IDependable
+
+
+def function_network(
+    scope: Construct, role: iam.Role, options: JobEngineOptions
+) -> FunctionNetwork | None:
+    """Return the network of an engine's functions; None if they are in no VPC."""
+    if options.vpc is None:
+        return None
+    groups = list(options.security_groups) or [
+        ec2.SecurityGroup(
+            scope,
+            "SecurityGroup",
+            vpc=options.vpc,
+            description="The functions of the Neo job engine",
+        )
+    ]
+    statement = iam.PolicyStatement(actions=list(_ACTIONS), resources=["*"])
+    policy = iam.ManagedPolicy(scope, "Network", roles=[role], statements=[statement])
+    acknowledge_wildcards(policy, [statement], _REASON)
+    chosen = options.vpc_subnets or ec2.SubnetSelection()
+    selected = options.vpc.select_subnets(
+        availability_zones=chosen.availability_zones,
+        one_per_az=chosen.one_per_az,
+        subnet_filters=chosen.subnet_filters,
+        subnet_group_name=chosen.subnet_group_name,
+        subnets=chosen.subnets,
+        subnet_type=chosen.subnet_type,
+    )
+    return FunctionNetwork(
+        lambda_.CfnFunction.VpcConfigProperty(
+            security_group_ids=[group.security_group_id for group in groups],
+            subnet_ids=list(selected.subnet_ids),
+        ),
+        policy,
+    )

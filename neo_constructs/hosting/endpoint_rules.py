@@ -1,0 +1,190 @@
+"""What is wrong with an endpoint as a whole: its configuration, how it moves, how it scales."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from aws_cdk import Token
+
+from neo_constructs.catalog.instance_types import is_accelerated, is_burstable, is_inferentia1
+from neo_constructs.findings.finding import Finding, Level
+from neo_constructs.findings.wording import listed, suggestion
+from neo_constructs.hosting.deployment import ALL_AT_ONCE, MAX_ALARMS, ROLLING, DeploymentConfig
+from neo_constructs.hosting.variants import InstanceVariant, ServerlessVariant, Variant
+
+_DEPLOYMENT: Final = "deployment_config"
+
+
+@dataclass(frozen=True, slots=True)
+class Scaled:
+    """A variant that scales.
+
+    Parameters
+    ----------
+    variant_name
+        Which.
+    min_capacity
+        How few at least.
+    is_provisioned_concurrency
+        Whether what scales is a serverless variant's provisioned concurrency.
+    """
+
+    variant_name: str
+    min_capacity: float
+    is_provisioned_concurrency: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WholeEndpoint:
+    """All of an endpoint, once all is there.
+
+    Parameters
+    ----------
+    variants
+        What answers requests; None if that is not known.
+    is_async
+        Whether it answers later.
+    deployment
+        How it moves to a new configuration.
+    alarms
+        How many alarms make an update go back.
+    scaled
+        What scales.
+    """
+
+    variants: Sequence[Variant] | None
+    is_async: bool = False
+    deployment: DeploymentConfig | None = None
+    alarms: int = 0
+    scaled: Sequence[Scaled] = ()
+
+    def check(self) -> list[Finding]:
+        """Say everything that is wrong, and what is doubtful."""
+        return [
+            *self._check_scaling(),
+            *self._check_alarms(),
+            *self._check_exclusions(),
+            *self._check_quota(),
+        ]
+
+    def _check_scaling(self) -> Iterator[Finding]:
+        names = {each.variant_name: each for each in self.variants or ()}
+        for each in self.scaled:
+            is_known = self.variants is not None and not Token.is_unresolved(each.variant_name)
+            where = f"scaling of {each.variant_name!r}"
+            if is_known and each.variant_name not in names:
+                yield Finding(
+                    code="variant-unknown",
+                    where=where,
+                    message=f"The endpoint has no such variant. Allowed: {listed(names)}.",
+                    fix=suggestion(each.variant_name, list(names)) or "name one of its variants.",
+                )
+                continue
+            yield from self._check_capacity(each, where)
+            if variant := names.get(each.variant_name):
+                yield from _check_scales(each, variant, where)
+
+    def _check_capacity(self, scaled: Scaled, where: str) -> Iterator[Finding]:
+        """Source: AWS developer guide, page async-inference-autoscale."""
+        may_be_zero = self.is_async or self.variants is None
+        if Token.is_unresolved(scaled.min_capacity) or scaled.min_capacity > 0 or may_be_zero:
+            return
+        yield Finding(
+            code="scaling-to-zero",
+            where=where,
+            message="min_capacity is 0. Allowed: from 1; only an asynchronous endpoint has times "
+            "without an instance.",
+            fix="give min_capacity=1, an async_inference_config, or a ServerlessVariant.",
+        )
+
+    def _check_alarms(self) -> Iterator[Finding]:
+        if self.alarms > MAX_ALARMS:
+            yield Finding(
+                code="rollback-alarms",
+                where="rollback_alarms",
+                message=f"{self.alarms} are given. Allowed: up to {MAX_ALARMS}.",
+                fix="combine some in a composite alarm.",
+            )
+
+    def _check_exclusions(self) -> Iterator[Finding]:
+        """Source: AWS developer guide, page deployment-guardrails-exclusions."""
+        asked = self.deployment
+        if asked is None:
+            return
+        variants = self.variants or ()
+        for each in variants:
+            reason = _excludes_guardrails(each)
+            if reason and (asked.strategy != ALL_AT_ONCE or self.alarms):
+                yield Finding(
+                    code="deployment-excluded",
+                    level=Level.WARNING,
+                    where=_DEPLOYMENT,
+                    message=f"The variant {each.variant_name!r} is {reason}: SageMaker moves such "
+                    "an endpoint all at once, and watches no alarm.",
+                    fix="leave it out, so that nobody counts on it.",
+                )
+        if asked.strategy == ROLLING and len(variants) > 1:
+            yield Finding(
+                code="deployment-rolling",
+                where=_DEPLOYMENT,
+                message=f"A rolling update is asked for, and there are {len(variants)} variants. "
+                "Allowed: one.",
+                fix="take DeploymentConfig.canary or linear.",
+            )
+
+    def _check_quota(self) -> Iterator[Finding]:
+        """Say that an update needs twice as many instances of a kind that quotas are low for."""
+        if self.deployment and self.deployment.strategy == ROLLING:
+            return
+        for each in self.variants or ():
+            if not isinstance(each, InstanceVariant) or Token.is_unresolved(each.instance_type):
+                continue
+            if is_accelerated(each.instance_type):
+                count = each.initial_instance_count
+                twice = "twice as many" if Token.is_unresolved(count) else str(2 * count)
+                yield Finding(
+                    code="quota-doubles",
+                    level=Level.WARNING,
+                    where=f"variant {each.variant_name!r}",
+                    message=f"An update starts the new fleet beside the old one: it needs {twice} "
+                    f"of {each.instance_type!r}, whose quotas are low by default.",
+                    fix="ask Service Quotas for that many, or give DeploymentConfig.rolling.",
+                )
+
+
+def _check_scales(scaled: Scaled, variant: Variant, where: str) -> Iterator[Finding]:
+    """Say if a variant is of a kind that does not scale so."""
+    if scaled.is_provisioned_concurrency != isinstance(variant, ServerlessVariant):
+        kind = "on instances" if scaled.is_provisioned_concurrency else "serverless"
+        yield Finding(
+            code="scaling-kind",
+            where=where,
+            message=f"The variant is {kind}.",
+            fix="scale instances by auto_scale_instance_count, and the provisioned concurrency of "
+            "a serverless variant by auto_scale_provisioned_concurrency.",
+        )
+    elif isinstance(variant, ServerlessVariant):
+        if variant.provisioned_concurrency is None:
+            yield Finding(
+                code="scaling-kind",
+                where=where,
+                message="The variant has no provisioned concurrency that could change.",
+                fix="give the ServerlessVariant provisioned_concurrency.",
+            )
+    elif not Token.is_unresolved(variant.instance_type) and is_burstable(variant.instance_type):
+        yield Finding(
+            code="scaling-burstable",
+            where=where,
+            message=f"{variant.instance_type!r} lives on credits; SageMaker does not scale such "
+            "instances.",
+            fix="take an instance type of another family, such as ml.c5.large.",
+        )
+
+
+def _excludes_guardrails(variant: Variant) -> str:
+    if isinstance(variant, ServerlessVariant):
+        return "serverless"
+    known = not Token.is_unresolved(variant.instance_type)
+    return "on Inf1 instances" if known and is_inferentia1(variant.instance_type) else ""

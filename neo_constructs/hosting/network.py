@@ -1,0 +1,145 @@
+"""A model's containers in a VPC."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aws_cdk import Stack
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_sagemaker as sagemaker
+from constructs import Construct
+
+from neo_constructs.findings.finding import Finding
+
+# SageMaker developer guide, page Give SageMaker hosted endpoints access to resources in your VPC.
+_OF_INTERFACES = (
+    "ec2:CreateNetworkInterfacePermission",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DeleteNetworkInterfacePermission",
+)
+_TO_DESCRIBE = (
+    "ec2:DescribeDhcpOptions",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSecurityGroups",
+    "ec2:DescribeSubnets",
+    "ec2:DescribeVpcs",
+)
+
+
+class ModelNetwork:
+    """Subnets and security groups of a model's containers.
+
+    Parameters
+    ----------
+    scope
+        The model; a security group is made in it if none is given.
+    vpc
+        The VPC.
+    vpc_subnets
+        Default: its private subnets.
+    security_groups
+        Default: one is made.
+    allow_all_outbound
+        Whether the group that is made lets everything out. Default: True.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        *,
+        vpc: ec2.IVpc,
+        vpc_subnets: ec2.SubnetSelection | None = None,
+        security_groups: Sequence[ec2.ISecurityGroup] = (),
+        allow_all_outbound: bool = True,
+    ) -> None:
+        self._scope = scope
+        groups = list(security_groups) or [
+            ec2.SecurityGroup(
+                scope,
+                "SecurityGroup",
+                vpc=vpc,
+                allow_all_outbound=allow_all_outbound,
+                description="The containers of a SageMaker model",
+            )
+        ]
+        self.connections = ec2.Connections(security_groups=groups)
+        selected = vpc.select_subnets() if vpc_subnets is None else _select(vpc, vpc_subnets)
+        self._subnets = list(selected.subnet_ids)
+        self._groups = [group.security_group_id for group in groups]
+
+    def render(self) -> sagemaker.CfnModel.VpcConfigProperty:
+        """Return it as CloudFormation has it."""
+        return sagemaker.CfnModel.VpcConfigProperty(
+            security_group_ids=self._groups, subnets=self._subnets
+        )
+
+    def statements(self) -> list[iam.PolicyStatement]:
+        """Return what the model's role needs to place interfaces: in these subnets, no others."""
+        stack = Stack.of(self._scope)
+        place = f"arn:{stack.partition}:ec2:{stack.region}:{stack.account}"
+        interfaces = f"{place}:network-interface/*"
+        return [
+            iam.PolicyStatement(
+                actions=["ec2:CreateNetworkInterface"],
+                resources=[
+                    interfaces,
+                    *(f"{place}:subnet/{subnet}" for subnet in self._subnets),
+                    *(f"{place}:security-group/{group}" for group in self._groups),
+                ],
+            ),
+            iam.PolicyStatement(actions=list(_OF_INTERFACES), resources=[interfaces]),
+            # The API has no resource level.
+            iam.PolicyStatement(actions=list(_TO_DESCRIBE), resources=["*"]),
+        ]
+
+
+def check_vpc(
+    vpc: ec2.IVpc | None,
+    vpc_subnets: ec2.SubnetSelection | None,
+    security_groups: Sequence[ec2.ISecurityGroup],
+    *,
+    allow_all_outbound: bool | None = None,
+) -> list[Finding]:
+    """Say if parts of a network are given that mean nothing together."""
+    found = []
+    given = [
+        name
+        for name, value in (
+            ("vpc_subnets", vpc_subnets),
+            ("security_groups", security_groups),
+            ("allow_all_outbound", allow_all_outbound is not None),
+        )
+        if value
+    ]
+    if vpc is None and given:
+        found.append(
+            Finding(
+                code="vpc-missing",
+                where=", ".join(given),
+                message="It is given without a vpc.",
+                fix="give the vpc that it is of.",
+            )
+        )
+    if vpc is not None and security_groups and allow_all_outbound is not None:
+        found.append(
+            Finding(
+                code="vpc-outbound",
+                where="allow_all_outbound",
+                message="It is about the security group that is made, and security_groups are "
+                "given.",
+                fix="leave it out; the given groups say what is let out.",
+            )
+        )
+    return found
+
+
+def _select(vpc: ec2.IVpc, subnets: ec2.SubnetSelection) -> ec2.SelectedSubnets:
+    return vpc.select_subnets(
+        availability_zones=subnets.availability_zones,
+        one_per_az=subnets.one_per_az,
+        subnet_filters=subnets.subnet_filters,
+        subnet_group_name=subnets.subnet_group_name,
+        subnets=subnets.subnets,
+        subnet_type=subnets.subnet_type,
+    )

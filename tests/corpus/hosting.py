@@ -1,0 +1,417 @@
+"""Endpoints with all that they can have: how they move, scale, keep and answer later."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import aws_cdk as cdk
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_sns as sns
+
+import neo_constructs as neo
+from neo_constructs.findings.finding import Finding
+from tests.corpus.case import Case, findings_of
+from tests.corpus.constructs import IMAGE, Make, bad, built, own_model, warned
+from tests.templates.stacks import DIGITS, digits_endpoint
+
+MINUTES = cdk.Duration.minutes
+C5, G4DN, INF1 = "ml.c5.large", "ml.g4dn.xlarge", "ml.inf1.xlarge"
+
+
+def bucket(scope: cdk.Stack, name: str = "data") -> s3.IBucket:
+    return s3.Bucket.from_bucket_name(scope, f"Bucket{name}", name)
+
+
+def variant(scope: cdk.Stack, **changes: Any) -> neo.InstanceVariant:
+    """Return a variant of an imported model, of which nothing is known."""
+    name = str(changes.get("variant_name", "AllTraffic"))
+    model = changes.pop("model", None) or neo.Model.from_model_name(scope, f"Model{name}", "digits")
+    return neo.InstanceVariant(**{"model": model, "instance_type": C5, **changes})
+
+
+def instances(**changes: Any) -> Make:
+    """Return a configuration with one variant on instances."""
+
+    def make(scope: cdk.Stack) -> object:
+        return neo.EndpointConfig(scope, "Config", production_variants=[variant(scope, **changes)])
+
+    return make
+
+
+def config(*types: str, shadows: tuple[str, ...] = (), containers: int = 1, **changes: Any) -> Make:
+    """Return a configuration with variants on instances of these types."""
+
+    def make(scope: cdk.Stack) -> object:
+        image = neo.ContainerDefinition(image=IMAGE)
+        model = (
+            neo.Model(scope, "Model", containers=[image] * containers) if containers > 1 else None
+        )
+        return neo.EndpointConfig(
+            scope,
+            "Config",
+            production_variants=[
+                variant(scope, model=model, instance_type=kind, variant_name=f"v{number}")
+                for number, kind in enumerate(types)
+            ],
+            shadow_production_variants=[
+                variant(scope, model=model, instance_type=kind, variant_name=f"s{number}")
+                for number, kind in enumerate(shadows)
+            ],
+            **{name: of(scope) for name, of in changes.items()},
+        )
+
+    return make
+
+
+def capture(**changes: Any) -> Any:
+    return lambda scope: neo.DataCaptureConfig(**{"bucket": bucket(scope), **changes})
+
+
+def later(*, topic: bool = False, **changes: Any) -> Any:
+    def make(scope: cdk.Stack) -> neo.AsyncInferenceConfig:
+        told = sns.Topic(scope, "Topic") if topic else None
+        return neo.AsyncInferenceConfig(
+            **{"bucket": bucket(scope), "success_topic": told, **changes}
+        )
+
+    return make
+
+
+def served(**changes: Any) -> Make:
+    """Return a configuration of a model whose role is known."""
+
+    def make(scope: cdk.Stack) -> object:
+        return neo.EndpointConfig(
+            scope,
+            "Config",
+            production_variants=[variant(scope, model=own_model(scope))],
+            **{name: of(scope) for name, of in changes.items()},
+        )
+
+    return make
+
+
+def serverless(**changes: Any) -> Make:
+    def make(scope: cdk.Stack) -> object:
+        model = changes.pop("model", None)
+        given = model(scope) if model else neo.Model.from_model_name(scope, "Model", "digits")
+        return neo.EndpointConfig(
+            scope,
+            "Config",
+            production_variants=[neo.ServerlessVariant(model=given)],
+            **{name: of(scope) for name, of in changes.items()},
+        )
+
+    return make
+
+
+def in_vpc(scope: cdk.Stack) -> neo.Model:
+    return own_model(scope, vpc=ec2.Vpc(scope, "Vpc"), enable_network_isolation=False)
+
+
+def pipeline(scope: cdk.Stack) -> neo.Model:
+    two = [neo.ContainerDefinition(image=IMAGE)] * 2
+    return neo.Model(scope, "Model", containers=two, enable_network_isolation=False)
+
+
+def endpoint(
+    *variants: dict[str, Any],
+    is_serverless: bool = False,
+    is_async: bool = False,
+    alarms: int = 0,
+    scaled: tuple[str, int] | None = None,
+    concurrency: int | None = None,
+    **changes: Any,
+) -> Make:
+    """Return an endpoint with all that it is given."""
+
+    def make(scope: cdk.Stack) -> object:
+        model = neo.Model.from_model_attributes(
+            scope,
+            "Model",
+            model_name="digits",
+            role=cdk.aws_iam.Role.from_role_name(scope, "Role", "digits"),
+        )
+        given: list[Any] = [variant(scope, model=model, **each) for each in variants or [{}]]
+        if is_serverless:
+            given = [neo.ServerlessVariant(model=model, provisioned_concurrency=concurrency)]
+        made = neo.Endpoint(
+            scope,
+            "Endpoint",
+            endpoint_config=neo.EndpointConfig(
+                scope,
+                "Config",
+                production_variants=given,
+                async_inference_config=later()(scope) if is_async else None,
+            ),
+            **changes,
+        )
+        for number in range(alarms):
+            arn = f"arn:aws:cloudwatch:eu-west-1:123456789012:alarm:a{number}"
+            made.add_rollback_alarm(cloudwatch.Alarm.from_alarm_arn(scope, f"Alarm{number}", arn))
+        if scaled:
+            name, least = scaled
+            made.variant(name).auto_scale_instance_count(min_capacity=least, max_capacity=4)
+        return made
+
+    return make
+
+
+def rolls_back(name: str | None) -> Make:
+    """Return an endpoint that goes back by an alarm on its own metrics."""
+
+    def make(scope: cdk.Stack) -> object:
+        made = digits_endpoint(
+            scope, endpoint_name=name, deployment_config=canary(wait=MINUTES(5))
+        ).endpoint
+        alarm = (
+            made.variant()
+            .metric_invocation_5xx_errors()
+            .create_alarm(scope, "Alarm", threshold=1, evaluation_periods=1)
+        )
+        made.add_rollback_alarm(alarm)
+        return made
+
+    return make
+
+
+def canary(size: int = 10, **changes: Any) -> neo.DeploymentConfig:
+    return neo.DeploymentConfig.canary(neo.CapacitySize.percent(size), **changes)
+
+
+def rolling(size: int = 10) -> neo.DeploymentConfig:
+    return neo.DeploymentConfig.rolling(neo.CapacitySize.percent(size))
+
+
+def containers(*several: neo.ContainerDefinition, **changes: Any) -> Make:
+    return lambda scope: neo.Model(scope, "Model", containers=list(several), **changes)
+
+
+def container(**changes: Any) -> neo.ContainerDefinition:
+    return neo.ContainerDefinition(image=IMAGE, **changes)
+
+
+def unpacked(url: str) -> Make:
+    return lambda scope: own_model(scope, model_data_url=url, uncompressed_model_data=True)
+
+
+def model_in_vpc(*, vpc: bool, **changes: Any) -> Make:
+    def make(scope: cdk.Stack) -> object:
+        network = ec2.Vpc(scope, "Vpc")
+        group = ec2.SecurityGroup.from_security_group_id(scope, "Group", "sg-1")
+        groups = {"security_groups": [group]} if changes.pop("groups", True) else {}
+        return own_model(scope, vpc=network if vpc else None, **groups, **changes)
+
+    return make
+
+
+def dockerfile(file: str) -> Case:
+    """Return a case about an image that is built."""
+
+    def attempt() -> list[Finding]:
+        folder = Path(tempfile.mkdtemp())
+        (folder / "Dockerfile").write_text("FROM scratch\n")
+        neo.InferenceImage.from_asset(folder, file=file)
+        return []
+
+    is_there = file == "Dockerfile"
+    return Case(
+        about="dockerfile-missing",
+        title=file,
+        run=lambda _folder: findings_of(attempt),
+        errors=() if is_there else ("dockerfile-missing",),
+        says=() if is_there else ("Other",),
+    )
+
+
+def compiled(**changes: Any) -> Make:
+    """Return an endpoint of the digits, whose target is said otherwise."""
+
+    def make(scope: cdk.Stack) -> object:
+        return neo.CompiledEndpoint(
+            scope,
+            "Digits",
+            model_data=neo.ModelData.from_asset(DIGITS / "digits.onnx"),
+            inference_code=neo.InferenceCode.from_asset(DIGITS / "code"),
+            **changes,
+        )
+
+    return make
+
+
+def target(**changes: Any) -> neo.CompiledVariant:
+    return neo.CompiledVariant(**{"target": neo.TargetDevice.ML_C5, "instance_type": C5, **changes})
+
+
+def options(twice: bool = False, late: bool = False, **changes: Any) -> Make:
+    """Return an engine that is operated in some way."""
+
+    def make(scope: cdk.Stack) -> object:
+        if late:
+            digits_endpoint(scope)
+        for _ in range(2 if twice else 1):
+            neo.JobEngineOptions(**changes).apply(scope)
+        return scope
+
+    return make
+
+
+def artifact_bucket(**changes: Any) -> Make:
+    return lambda scope: neo.ArtifactBucket(scope, "Artifacts", **changes)
+
+
+def expiring(**changes: Any) -> Make:
+    return artifact_bucket(lifecycle_rules=[s3.LifecycleRule(**changes)])
+
+
+def moved_to(storage_class: s3.StorageClass) -> Make:
+    transition = s3.Transition(storage_class=storage_class, transition_after=cdk.Duration.days(90))
+    return expiring(transitions=[transition])
+
+
+GUARDED: dict[str, Any] = {"deployment_config": canary()}
+
+CASES = [
+    bad("number-range", "half a minute", instances(model_data_download_timeout=cdk.Duration.seconds(30)),
+        "30 seconds", "60 to 3600"),
+    bad("number-range", "two hours", instances(
+        container_startup_health_check_timeout=cdk.Duration.hours(2)), "7200 seconds"),
+    bad("number-range", "a volume", instances(volume_size_in_gb=1000), "1000 GB", "1 to 512"),
+    bad("number-range", "instances of SageMaker's", instances(
+        managed_instance_scaling=neo.ManagedInstanceScaling(
+            min_instance_count=5, max_instance_count=2)), "5"),
+    bad("number-range", "a sample", served(data_capture_config=capture(sampling_percentage=101)),
+        "101 percent"),
+    bad("number-range", "requests at once", served(async_inference_config=later(
+        max_concurrent_invocations_per_instance=0)), "1 to 1000"),
+    bad("number-range", "a canary", endpoint(deployment_config=canary(60)), "60 percent", "1 to 50"),
+    bad("number-range", "a batch", endpoint(deployment_config=rolling(4)), "5 to 50"),
+    bad("number-range", "waiting for two hours", endpoint(deployment_config=canary(
+        wait=cdk.Duration.hours(2))), "7200"),
+    built("number-range", "the limits", instances(
+        model_data_download_timeout=MINUTES(60), volume_size_in_gb=512,
+        container_startup_health_check_timeout=MINUTES(1),
+        managed_instance_scaling=neo.ManagedInstanceScaling(
+            min_instance_count=0, max_instance_count=1))),
+    bad("variant-choice", "a slip", instances(routing_strategy="LEAST_OUTSTANDING_REQUEST"),
+        "'LEAST_OUTSTANDING_REQUESTS'?"),
+    bad("variant-choice", "retained", endpoint(
+        exclude_retained_variant_properties=["Weight"]), "DesiredWeight"),
+    built("variant-choice", "at random", instances(routing_strategy="RANDOM")),
+    bad("local-storage", "a key", config(G4DN, encryption_key=lambda s: kms.Key(s, "Key")), G4DN),
+    bad("local-storage", "a letter d", config("ml.c5d.large",
+        encryption_key=lambda s: kms.Key(s, "Key")), "hardware"),
+    bad("local-storage", "a volume", instances(instance_type=G4DN, volume_size_in_gb=10), G4DN),
+    built("local-storage", "a volume of its own", config(C5,
+        encryption_key=lambda s: kms.Key(s, "Key"))),
+    bad("serverless-feature", "kept", serverless(data_capture_config=capture()), "instances"),
+    bad("serverless-feature", "a VPC", serverless(model=in_vpc), "VPC"),
+    bad("serverless-feature", "a pipeline", serverless(model=pipeline), "several containers"),
+    built("serverless-feature", "none", serverless()),
+    bad("shadow-variants", "two", config(C5, shadows=(C5, C5)), "2 are given"),
+    bad("shadow-variants", "beside two", config(C5, C5, shadows=(C5,)), "beside 2"),
+    built("shadow-variants", "one beside one", config(C5, shadows=(C5,))),
+    bad("shadow-excluded", "Inf1", config(C5, shadows=(INF1,)), "Inf1"),
+    bad("shadow-excluded", "a pipeline", config(C5, shadows=(C5,), containers=2), "several"),
+    built("shadow-excluded", "later", config(C5, shadows=(C5,), async_inference_config=later()),
+          "asynchronous", errors=("shadow-excluded",)),
+    built("shadow-excluded", "c5", config(C5, shadows=("ml.c5.xlarge",))),
+    bad("variant-unknown", "a slip", endpoint(scaled=("AllTrafic", 1)), "'AllTraffic'?"),
+    built("variant-unknown", "known", endpoint(scaled=("AllTraffic", 1))),
+    bad("scaling-to-zero", "at once", endpoint(scaled=("AllTraffic", 0)), "asynchronous"),
+    built("scaling-to-zero", "later", endpoint(scaled=("AllTraffic", 0), is_async=True)),
+    bad("scaling-kind", "instances", endpoint(is_serverless=True, scaled=("AllTraffic", 1)),
+        "serverless"),
+    built("scaling-kind", "instances of instances", endpoint(scaled=("AllTraffic", 1))),
+    bad("scaling-burstable", "t2", endpoint({"instance_type": "ml.t2.medium"},
+        scaled=("AllTraffic", 1)), "ml.c5.large"),
+    built("scaling-burstable", "that does not scale", endpoint({"instance_type": "ml.t2.medium"})),
+    built("deployment-excluded", "Inf1", endpoint({"instance_type": INF1}, **GUARDED), "Inf1",
+          warnings=("deployment-excluded", "quota-doubles")),
+    warned("deployment-excluded", "serverless", endpoint(is_serverless=True, **GUARDED), "all at once"),
+    built("deployment-excluded", "c5", endpoint(**GUARDED)),
+    bad("deployment-rolling", "two variants", endpoint(
+        {"variant_name": "a"}, {"variant_name": "b"}, deployment_config=rolling()), "2 variants"),
+    built("deployment-rolling", "one", endpoint(deployment_config=rolling())),
+    warned("quota-doubles", "a GPU", endpoint({"instance_type": G4DN, "initial_instance_count": 3}),
+           "6 of 'ml.g4dn.xlarge'"),
+    built("quota-doubles", "one by one", endpoint({"instance_type": G4DN},
+          deployment_config=rolling())),
+    bad("rollback-alarms", "eleven", endpoint(alarms=11, **GUARDED), "11"),
+    built("rollback-alarms", "ten", endpoint(alarms=10, **GUARDED)),
+    bad("rollback-never-watched", "no deployment", endpoint(alarms=1), "deployment_config"),
+    bad("rollback-never-watched", "no wait", lambda scope: digits_endpoint(
+        scope, deployment_config=neo.DeploymentConfig.all_at_once(
+            rollback_alarms=[cloudwatch.Alarm.from_alarm_arn(
+                scope, "A", "arn:aws:cloudwatch:eu-west-1:1:alarm:a")])), "wait"),
+    built("rollback-never-watched", "watched", endpoint(alarms=1, **GUARDED)),
+    bad("rollback-alarm-circle", "a name that is made", rolls_back(None), "endpoint_name"),
+    built("rollback-alarm-circle", "a name of its own", rolls_back("digits")),
+    bad("capture-mode", "a slip", served(data_capture_config=capture(capture_modes=["input"])),
+        "Input"),
+    built("capture-mode", "answers", served(data_capture_config=capture(capture_modes=["Output"]))),
+    bad("async-topics", "none", served(async_inference_config=later(
+        include_response_in_topics=True)), "success_topic"),
+    built("async-topics", "one", served(async_inference_config=later(
+        include_response_in_topics=True, topic=True))),
+    bad("key-prefix", "a slash", served(data_capture_config=capture(prefix="/captured")), "'/captured'"),
+    bad("key-prefix", "nothing", served(async_inference_config=later(prefix=""))),
+    built("key-prefix", "a folder", served(data_capture_config=capture(prefix="captured/digits"))),
+    bad("object-key", "a wildcard in a prefix", served(data_capture_config=capture(prefix="a*"))),
+    warned("model-role-unknown", "an imported model", config(C5, data_capture_config=capture()),
+           "s3:PutObject"),
+    built("model-role-unknown", "with its role", endpoint(is_async=True)),
+    bad("container-count", "sixteen", containers(*[container()] * 16), "16"),
+    built("container-count", "fifteen", containers(*[container()] * 15)),
+    bad("container-hostname", "twice", containers(*[container(container_hostname="a")] * 2), "'a'"),
+    bad("container-hostname", "none", containers(
+        container(container_hostname="a"), container(), inference_execution_mode="Direct")),
+    built("container-hostname", "each", containers(
+        container(container_hostname="a"), container(container_hostname="b"),
+        inference_execution_mode="Direct")),
+    bad("execution-mode", "a slip", containers(container(), inference_execution_mode="serial"), "Serial"),
+    built("execution-mode", "serial", containers(container())),
+    bad("model-source", "beside containers", containers(container(), environment={"a": "b"}),
+        "environment"),
+    bad("model-data-prefix", "no slash", unpacked("s3://artifacts/model"), "slash"),
+    built("model-data-prefix", "a folder", unpacked("s3://artifacts/model/")),
+    dockerfile("Other"),
+    dockerfile("Dockerfile"),
+    bad("vpc-missing", "groups alone", model_in_vpc(vpc=False), "security_groups"),
+    built("vpc-missing", "both", model_in_vpc(vpc=True)),
+    bad("vpc-outbound", "given groups", model_in_vpc(vpc=True, allow_all_outbound=False)),
+    built("vpc-outbound", "a group that is made", model_in_vpc(
+        vpc=True, groups=False, allow_all_outbound=False)),
+    bad("target-missing", "none", compiled(), "neither"),
+    bad("target-missing", "both", compiled(target=neo.TargetDevice.ML_C5, instance_type=C5,
+        targets=[target()]), "both"),
+    bad("target-missing", "beside several", compiled(instance_type=C5, targets=[target()]),
+        "instance_type"),
+    built("target-missing", "several", compiled(targets=[
+        target(), target(target=neo.TargetDevice.ML_M5, instance_type="ml.m5.large")])),
+    bad("variant-weight", "of a target", compiled(targets=[
+        target(variant_name="a"), target(variant_name="b", initial_variant_weight=-1)]), "targets[1]"),
+    bad("variant-hardware", "neither", compiled(target=neo.TargetDevice.ML_C5), "memory_size_in_mb"),
+    bad("variant-hardware", "both", compiled(targets=[target(memory_size_in_mb=2048)]), "both"),
+    built("variant-hardware", "serverless", compiled(
+        target=neo.TargetDevice.ML_C5, memory_size_in_mb=2048)),
+    bad("scaling-target", "by nothing", compiled(target=neo.TargetDevice.ML_C5, instance_type=C5,
+        scaling=neo.InstanceScaling(max_capacity=2)), "max_requests_per_second"),
+    bad("engine-options", "none at once", options(reserved_concurrent_executions=0), "from 1"),
+    bad("engine-options", "a level", options(state_machine_log_level="DEBUG"), "ERROR"),
+    bad("engine-options", "twice", options(twice=True), "already"),
+    bad("engine-options", "late", options(late=True), "after the first job"),
+    built("engine-options", "in time", options(reserved_concurrent_executions=1)),
+    warned("artifact-bucket-loses", "destroyed", artifact_bucket(
+        removal_policy=cdk.RemovalPolicy.DESTROY), "scale out"),
+    warned("artifact-bucket-loses", "expired", expiring(expiration=cdk.Duration.days(90))),
+    warned("artifact-bucket-loses", "frozen", moved_to(s3.StorageClass.GLACIER), "restored"),
+    built("artifact-bucket-loses", "elsewhere", expiring(
+        expiration=cdk.Duration.days(90), prefix="logs/")),
+    built("artifact-bucket-loses", "at hand", moved_to(s3.StorageClass.INTELLIGENT_TIERING)),
+]  # fmt: skip
