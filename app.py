@@ -15,7 +15,12 @@ def main() -> int:
     app = cdk.App()
     try:
         settings = neo.Settings.from_context(app.node.get_all_context())
-        neo.CompiledEndpointStack(app, settings=settings, folder=Path(__file__).parent)
+        folder = Path(__file__).parent
+        if settings.compilation_stack_name:
+            compiling = neo.CompilationStack(app, settings=settings, folder=folder)
+            neo.HostingStack(app, compilation_stack=compiling, settings=settings, folder=folder)
+        else:
+            neo.CompiledEndpointStack(app, settings=settings, folder=folder)
     except neo.ValidationError as error:
         sys.stderr.write(f"{error}\n")
         return 1

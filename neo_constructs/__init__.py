@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from neo_constructs.patterns.compiled_endpoint import CompiledEndpoint
     from neo_constructs.patterns.compiled_variant import CompiledVariant, InstanceScaling
     from neo_constructs.patterns.settings import Settings
-    from neo_constructs.patterns.stacks import CompiledEndpointStack
+    from neo_constructs.patterns.stacks import CompilationStack, CompiledEndpointStack, HostingStack
     from neo_constructs.scripts.serving_contract import ServingContract
 
 __all__ = [
@@ -52,6 +52,7 @@ __all__ = [
     "AsyncInferenceConfig",
     "CapacitySize",
     "CompilationJob",
+    "CompilationStack",
     "CompiledEndpoint",
     "CompiledEndpointStack",
     "CompiledVariant",
@@ -67,6 +68,7 @@ __all__ = [
     "EndpointVariant",
     "Finding",
     "Framework",
+    "HostingStack",
     "ICompilationJob",
     "IEndpoint",
     "IEndpointConfig",
@@ -95,6 +97,7 @@ _MODULES = {
     "AsyncInferenceConfig": "hosting.async_inference",
     "CapacitySize": "hosting.deployment",
     "CompilationJob": "compilation.compilation_job",
+    "CompilationStack": "patterns.stacks",
     "CompiledEndpoint": "patterns.compiled_endpoint",
     "CompiledEndpointStack": "patterns.stacks",
     "CompiledVariant": "patterns.compiled_variant",
@@ -110,6 +113,7 @@ _MODULES = {
     "EndpointVariant": "hosting.endpoint_variant",
     "Finding": "findings.finding",
     "Framework": "catalog.framework",
+    "HostingStack": "patterns.stacks",
     "ICompilationJob": "compilation.interfaces",
     "IEndpoint": "hosting.interfaces",
     "IEndpointConfig": "hosting.interfaces",

@@ -144,6 +144,16 @@ def check_environments(scope: Construct, job: ICompilationJob) -> list[Finding]:
                 "CompilationJob.from_ssm_parameters.",
             )
         ]
+    if not is_here and job.artifact_removal_policy is RemovalPolicy.DESTROY:
+        return [
+            Finding(
+                code="handed-over-destroy",
+                where="compilation_job",
+                message=f"{job.node.path} deletes its artifact when it compiles anew, and this "
+                "stack serves the old one until it is deployed after that.",
+                fix="give the job artifact_removal_policy=RemovalPolicy.RETAIN.",
+            )
+        ]
     region, account = elsewhere(scope, theirs.region, theirs.account)
     if not (region or account):
         return []

@@ -54,7 +54,7 @@ def acknowledge_wildcards(
     scope, statements
         What has been said, and where it stands.
     reason
-        Of all wildcards. Default: what is known of each.
+        Of all wildcards that are not known. Default: none.
     """
     stack = Stack.of(scope)
     for statement in statements:
@@ -63,7 +63,7 @@ def acknowledge_wildcards(
         for resource in resources if isinstance(resources, list) else [resources]:
             text = flat(resource)
             actions = found["Action"]
-            known = reason or _reason(text, actions if isinstance(actions, list) else [actions])
+            known = _reason(text) or reason or _no_level(text, actions)
             if "*" in text and known:
                 acknowledge(scope, f"AwsSolutions-IAM5[Resource::{text}]", known)
 
@@ -83,7 +83,12 @@ def flat(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"))
 
 
-def _reason(resource: str, actions: list[str]) -> str:
-    if resource == "*":
-        return f"{', '.join(sorted(actions))}: the API has no resource level"
+def _reason(resource: str) -> str:
     return next((reason for part, reason in _REASONS if part in resource), "")
+
+
+def _no_level(resource: str, actions: str | list[str]) -> str:
+    if resource != "*":
+        return ""
+    named = [actions] if isinstance(actions, str) else sorted(actions)
+    return f"{', '.join(named)}: the API has no resource level"

@@ -170,6 +170,7 @@ CODES: Final[Mapping[str, str]] = {
     "model-role-unknown": "the role of an imported model cannot be given rights",
     "target-missing": "one target is given, or a list of several",
     "variant-hardware": "a model is served by instances or serverless",
+    "handed-over-destroy": "what another stack serves must outlive the next compilation",
     "engine-options": "the job engine's options are not ones that the services take",
     "artifact-bucket-loses": "artifacts that endpoints still read would be lost",
     # models of several containers, in a VPC

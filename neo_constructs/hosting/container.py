@@ -139,6 +139,11 @@ class BoundContainer:
         }
 
     @property
+    def is_unpacked(self) -> bool:
+        """Whether the artifact is all files below a prefix."""
+        return self.definition.uncompressed_model_data
+
+    @property
     def places(self) -> list[str]:
         """The ARNs of the buckets and keys that the container reads from."""
         archives = self.archive.artifact_bucket if self.archive else None

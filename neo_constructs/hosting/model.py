@@ -31,6 +31,8 @@ from neo_constructs.hosting.model_rules import SERIAL, check_model, pull_not_gra
 from neo_constructs.hosting.network import ModelNetwork, check_vpc
 from neo_constructs.typed import typed
 
+_UNPACKED: Final = "the files of a model that is not packed: all below the prefix given"
+
 
 @jsii.implements(iam.IGrantable, ec2.IConnectable)
 class Model(Resource):
@@ -329,6 +331,7 @@ class Model(Resource):
                 *(self._network.statements() if self._network else ()),
             ],
             places=list(dict.fromkeys(place for each in bound for place in each.places)),
+            wildcards=_UNPACKED if any(each.is_unpacked for each in bound) else "",
         )
 
 

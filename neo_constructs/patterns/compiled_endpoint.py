@@ -108,6 +108,10 @@ class CompiledEndpoint(Construct):
         Makes the endpoint answer later, by way of S3. Default: it answers at once.
     deployment_config
         How the endpoint moves to a new configuration. Default: all at once, blue/green.
+    compilation_scope
+        Where the compilation jobs stand: another stack of the app, of the same region and account,
+        which compiles and is deployed first. What it compiles is handed over by parameters of
+        Systems Manager, so that either can change alone. Default: the construct itself.
 
     Attributes
     ----------
@@ -172,8 +176,10 @@ class CompiledEndpoint(Construct):
         data_capture_config: DataCaptureConfig | None = None,
         async_inference_config: AsyncInferenceConfig | None = None,
         deployment_config: DeploymentConfig | None = None,
+        compilation_scope: Construct | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
+        self._job_scope = Construct(compilation_scope, construct_id) if compilation_scope else self
         alone: dict[str, Any] = {
             "instance_type": instance_type,
             "compiler_options": compiler_options,
@@ -289,7 +295,7 @@ class CompiledEndpoint(Construct):
         found: dict[Finding, None] = {}
         several = len(asked) > 1
         for number, each in enumerate(asked):
-            compilation = plan_compilation(self, self._arguments(each))
+            compilation = plan_compilation(self._job_scope, self._arguments(each))
             plan = EndpointPlan(
                 compilation=compilation,
                 script=self._code,
@@ -323,7 +329,7 @@ class CompiledEndpoint(Construct):
         """Compile for a target, and make a model of the result."""
         end = "" if asked.name == self._plain_id else asked.name
         job = CompilationJob(
-            self,
+            self._job_scope,
             f"CompilationJob{end}",
             artifact_bucket=self._artifact_bucket,
             role=self._compile_role,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import Annotations, Duration, RemovalPolicy
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
@@ -130,18 +130,22 @@ def alarms(place: Place, value: Sequence[str], _settings: Any) -> list[cloudwatc
 def vpc(place: Place, value: Any, _settings: Any) -> ec2.IVpc:
     """Return a VPC that is there already; ``vpc_subnets`` and ``security_groups`` say the rest."""
     zones = [f"zone{number}" for number, _ in enumerate(value.subnet_ids)]
-    return place.imported(
-        "Vpc",
-        f"{value.vpc_id} {value.subnet_ids}",
-        lambda name: ec2.Vpc.from_vpc_attributes(
+
+    def imported(name: str) -> ec2.IVpc:
+        found = ec2.Vpc.from_vpc_attributes(
             place.scope,
             name,
             vpc_id=value.vpc_id,
             # Only the subnets count; their zones are not asked for.
             availability_zones=zones,
             private_subnet_ids=list(value.subnet_ids),
-        ),
-    )
+        )
+        Annotations.of(found).acknowledge_warning(
+            "@aws-cdk/aws-ec2:noSubnetRouteTableId", "no route is made"
+        )
+        return found
+
+    return place.imported("Vpc", f"{value.vpc_id} {value.subnet_ids}", imported)
 
 
 def security_groups(place: Place, value: Any) -> list[ec2.ISecurityGroup]:

@@ -590,6 +590,12 @@ class Settings:
         "letters, digits and hyphens, a letter first",
         default="CompiledEndpointStack",
     )
+    compilation_stack_name: str | None = setting(
+        matching(_STACK_NAME, "letters, digits and hyphens, a letter first, up to 128"),
+        "a stack of its own for the compilation jobs, deployed before the other; by default there "
+        "is one stack",
+        default=None,
+    )
     tags: Mapping[str, str] = setting(
         tags, "put on every resource that takes tags", kind="object of texts", default_factory=dict
     )

@@ -315,6 +315,17 @@ def other_stack(region: str) -> Make:
     return make
 
 
+def handed_over(policy: cdk.RemovalPolicy) -> Make:
+    """Return a model in another stack than its compilation job, which keeps its artifact or not."""
+
+    def make(scope: cdk.Stack) -> object:
+        elsewhere = cdk.Stack(cdk.App.of(scope), "Other", env=IRELAND)
+        compiled = job(scope, artifact_removal_policy=policy)
+        return neo.Model(elsewhere, "Model", compilation_job=compiled, inference_code=CODE)
+
+    return make
+
+
 def nested(scope: cdk.Stack) -> object:
     """Return a model in a nested stack of its compilation job's."""
     inner = cdk.NestedStack(scope, "Inner")
@@ -504,6 +515,8 @@ CASES = [
     bad("endpoint-name", "a hyphen last", endpoint(endpoint_name="digits-")),
     bad("endpoint-name", "64 characters", endpoint(endpoint_name="x" * 64)),
     built("endpoint-name", "63 characters", endpoint(endpoint_name="x" * 63)),
+    bad("handed-over-destroy", "destroyed", handed_over(cdk.RemovalPolicy.DESTROY), "RETAIN"),
+    built("handed-over-destroy", "retained", handed_over(cdk.RemovalPolicy.RETAIN)),
     bad("instance-type-target", "at the endpoint", endpoint(instance_type="ml.m5.large"),
         "ml.c5.large"),
     built("instance-type-target", "an artifact says no target", variant(instance_type="ml.m5.large")),

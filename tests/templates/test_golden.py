@@ -11,7 +11,15 @@ import pytest
 from aws_cdk import aws_s3 as s3
 
 import neo_constructs as neo
-from tests.templates.stacks import PARTITIONS, digits_endpoint, readable, stack, template
+from tests.templates.features import FEATURES, built
+from tests.templates.stacks import (
+    PARTITIONS,
+    Json,
+    digits_endpoint,
+    readable,
+    stack,
+    template,
+)
 
 GOLDEN = Path(__file__).parent / "golden"
 SCRIPTS = {
@@ -21,12 +29,11 @@ SCRIPTS = {
 }
 
 
-def hosting(scope: cdk.Stack) -> dict[str, Any]:
+def hosting(found: Json) -> Json:
     """Return what hosting adds to a template; compiling is the same for each family."""
-    found = template(scope)["Resources"].items()
     return {
         name: each
-        for name, each in found
+        for name, each in found["Resources"].items()
         if not name.startswith("NeoJobEngine") and "Artifact" not in name
     }
 
@@ -77,7 +84,7 @@ def test_each_container_family_is_as_reviewed(
         code = neo.InferenceCode.from_asset(tmp_path)
     scope = stack(PARTITIONS["aws"])
     served(scope, framework=framework, data_input_config=inputs, inference_code=code)
-    compared(f"family.{family}", readable(hosting(scope)))
+    compared(f"family.{family}", readable(hosting(template(scope))))
 
 
 def test_a_script_in_s3_is_as_reviewed() -> None:
@@ -91,4 +98,16 @@ def test_a_script_in_s3_is_as_reviewed() -> None:
             scripts, "sourcedir.tar.gz", object_version="v1"
         ),
     )
-    compared("family.script-in-s3", readable(hosting(scope)))
+    compared("family.script-in-s3", readable(hosting(template(scope))))
+
+
+# Their engine differs too.
+WHOLE = {"private"}
+
+
+@pytest.mark.parametrize("partition", PARTITIONS)
+@pytest.mark.parametrize("name", FEATURES)
+def test_each_feature_is_as_reviewed(name: str, partition: str) -> None:
+    found = built(name, PARTITIONS[partition])
+    shown = found["Resources"] if name in WHOLE else hosting(found)
+    compared(f"hosting.{name}.{partition}", readable(shown))

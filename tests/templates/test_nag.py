@@ -17,6 +17,7 @@ from cdk_nag import AwsSolutionsChecks
 from constructs import IConstruct
 
 import neo_constructs as neo
+from tests.templates.features import FEATURES
 from tests.templates.stacks import (
     DIGITS,
     PARTITIONS,
@@ -90,6 +91,11 @@ def _readable(rule: str, path: str) -> tuple[str, str, str]:
 @pytest.mark.parametrize("partition", PARTITIONS)
 def test_every_finding_is_answered(partition: str, tmp_path: Path) -> None:
     assert findings(tmp_path, PARTITIONS[partition]) == []
+
+
+@pytest.mark.parametrize("name", FEATURES)
+def test_every_finding_of_a_feature_is_answered(name: str, tmp_path: Path) -> None:
+    assert findings(tmp_path, PARTITIONS["aws"], FEATURES[name]) == []
 
 
 def test_keys_and_roles_of_ones_own_add_no_finding(tmp_path: Path) -> None:

@@ -98,6 +98,9 @@ def good() -> Mapping[str, Any]:
         "context": {},
         "settings": neo.Settings(endpoints=()),
         "folder": DIGITS,
+        "compilation_stack": neo.CompilationStack(
+            cdk.App(), settings=neo.Settings(endpoints=()), folder=DIGITS
+        ),
         "artifact_bucket": s3.Bucket.from_bucket_name(stack, "Artifacts", "artifacts"),
         "artifact_prefix": "neo-1",
         "inference_image": "image",
