@@ -42,6 +42,11 @@ def behaves(command: Callable[..., None]) -> Callable[..., None]:
         click.option(
             "--compile-fails", metavar="REASON", help="Let every compilation job fail so."
         ),
+        click.option(
+            "--deployment-step-seconds",
+            type=_SECONDS,
+            help="How long each step of an update with a deployment policy waits.",
+        ),
         click.option("--endpoint-seconds", type=_SECONDS, help="How long an endpoint takes."),
         click.option("--compile-seconds", type=_SECONDS, help="How long a compilation job takes."),
     ):

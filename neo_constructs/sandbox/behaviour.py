@@ -26,12 +26,16 @@ class Behaviour:
         The FailureReason of every compilation job. Default: empty, none fails.
     endpoint_fails
         The FailureReason of every endpoint that is created or updated. Default: empty.
+    deployment_step_seconds
+        How long each step of an update with a DeploymentConfig waits, whatever that says.
+        Default: 0.5.
     """
 
     compile_seconds: float = 2.0
     endpoint_seconds: float = 1.0
     compile_fails: str = ""
     endpoint_fails: str = ""
+    deployment_step_seconds: float = 0.5
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Behaviour:
@@ -48,6 +52,9 @@ class Behaviour:
             float(environment.get(f"{_PREFIX}ENDPOINT_SECONDS", usual.endpoint_seconds)),
             environment.get(f"{_PREFIX}COMPILE_FAILS", usual.compile_fails),
             environment.get(f"{_PREFIX}ENDPOINT_FAILS", usual.endpoint_fails),
+            float(
+                environment.get(f"{_PREFIX}DEPLOYMENT_STEP_SECONDS", usual.deployment_step_seconds)
+            ),
         )
 
     @classmethod

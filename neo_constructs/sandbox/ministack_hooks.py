@@ -13,10 +13,12 @@ import json
 import os
 import secrets
 import sys
+import uuid
 from collections.abc import Mapping
 from contextvars import ContextVar
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Final, TypeAlias
 
 import boto3
@@ -28,7 +30,8 @@ from ministack.core.responses import AccountRegionScopedDict, get_account_id, ge
 from ministack.services import iam, lambda_svc, s3, sts
 from ministack.services.cloudformation import provisioners, stacks
 
-from neo_constructs.sandbox import behaviour
+from neo_constructs.sandbox import autoscaling, autoscaling_resources, behaviour
+from neo_constructs.sandbox.autoscaling import AutoScaling
 from neo_constructs.sandbox.environment import ACCOUNT
 from neo_constructs.sandbox.guard import Credentials, guarded
 from neo_constructs.sandbox.sagemaker import requests
@@ -42,7 +45,8 @@ Response: TypeAlias = tuple[int, dict[str, str], bytes]
 PINNED: Final = "1.5.33"
 PRINCIPAL: Final = "sagemaker.amazonaws.com"
 _SECRET: Final = secrets.token_bytes(32)  # of this run
-_MODULE: Final = "ministack.services.sagemaker"
+_SCALING: Final = "application-autoscaling"
+_EXPRESSION: Final = "an expression, not evaluated"
 _JSON: Final = {"Content-Type": "application/x-amz-json-1.1"}
 _namespace: ContextVar[str] = ContextVar("namespace", default="")
 _NAMED: Final = (
@@ -130,6 +134,14 @@ _service = SageMaker(
 )
 
 
+def _scaling_arn(kind: str, name: str) -> str:
+    place = f"{get_region()}:{get_account_id()}"
+    return f"arn:aws:application-autoscaling:{place}:{kind}/{name}"
+
+
+_scaling = AutoScaling(make_store=AccountRegionScopedDict, call=_service.call, arn=_scaling_arn)
+
+
 def serve() -> None:
     """Put the layer in, and serve until ended."""
     if ministack._version() != PINNED:
@@ -163,19 +175,49 @@ async def handle_request(
     try:
         if path.startswith("/endpoints/"):
             return await asyncio.to_thread(_invoke, path, headers, body)
-        operation = headers.get("x-amz-target", "").rpartition(".")[2]
-        if operation not in requests.service_model().operation_names:
-            raise ApiError("UnknownOperationException", f"Unknown operation {operation!r}.")
-        try:
-            parameters = json.loads(body or b"{}")
-        except (ValueError, RecursionError):
-            raise ApiError("SerializationException", "The request is no JSON.") from None
+        operation = _operation(headers, requests.service_model())
+        parameters = _parameters(body)
         _check_more(headers, query_params, parameters)
         reply = await asyncio.to_thread(_service.call, operation, parameters)
         return 200, dict(_JSON), json.dumps(reply).encode()
     except ApiError as error:
-        fault = {"__type": error.code, "message": str(error)}
-        return error.status, dict(_JSON), json.dumps(fault).encode()
+        return _fault(error)
+
+
+async def _handle_scaling(
+    method: str,
+    path: str,
+    headers: Mapping[str, str],
+    body: bytes,
+    query_params: Mapping[str, Any],
+) -> Response:
+    """Answer one HTTP request to Application Auto Scaling."""
+    del method, path, query_params
+    try:
+        operation = _operation(headers, autoscaling.model())
+        reply = await asyncio.to_thread(_scaling.call, operation, _parameters(body))
+        return 200, dict(_JSON), json.dumps(reply).encode()
+    except ApiError as error:
+        return _fault(error)
+
+
+def _operation(headers: Mapping[str, str], model: Any) -> str:
+    operation = headers.get("x-amz-target", "").rpartition(".")[2]
+    if operation not in model.operation_names:
+        raise ApiError("UnknownOperationException", f"Unknown operation {operation!r}.")
+    return operation
+
+
+def _parameters(body: bytes) -> Any:
+    try:
+        return json.loads(body or b"{}")
+    except (ValueError, RecursionError):
+        raise ApiError("SerializationException", "The request is no JSON.") from None
+
+
+def _fault(error: ApiError) -> Response:
+    fault = {"__type": error.code, "message": str(error)}
+    return error.status, dict(_JSON), json.dumps(fault).encode()
 
 
 def reset() -> None:
@@ -206,13 +248,17 @@ _SENT: Final = {
 
 def _invoke(path: str, headers: Mapping[str, str], body: bytes) -> Response:
     _, _, name, what = path.split("/", 3)
+    sent = {_SENT[each]: headers[each] for each in _SENT if headers.get(each)}
+    if what == "async-invocations":
+        return _invoke_later(name, headers, sent)
     if what != "invocations":
         raise not_emulated(f"{what} of an endpoint")
     variant, reply = _service.hosting.invoke(
         name,
         body,
-        headers={_SENT[name]: headers[name] for name in _SENT if headers.get(name)},
+        headers=sent,
         variant=headers.get("x-amzn-sagemaker-target-variant", ""),
+        container=headers.get("x-amzn-sagemaker-target-container-hostname", ""),
     )
     if reply.status >= 400:
         fault = {
@@ -223,10 +269,27 @@ def _invoke(path: str, headers: Mapping[str, str], body: bytes) -> Response:
         }
         error_headers = {"Content-Type": "application/json", "x-amzn-ErrorType": "ModelError"}
         return 424, error_headers, json.dumps(fault).encode()
-    sent = {"Content-Type": reply.content_type, "x-Amzn-Invoked-Production-Variant": variant}
+    answered = {"Content-Type": reply.content_type, "x-Amzn-Invoked-Production-Variant": variant}
     if attributes := reply.headers.get(ATTRIBUTES.lower()):
-        sent[ATTRIBUTES] = attributes
-    return 200, sent, reply.body
+        answered[ATTRIBUTES] = attributes
+    return 200, answered, reply.body
+
+
+def _invoke_later(name: str, headers: Mapping[str, str], sent: Mapping[str, str]) -> Response:
+    """Answer InvokeEndpointAsync: at once, with where the answer will be."""
+    start = "x-amzn-sagemaker-"
+    given = _service.hosting.invoke_later(
+        name,
+        headers.get(f"{start}inputlocation", ""),
+        headers=sent,
+        inference_id=headers.get(f"{start}inference-id") or str(uuid.uuid4()),
+    )
+    places = {
+        "Content-Type": "application/json",
+        "X-Amzn-SageMaker-OutputLocation": given.output,
+        "X-Amzn-SageMaker-FailureLocation": given.failure,
+    }
+    return 202, places, json.dumps({"InferenceId": given.inference_id}).encode()
 
 
 def _check_more(
@@ -266,18 +329,29 @@ def _check_more(
 
 
 def _install() -> None:
-    sys.modules[_MODULE] = sys.modules[__name__]
-    router.SERVICE_PATTERNS["sagemaker"] = {
-        "target_prefixes": ["SageMaker."],
-        "host_patterns": [r"sagemaker\."],
-    }
-    ministack.SERVICE_REGISTRY["sagemaker"] = {"module": "sagemaker"}
-    ministack.SERVICE_HANDLERS["sagemaker"] = ministack._lazy_handler("sagemaker")
-    ministack._state_map["sagemaker"] = "sagemaker"
+    _install_service("sagemaker", sys.modules[__name__], "SageMaker.", r"sagemaker\.")
+    scaling: Any = SimpleNamespace(
+        handle_request=_handle_scaling,
+        reset=lambda: None,
+        get_state=dict,
+        load_persisted_state=load_persisted_state,
+        _restore_state=load_persisted_state,
+    )
+    _install_service(_SCALING, scaling, "AnyScaleFrontendService.", r"application-autoscaling\.")
     _install_iam()
     _install_lambda()
     _install_content_types()
     _install_cloudformation()
+
+
+def _install_service(name: str, module: Any, target: str, host: str) -> None:
+    """Let requests to a service, known by their target or host, reach a module of ours."""
+    module_name = name.replace("-", "_")
+    sys.modules[f"ministack.services.{module_name}"] = module
+    router.SERVICE_PATTERNS[name] = {"target_prefixes": [target], "host_patterns": [host]}
+    ministack.SERVICE_REGISTRY[name] = {"module": module_name}
+    ministack.SERVICE_HANDLERS[name] = ministack._lazy_handler(module_name)
+    ministack._state_map[name] = module_name
 
 
 def _install_lambda() -> None:
@@ -304,7 +378,8 @@ def _install_content_types() -> None:
 
 
 def _install_iam() -> None:
-    iam_actions.SERVICE_TO_IAM_NAMESPACE["sagemaker"] = "sagemaker"
+    for name in ("sagemaker", _SCALING):
+        iam_actions.SERVICE_TO_IAM_NAMESPACE[name] = name
     resource_arn, action = iam_actions.extract_resource_arn, iam_actions.extract_iam_action
 
     def extract_resource_arn(
@@ -318,7 +393,8 @@ def _install_iam() -> None:
 
     def extract_iam_action(service: str, method: str, path: str, *rest: Any) -> str | None:
         if service == "sagemaker" and path.startswith("/endpoints/"):
-            return "sagemaker:InvokeEndpoint"
+            is_async = path.endswith("/async-invocations")
+            return f"sagemaker:InvokeEndpoint{'Async' if is_async else ''}"
         found: str | None = action(service, method, path, *rest)
         return found
 
@@ -366,6 +442,10 @@ def _install_cloudformation() -> None:
         )
         provisioners._REPLACING_PROPERTIES[kind.type_name] = kind.replacing
         provisioners._STACK_TAG_PROPERTY[kind.type_name] = ("Tags", "list")
+    for type_name, handled in autoscaling_resources.handlers(_scaling.call).items():
+        provisioners._RESOURCE_HANDLERS[type_name] = handled
+        provisioners._REPLACING_PROPERTIES[type_name] = autoscaling_resources.REPLACING[type_name]
+    _install_alarms_of_expressions()
     bucket = provisioners._RESOURCE_HANDLERS["AWS::S3::Bucket"]
     delete_bucket = bucket["delete"]
 
@@ -380,6 +460,22 @@ def _install_cloudformation() -> None:
     stacks._runs_on_worker_thread = lambda kind: (
         kind.startswith("AWS::SageMaker::") or on_thread(kind)
     )
+
+
+def _install_alarms_of_expressions() -> None:
+    """Take alarms on expressions over metrics, which the emulator does not evaluate.
+
+    They keep the state that SetAlarmState gives them.
+    """
+    record = provisioners._cw_metric_alarm_record
+
+    def taken(name: str, properties: Mapping[str, Any]) -> dict[str, Any]:
+        if not properties.get("Metrics"):
+            return dict(record(name, properties))
+        named = {k: v for k, v in properties.items() if k != "Metrics"}
+        return dict(record(name, {**named, "MetricName": _EXPRESSION, "Namespace": _EXPRESSION}))
+
+    provisioners._cw_metric_alarm_record = taken
 
 
 def _trusts_sagemaker(

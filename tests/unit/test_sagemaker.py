@@ -19,10 +19,10 @@ import pytest
 from neo_constructs.sandbox.behaviour import Behaviour
 from neo_constructs.sandbox.sagemaker.compilation import _with_note
 from neo_constructs.sandbox.sagemaker.errors import ApiError
-from neo_constructs.sandbox.sagemaker.fleet import Shares
 from neo_constructs.sandbox.sagemaker.platform import AssumedRole, split_uri
 from neo_constructs.sandbox.sagemaker.resources import RESOURCE_TYPES
 from neo_constructs.sandbox.sagemaker.service import SageMaker
+from neo_constructs.sandbox.sagemaker.shares import Shares
 from tests.lifecycle.events import archive
 
 Json = dict[str, Any]
@@ -116,8 +116,7 @@ QUICK = Behaviour(compile_seconds=0.1, endpoint_seconds=0)
 def service(place: Place) -> Iterator[SageMaker]:
     made = SageMaker(make_store=dict, platform=place, behaviour=lambda: QUICK)
     yield made
-    for fleet in made.hosting._fleets.values():
-        fleet.stop()
+    made.hosting.stop()
 
 
 def model(name: str = "m", url: str = "s3://b/good.tar.gz", **changes: Any) -> Json:
@@ -224,7 +223,7 @@ def test_cloudformation_leaves_no_endpoint_that_it_knows_no_id_of(service: SageM
 
 def test_endpoints_of_two_regions_are_two(service: SageMaker, place: Place) -> None:
     arn = endpoint(service)["EndpointArn"]
-    assert list(service.hosting._fleets) == [arn]
+    assert list(service.hosting._serving) == [arn]
     place.region_name = "eu-west-1"
     assert place.arn("endpoint", "e") != arn
 
@@ -247,11 +246,10 @@ def test_a_container_that_dies_is_started_again(service: SageMaker) -> None:
     for _ in range(2):
         _, reply = service.hosting.invoke("e", b"1", headers={"Content-Type": "text/plain"})
         assert reply.status == 500
-        (container,) = service.hosting._fleets[
-            next(iter(service.hosting._fleets))
-        ]._containers.values()
-        assert not isinstance(container, str)
-        assert container.is_alive
+        (serving,) = service.hosting._serving.values()
+        ((member,),) = serving.fleet._members.values()
+        assert not isinstance(member.container, str)
+        assert member.container.is_alive
 
 
 def test_requests_that_no_endpoint_answers(service: SageMaker) -> None:
@@ -278,7 +276,8 @@ def test_requests_that_no_endpoint_answers(service: SageMaker) -> None:
     ("changes", "says"),
     [
         ({"ProductionVariants": [variant(), variant()]}, "unique"),
-        ({"ShadowProductionVariants": [variant("w")]}, "does not emulate shadow"),
+        ({"ShadowProductionVariants": [variant("w"), variant("x")]}, "beside one production"),
+        ({"ShadowProductionVariants": [variant()]}, "must be unique"),
         (
             {
                 "ProductionVariants": [
@@ -293,8 +292,11 @@ def test_requests_that_no_endpoint_answers(service: SageMaker) -> None:
             "must be the only one",
         ),
         (
-            {"AsyncInferenceConfig": {"OutputConfig": {"S3OutputPath": "s3://b/out"}}},
-            "does not emulate asynchronous",
+            {
+                "AsyncInferenceConfig": {"OutputConfig": {"S3OutputPath": "s3://b/out"}},
+                "ShadowProductionVariants": [variant("w")],
+            },
+            "An asynchronous endpoint has no shadow variants",
         ),
         (
             {
@@ -379,14 +381,6 @@ def test_a_model_of_neither_kind_is_refused(service: SageMaker) -> None:
     parameters = model()
     del parameters["PrimaryContainer"]
     assert "Exactly one" in fails(service, "CreateModel", parameters)
-
-
-def test_a_model_of_two_containers_is_not_served(service: SageMaker) -> None:
-    parameters = model(Containers=[{"Image": IMAGE}, {"Image": IMAGE}])
-    del parameters["PrimaryContainer"]
-    service.call("CreateModel", parameters)
-    config = {"EndpointConfigName": "c", "ProductionVariants": [variant()]}
-    assert "several containers" in fails(service, "CreateEndpointConfig", config)
 
 
 def test_a_model_of_an_image_alone_is_served(service: SageMaker) -> None:

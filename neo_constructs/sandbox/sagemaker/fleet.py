@@ -9,7 +9,8 @@ import re
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -20,6 +21,7 @@ from neo_constructs.local.container import ContainerError, LocalContainer, Reply
 from neo_constructs.local.model_folder import sample_shapes
 from neo_constructs.sandbox.sagemaker.errors import ApiError
 from neo_constructs.sandbox.sagemaker.platform import AssumedRole, split_uri
+from neo_constructs.sandbox.sagemaker.shares import Shares
 from neo_constructs.sandbox.sagemaker.telemetry import ENDPOINT_LOGS, write_log
 from neo_constructs.scripts.serving_contract import ServingContract
 
@@ -35,10 +37,11 @@ class Fleet:
 
     def __init__(self) -> None:
         self._resources = contextlib.ExitStack()
-        self._containers: dict[str, LocalContainer | str] = {}
-        self._loaders: dict[str, Callable[[], LocalContainer | str]] = {}
-        self._logs: dict[str, ContainerLog] = {}
+        self._members: dict[str, list[_Member]] = {}
         self._shares = Shares({})
+        self._copies: Shares | None = None
+        self._shadow = ""
+        self.roles: dict[str, AssumedRole] = {}
 
     @classmethod
     def start(
@@ -48,8 +51,10 @@ class Fleet:
         clients: Mapping[str, AssumedRole],
         *,
         endpoint: str,
+        weights: Mapping[str, float],
+        shadows: Sequence[Record] = (),
     ) -> Fleet:
-        """Start a container for each variant, with what the model's own role may read.
+        """Start the containers of each variant, with what the model's own role may read.
 
         Parameters
         ----------
@@ -57,6 +62,10 @@ class Fleet:
             The variants, the models they name by name, and what each model's role may use.
         endpoint
             Its name: what containers print goes to the endpoint's log group.
+        weights
+            Of the variants, by name.
+        shadows
+            The variants that get copies of requests. Default: none.
 
         Raises
         ------
@@ -64,59 +73,82 @@ class Fleet:
             If one cannot load.
         """
         fleet = cls()
-        fleet._shares = Shares(
-            {each["VariantName"]: float(each.get("InitialVariantWeight", 1)) for each in variants}
-        )
+        fleet.weigh(weights)
+        if shadows:
+            (shadow,), (one,) = shadows, variants
+            share = float(shadow.get("InitialVariantWeight", 1))
+            rest = float(one.get("InitialVariantWeight", 1))
+            fleet._shadow = shadow["VariantName"]
+            fleet._copies = Shares({"copy": share, "": rest})
         try:
-            for variant in variants:
+            for variant in [*variants, *shadows]:
                 model = models[variant["ModelName"]]
                 role, name = clients[model["ExecutionRoleArn"]], variant["VariantName"]
-                (container,) = containers_of(model)
-                base = Path(fleet._resources.enter_context(tempfile.TemporaryDirectory()))
-                log = ContainerLog(base / "log", role, endpoint, f"{name}/emulated")
-                fleet._resources.callback(log.output.close)
-                fleet._logs[name] = log
-                fleet._loaders[name] = partial(fleet._load, container, role, log)
-            for name, load in fleet._loaders.items():
-                fleet._containers[name] = load()
+                fleet.roles[name] = role
+                fleet._members[name] = [
+                    fleet._member(container, role, endpoint, f"{name}/emulated{number or ''}")
+                    for number, container in enumerate(containers_of(model))
+                ]
+            for members in fleet._members.values():
+                for member in members:
+                    member.container = member.load()
         except BaseException:
             fleet.stop()
             raise
         return fleet
 
+    def weigh(self, weights: Mapping[str, float]) -> None:
+        """Change the variants' shares of the requests."""
+        self._shares = Shares(weights)
+
     def invoke(
-        self, body: bytes, *, headers: Mapping[str, str], variant: str = ""
+        self, body: bytes, *, headers: Mapping[str, str], variant: str = "", container: str = ""
     ) -> tuple[str, Reply]:
         """Send a request to a variant; by default to one by the weights.
 
         A container that has died is started anew for the next request, as the service does.
 
+        Parameters
+        ----------
+        body, headers
+            The request.
+        variant
+            Its name. Default: one by the weights.
+        container
+            The hostname of the one that is to answer. Default: all, one after the other.
+
         Raises
         ------
         ApiError
-            If there is no such variant.
+            If there is no such variant, or no such container.
         """
         name = variant or self._shares.next()
-        if name not in self._containers:
+        if name not in self._members or name == self._shadow:
             raise ApiError("ValidationError", f"Variant {name!r} was not found for the endpoint.")
-        container = self._containers[name]
-        if isinstance(container, str):
-            return name, Reply(500, "text/plain", container.encode())
-        try:
-            reply = container.invoke(body, headers)
-            if reply.status >= 400:  # some containers put the traceback here, and nowhere else
-                self._logs[name].output.write(reply.body + b"\n")
-            return name, reply
-        except ContainerError as error:
-            with contextlib.suppress(ContainerError):
-                self._containers[name] = self._loaders[name]()
-            return name, Reply(500, "text/plain", str(error).encode())
-        finally:
-            self._logs[name].send()
+        members = self._members[name]
+        if container:
+            members = [each for each in members if each.hostname == container]
+            if not members:
+                raise ApiError("ValidationError", f"Container {container!r} was not found.")
+        if self._copies and self._copies.next():
+            self._copy(body, headers)
+        return name, _chained(members, body, headers)
+
+    def _copy(self, body: bytes, headers: Mapping[str, str]) -> None:
+        """Send a copy of a request to the shadow variant; its answer goes nowhere."""
+        members = self._members[self._shadow]
+        threading.Thread(target=lambda: _chained(members, body, headers), daemon=True).start()
 
     def stop(self) -> None:
         """Stop every container and remove its files."""
         self._resources.close()
+
+    def _member(self, container: Record, role: AssumedRole, endpoint: str, stream: str) -> _Member:
+        base = Path(self._resources.enter_context(tempfile.TemporaryDirectory()))
+        log = ContainerLog(base / "log", role, endpoint, stream)
+        self._resources.callback(log.output.close)
+        load = partial(self._load, container, role, log)
+        return _Member(container.get("ContainerHostname", ""), load, log)
 
     def _load(
         self, container: Record, role: AssumedRole, log: ContainerLog
@@ -126,6 +158,8 @@ class Fleet:
         model_dir, variables = base / "model", dict(container.get("Environment", {}))
         if url := container.get("ModelDataUrl"):
             _fetch(s3, url, model_dir)
+        elif source := (container.get("ModelDataSource") or {}).get("S3DataSource"):
+            _fetch_source(s3, source, model_dir)
         model_dir.mkdir(exist_ok=True)
         contract = ServingContract.of_image(container["Image"])
         if not contract.adapter:
@@ -158,44 +192,50 @@ class Fleet:
         return started
 
 
+@dataclass(slots=True)
+class _Member:
+    """A container of a variant: running, or why it cannot."""
+
+    hostname: str
+    load: Callable[[], LocalContainer | str]
+    log: ContainerLog
+    container: LocalContainer | str = ""
+
+    def ask(self, body: bytes, headers: Mapping[str, str]) -> Reply:
+        """Send it a request."""
+        if isinstance(self.container, str):
+            return Reply(500, "text/plain", self.container.encode())
+        try:
+            reply = self.container.invoke(body, headers)
+            if reply.status >= 400:  # some containers put the traceback here, and nowhere else
+                self.log.output.write(reply.body + b"\n")
+            return reply
+        except ContainerError as error:
+            with contextlib.suppress(ContainerError):
+                self.container = self.load()
+            return Reply(500, "text/plain", str(error).encode())
+        finally:
+            self.log.send()
+
+
+def _chained(members: Sequence[_Member], body: bytes, headers: Mapping[str, str]) -> Reply:
+    """Return what the last of several containers answers: each gets what the one before it said.
+
+    Source: AWS developer guide, page inference-pipelines.
+    """
+    reply = Reply(200, headers.get("Content-Type", ""), body)
+    for member in members:
+        given = {**headers, "Content-Type": reply.content_type or headers.get("Content-Type", "")}
+        reply = member.ask(reply.body, {k: v for k, v in given.items() if v})
+        if reply.status >= 400:
+            break
+    return reply
+
+
 def containers_of(model: Mapping[str, Any]) -> list[Record]:
     """Return the containers that a model's record names."""
     primary = model.get("PrimaryContainer")
     return [primary] if primary else list(model.get("Containers", []))
-
-
-class Shares:
-    """Whose turn it is, so that each variant gets its share of the requests.
-
-    The service draws by the weights; here they take turns, which gives the same shares exactly
-    (smooth weighted round-robin, as nginx has it).
-
-    Parameters
-    ----------
-    weights
-        By the variant's name. One of 0 gets none, unless all are.
-
-    Examples
-    --------
-    >>> shares = Shares({"a": 3, "b": 1})
-    >>> [shares.next() for _ in range(4)]
-    ['a', 'a', 'b', 'a']
-    """
-
-    def __init__(self, weights: Mapping[str, float]) -> None:
-        total = sum(weights.values())
-        self._weights = dict(weights) if total else dict.fromkeys(weights, 1.0)
-        self._credit = dict.fromkeys(weights, 0.0)
-        self._lock = threading.Lock()
-
-    def next(self) -> str:
-        """Return the variant that gets the next request."""
-        with self._lock:
-            for name, weight in self._weights.items():
-                self._credit[name] += weight
-            chosen = max(self._credit, key=lambda name: self._credit[name])
-            self._credit[chosen] -= sum(self._weights.values())
-            return chosen
 
 
 class ContainerLog:
@@ -238,6 +278,22 @@ def _fetch(s3: Any, uri: str, folder: Path) -> None:
         copy.seek(0)
         with gzip.GzipFile(fileobj=copy) as plain:
             extract(plain, folder, limit=limit)
+
+
+def _fetch_source(s3: Any, source: Record, folder: Path) -> None:
+    """Fetch the files of a model that is not packed, or the archive of one that is."""
+    if source["CompressionType"] == "Gzip":
+        _fetch(s3, source["S3Uri"], folder)
+        return
+    bucket, prefix = split_uri(source["S3Uri"])
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+        for found in page.get("Contents", []):
+            name = found["Key"].removeprefix(prefix).lstrip("/")
+            path = (folder / name).resolve()
+            if name and path.is_relative_to(folder.resolve()) and not found["Key"].endswith("/"):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with path.open("wb") as out:
+                    s3.download_fileobj(bucket, found["Key"], out)
 
 
 def _only_script(s3: Any, uri: str, base: Path) -> Path:

@@ -6,15 +6,20 @@ import threading
 import time
 from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from neo_constructs.archives.sample_payload import MAX_PAYLOAD_BYTES
 from neo_constructs.catalog.serverless import MEMORY_SIZES_IN_MB
 from neo_constructs.local.container import ContainerError, Reply
 from neo_constructs.sandbox.behaviour import Behaviour
-from neo_constructs.sandbox.sagemaker.errors import ApiError, not_emulated, not_found, refused
+from neo_constructs.sandbox.sagemaker import capacity, deployment
+from neo_constructs.sandbox.sagemaker.async_inference import Ticket, answer_later, ticket
+from neo_constructs.sandbox.sagemaker.data_capture import DataCapture
+from neo_constructs.sandbox.sagemaker.errors import ApiError, not_emulated, refused
 from neo_constructs.sandbox.sagemaker.fleet import Fleet, containers_of
 from neo_constructs.sandbox.sagemaker.platform import AssumedRole, Platform, split_uri
+from neo_constructs.sandbox.sagemaker.records import Records
+from neo_constructs.sandbox.sagemaker.shares import Shares
 from neo_constructs.sandbox.sagemaker.telemetry import (
     ENDPOINT_LOGS,
     ENDPOINT_METRICS,
@@ -26,65 +31,25 @@ Parameters: TypeAlias = Mapping[str, Any]
 Record: TypeAlias = dict[str, Any]
 Store: TypeAlias = MutableMapping[str, Record]
 
-_CHANGING = frozenset({"Creating", "Updating"})
+_CHANGING: Final = frozenset({"Creating", "Updating"})
+_CAPACITIES: Final = "Capacities"  # of an endpoint's record; never shown
 
 
-class Records:
-    """Create, describe and delete of resources that never change: models, configurations.
+@dataclass(slots=True)
+class _Serving:
+    """What an endpoint is served by: a fleet, and while it moves another one beside it."""
 
-    Parameters
-    ----------
-    store
-        Name to record, for the account and region of the current request.
-    platform
-        The AWS around it.
-    kind
-        As in an ARN: ``model``.
-    name_key
-        The name's parameter: ``ModelName``.
-    """
+    fleet: Fleet
+    capture: DataCapture | None
+    later: Mapping[str, Any] | None
+    new: Fleet | None = None
+    turns: Shares | None = None
 
-    def __init__(self, store: Store, platform: Platform, *, kind: str, name_key: str) -> None:
-        self.store = store
-        self._platform = platform
-        self._kind = kind
-        self._name_key = name_key
-        self._arn_key = name_key.replace("Name", "Arn")
-
-    def create(self, parameters: Parameters) -> dict[str, Any]:
-        """Create a record. Names that differ in case only are one: ARNs are in lower case."""
-        name = parameters[self._name_key]
-        arn = self._platform.arn(self._kind, name)
-        if self.find(name):
-            raise refused(f'Cannot create already existing {self._kind} "{arn}".')
-        self.store[name] = {**parameters, self._arn_key: arn, "CreationTime": time.time()}
-        return {self._arn_key: arn}
-
-    def describe(self, parameters: Parameters) -> dict[str, Any]:
-        """Describe a record."""
-        return {k: v for k, v in self.get(parameters[self._name_key]).items() if k != "Tags"}
-
-    def delete(self, parameters: Parameters) -> dict[str, Any]:
-        """Delete a record."""
-        del self.store[self.get(parameters[self._name_key])[self._name_key]]
-        return {}
-
-    def find(self, name: str) -> Record | None:
-        """Return a record; None if there is none."""
-        return next((r for key, r in self.store.items() if key.lower() == name.lower()), None)
-
-    def get(self, name: str) -> Record:
-        """Return a record.
-
-        Raises
-        ------
-        ApiError
-            If there is none.
-        """
-        found = self.find(name)
-        if found is None:
-            raise not_found(self._kind, self._platform.arn(self._kind, name))
-        return found
+    def next(self) -> Fleet:
+        """Return the fleet that gets the next request."""
+        if self.new and self.turns and self.turns.next() == "new":
+            return self.new
+        return self.fleet
 
 
 class Hosting:
@@ -116,7 +81,7 @@ class Hosting:
             configurations, platform, kind="endpoint-config", name_key="EndpointConfigName"
         )
         self.endpoints = Records(endpoints, platform, kind="endpoint", name_key="EndpointName")
-        self._fleets: dict[str, Fleet] = {}
+        self._serving: dict[str, _Serving] = {}
         self._lock = threading.RLock()
 
     def create_model(self, parameters: Parameters) -> dict[str, Any]:
@@ -128,11 +93,12 @@ class Hosting:
         arn = self._platform.arn("model", parameters["ModelName"])
         s3 = self._platform.assume(parameters["ExecutionRoleArn"], arn)("s3")
         for container in containers_of(parameters):
-            if url := container.get("ModelDataUrl"):
+            for url in _artifacts(container):
                 bucket, key = split_uri(url)
                 try:
                     s3.list_objects_v2(Bucket=bucket, Prefix=key)
-                    s3.get_object(Bucket=bucket, Key=key)["Body"].close()
+                    if not key.endswith("/"):
+                        s3.get_object(Bucket=bucket, Key=key)["Body"].close()
                 except Exception as error:
                     raise ApiError(
                         "ValidationException",
@@ -144,17 +110,16 @@ class Hosting:
     def create_configuration(self, parameters: Parameters) -> dict[str, Any]:
         """CreateEndpointConfig: its models must be there, and its variants ones that are served."""
         _check_variants(parameters)
-        for variant in parameters["ProductionVariants"]:
-            model = self.models.get(variant["ModelName"])
-            if len(containers_of(model)) != 1:
-                raise not_emulated("endpoints of several containers")
+        for variant in [*_variants(parameters), *_shadows(parameters)]:
+            self.models.get(variant["ModelName"])
         return self.configurations.create(parameters)
 
     def create_endpoint(self, parameters: Parameters) -> dict[str, Any]:
         """CreateEndpoint: containers start in the background."""
         plan = self._plan(parameters)
         reply = self.endpoints.create(parameters)
-        self._move(self.endpoints.get(parameters["EndpointName"]), plan, "Creating")
+        record = self.endpoints.get(parameters["EndpointName"])
+        self._move(record, plan, "Creating", capacity.configured(plan.variants))
         return reply
 
     def update_endpoint(self, parameters: Parameters) -> dict[str, Any]:
@@ -165,7 +130,31 @@ class Hosting:
         if endpoint["EndpointStatus"] == "Failed":
             arn = endpoint["EndpointArn"]
             raise refused(f'Cannot update endpoint "{arn}" in status Failed; delete it.')
-        self._move(endpoint, plan, "Updating")
+        excluded = [
+            each["VariantPropertyType"]
+            for each in parameters.get("ExcludeRetainedVariantProperties", [])
+        ]
+        capacities = capacity.after_update(
+            capacity.configured(plan.variants),
+            endpoint.get(_CAPACITIES, {}),
+            retains=parameters.get("RetainAllVariantProperties", False),
+            excluded=excluded,
+        )
+        self._move(endpoint, plan, "Updating", capacities)
+        return {"EndpointArn": endpoint["EndpointArn"]}
+
+    def change_capacities(self, parameters: Parameters) -> dict[str, Any]:
+        """UpdateEndpointWeightsAndCapacities: no container starts anew."""
+        endpoint = self.endpoints.get(parameters["EndpointName"])
+        _refuse_changing(endpoint)
+        asked = parameters["DesiredWeightsAndCapacities"]
+        known = endpoint.get(_CAPACITIES, {})
+        if missing := [e["VariantName"] for e in asked if e["VariantName"] not in known]:
+            raise refused(f"The variant {missing[0]!r} was not found for the endpoint.")
+        endpoint[_CAPACITIES] = capacity.changed(known, asked)
+        serving = self._serving.get(endpoint["EndpointArn"])
+        if serving:
+            serving.fleet.weigh(capacity.weights(endpoint[_CAPACITIES]))
         return {"EndpointArn": endpoint["EndpointArn"]}
 
     def delete_endpoint(self, parameters: Parameters) -> dict[str, Any]:
@@ -174,93 +163,250 @@ class Hosting:
         _refuse_changing(endpoint)
         reply = self.endpoints.delete(parameters)
         with self._lock:
-            fleet = self._fleets.pop(endpoint["EndpointArn"], None)
-        if fleet:
-            fleet.stop()
+            serving = self._serving.pop(endpoint["EndpointArn"], None)
+        if serving:
+            serving.fleet.stop()
         return reply
 
     def describe_endpoint(self, parameters: Parameters) -> dict[str, Any]:
         """DescribeEndpoint, with what its variants run on."""
         found = self.endpoints.describe(parameters)
+        capacities = found.pop(_CAPACITIES, {})
+        given = found.pop("DeploymentConfig", None)
         config = self.configurations.find(found["EndpointConfigName"])
+        if given:
+            found["LastDeploymentConfig"] = given
         if found["EndpointStatus"] == "Creating" or config is None:
             return found
-        return {**found, "ProductionVariants": [_variant_summary(v) for v in _variants(config)]}
+        for key in ("DataCaptureConfig", "AsyncInferenceConfig"):
+            if key in config:
+                found[key] = _capture_summary(config[key]) if "Capture" in key else config[key]
+        return {
+            **found,
+            "ProductionVariants": [
+                capacity.summary(
+                    each["VariantName"],
+                    capacities.get(each["VariantName"])
+                    or capacity.configured([each])[each["VariantName"]],
+                    is_serverless="ServerlessConfig" in each,
+                )
+                for each in _variants(config)
+            ],
+        }
 
     def invoke(
-        self, name: str, body: bytes, *, headers: Mapping[str, str], variant: str = ""
+        self,
+        name: str,
+        body: bytes,
+        *,
+        headers: Mapping[str, str],
+        variant: str = "",
+        container: str = "",
     ) -> tuple[str, Reply]:
         """InvokeEndpoint: send a request to a container; return variant and reply."""
         if len(body) > MAX_PAYLOAD_BYTES:
             raise ApiError(
                 "ValidationError", f"Request {len(body)} bytes has exceeded {MAX_PAYLOAD_BYTES}."
             )
+        serving = self._serving_of(name)
+        if serving.later:
+            raise ApiError(
+                "ValidationError",
+                f"Endpoint {name} is asynchronous: it takes requests by InvokeEndpointAsync.",
+            )
+        return self._ask(serving, body, headers=headers, variant=variant, container=container)
+
+    def invoke_later(
+        self, name: str, source: str, *, headers: Mapping[str, str], inference_id: str
+    ) -> Ticket:
+        """InvokeEndpointAsync: answer in the background, by way of S3."""
+        serving = self._serving_of(name)
+        if not serving.later:
+            raise ApiError(
+                "ValidationError", f"Endpoint {name} is not asynchronous; use InvokeEndpoint."
+            )
+        given = ticket(serving.later, inference_id, name)
+        role = next(iter(serving.fleet.roles.values()))
+        answer_later(
+            serving.later,
+            given,
+            role=role,
+            source=source,
+            invoke=lambda body: self._ask(serving, body, headers=headers)[1],
+            endpoint=name,
+        )
+        return given
+
+    def stop(self) -> None:
+        """Stop every container."""
+        for serving in self._serving.values():
+            serving.fleet.stop()
+
+    def _serving_of(self, name: str) -> _Serving:
         record = self.endpoints.find(name)
-        fleet = self._fleets.get(record["EndpointArn"]) if record else None
-        if record is None or fleet is None or record["EndpointStatus"] == "Creating":
+        serving = self._serving.get(record["EndpointArn"]) if record else None
+        if record is None or serving is None or record["EndpointStatus"] == "Creating":
             account = self._platform.arn("endpoint", name).split(":")[4]
             raise ApiError("ValidationError", f"Endpoint {name} of account {account} not found.")
-        return fleet.invoke(body, headers=headers, variant=variant)
+        return serving
+
+    def _ask(
+        self,
+        serving: _Serving,
+        body: bytes,
+        *,
+        headers: Mapping[str, str],
+        variant: str = "",
+        container: str = "",
+    ) -> tuple[str, Reply]:
+        fleet = serving.next()
+        name, reply = fleet.invoke(body, headers=headers, variant=variant, container=container)
+        if serving.capture and reply.status < 400:
+            kind = headers.get("Content-Type", "")
+            serving.capture.keep(fleet.roles[name], name, body=body, content_type=kind, reply=reply)
+        return name, reply
 
     def _plan(self, parameters: Parameters) -> _Plan:
         """Return what an endpoint is to run; what is missing is said before anything is made."""
         config = self.configurations.get(parameters["EndpointConfigName"])
-        models = {v["ModelName"]: self.models.get(v["ModelName"]) for v in _variants(config)}
+        every = [*_variants(config), *_shadows(config)]
+        models = {v["ModelName"]: self.models.get(v["ModelName"]) for v in every}
         arn = self._platform.arn("endpoint", parameters["EndpointName"])
         roles = {
             role: self._platform.assume(role, arn)
             for role in (model["ExecutionRoleArn"] for model in models.values())
         }
-        return _Plan(config["EndpointConfigName"], _variants(config), models, roles)
+        moves = parameters.get("DeploymentConfig")
+        return _Plan(config, _variants(config), models, roles, moves)
 
-    def _move(self, record: Record, plan: _Plan, status: str) -> None:
+    def _move(
+        self, record: Record, plan: _Plan, status: str, capacities: capacity.Capacities
+    ) -> None:
         """Bring an endpoint to a configuration, in the background as the service does."""
-        name, arn = record["EndpointName"], record["EndpointArn"]
         now = time.time()
         record.update(EndpointStatus=status, LastModifiedTime=now, FailureReason="")
+        if plan.deployment:
+            record["DeploymentConfig"] = plan.deployment
 
         def work() -> None:
             told = self._behaviour()
             until = time.monotonic() + told.endpoint_seconds
             try:
-                for role in plan.roles.values():
-                    group = f"{ENDPOINT_LOGS}/{name}"
-                    write_log(role, group, "AllTraffic", "the sandbox starts containers")
-                    put_metric(role, ENDPOINT_METRICS, "Starts", 1)
-                if told.endpoint_fails:
-                    time.sleep(told.endpoint_seconds)
-                    raise ContainerError(told.endpoint_fails)
-                fleet = Fleet.start(plan.variants, plan.models, plan.roles, endpoint=name)
+                fleet = self._start(record, plan, capacities, told)
+                self._shift(record, plan, fleet, capacities, told)
             except Exception as error:
+                is_update = status == "Updating"
                 record.update(
-                    EndpointStatus="InService" if status == "Updating" else "Failed",
-                    FailureReason=f"The primary container did not pass the ping health check: "
-                    f"{error}"[:1024],
+                    EndpointStatus="InService" if is_update else "Failed",
+                    FailureReason=_reason(error),
                     LastModifiedTime=time.time(),
                 )
                 return
             time.sleep(max(0.0, until - time.monotonic()))
-            with self._lock:
-                old, self._fleets[arn] = self._fleets.get(arn), fleet
+            record[_CAPACITIES] = capacities
             record.update(
                 EndpointStatus="InService",
-                EndpointConfigName=plan.configuration,
+                EndpointConfigName=plan.configuration["EndpointConfigName"],
                 LastModifiedTime=time.time(),
             )
-            if old:
-                old.stop()
 
         threading.Thread(target=work, daemon=True).start()
+
+    def _start(
+        self, record: Record, plan: _Plan, capacities: capacity.Capacities, told: Behaviour
+    ) -> Fleet:
+        """Start the containers of a configuration."""
+        name = record["EndpointName"]
+        for role in plan.roles.values():
+            write_log(
+                role, f"{ENDPOINT_LOGS}/{name}", "AllTraffic", "the sandbox starts containers"
+            )
+            put_metric(role, ENDPOINT_METRICS, "Starts", 1)
+        if told.endpoint_fails:
+            time.sleep(told.endpoint_seconds)
+            raise ContainerError(told.endpoint_fails)
+        return Fleet.start(
+            plan.variants,
+            plan.models,
+            plan.roles,
+            endpoint=name,
+            weights=capacity.weights(capacities),
+            shadows=_shadows(plan.configuration),
+        )
+
+    def _shift(
+        self,
+        record: Record,
+        plan: _Plan,
+        fleet: Fleet,
+        capacities: capacity.Capacities,
+        told: Behaviour,
+    ) -> None:
+        """Move the requests to a new fleet, step by step, and go back if an alarm goes off."""
+        arn, config = record["EndpointArn"], plan.configuration
+        serving = self._serving.get(arn)
+        is_same = record["EndpointConfigName"] == config["EndpointConfigName"]
+        if serving and plan.deployment and not is_same:
+            instances = sum(int(of["DesiredInstanceCount"]) for of in capacities.values())
+            serving.new = fleet
+            try:
+                for percent in deployment.shares(plan.deployment, instances):
+                    serving.turns = Shares({"new": percent, "old": 100 - percent})
+                    record["PendingDeploymentSummary"] = _pending(config, percent)
+                    time.sleep(told.deployment_step_seconds)
+                    self._watch(plan)
+            except _AlarmError:
+                serving.new = serving.turns = None
+                fleet.stop()
+                raise
+            finally:
+                record.pop("PendingDeploymentSummary", None)
+        with self._lock:
+            capture = DataCapture.of(config, record["EndpointName"])
+            self._serving[arn] = _Serving(fleet, capture, config.get("AsyncInferenceConfig"))
+        if serving:
+            serving.fleet.stop()
+
+    def _watch(self, plan: _Plan) -> None:
+        """Look at the alarms with a model's own role, as the service asks for.
+
+        Raises
+        ------
+        _AlarmError
+            If one is going off.
+        """
+        names = deployment.alarms(plan.deployment)
+        if not names:
+            return
+        role = next(iter(plan.roles.values()))
+        found = role("cloudwatch").describe_alarms(AlarmNames=names)
+        every = [*found.get("MetricAlarms", []), *found.get("CompositeAlarms", [])]
+        known = {each["AlarmName"] for each in every}
+        if missing := sorted(set(names) - known):
+            raise _AlarmError(f"The alarms {', '.join(missing)} do not exist.")
+        if ringing := sorted(e["AlarmName"] for e in every if e["StateValue"] == "ALARM"):
+            raise _AlarmError(f"The alarms {', '.join(ringing)} went off; the update went back.")
+
+
+class _AlarmError(RuntimeError):
+    """An alarm that makes an update go back."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
     """What an endpoint is to run: a configuration with all it refers to."""
 
-    configuration: str
+    configuration: Record
     variants: list[Record]
     models: Mapping[str, Record]
     roles: Mapping[str, AssumedRole]
+    deployment: Mapping[str, Any] | None = None
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, _AlarmError):
+        return str(error)[:1024]
+    return f"The primary container did not pass the ping health check: {error}"[:1024]
 
 
 def _refuse_changing(endpoint: Record) -> None:
@@ -270,8 +416,8 @@ def _refuse_changing(endpoint: Record) -> None:
 
 def _check_variants(parameters: Parameters) -> None:
     """Refuse variants that the service would refuse, and those that the sandbox cannot serve."""
-    variants = parameters["ProductionVariants"]
-    names = [variant["VariantName"] for variant in variants]
+    variants, shadows = _variants(parameters), _shadows(parameters)
+    names = [variant["VariantName"] for variant in [*variants, *shadows]]
     if len(set(names)) < len(names):
         raise refused("Variant names must be unique.")
     for variant in variants:
@@ -281,24 +427,51 @@ def _check_variants(parameters: Parameters) -> None:
         if serverless and serverless["MemorySizeInMB"] not in MEMORY_SIZES_IN_MB:
             allowed = ", ".join(map(str, MEMORY_SIZES_IN_MB))
             raise refused(f"MemorySizeInMB must be one of {allowed}.")
-    if len(variants) > 1 and any("ServerlessConfig" in variant for variant in variants):
+    is_serverless = any("ServerlessConfig" in variant for variant in variants)
+    if len(variants) > 1 and is_serverless:
         raise refused("A serverless variant must be the only one of its endpoint.")
-    if parameters.get("ShadowProductionVariants"):
-        raise not_emulated("shadow variants")
-    if parameters.get("AsyncInferenceConfig"):
-        raise not_emulated("asynchronous inference")
+    if shadows and (len(variants) != 1 or len(shadows) != 1 or is_serverless):
+        raise refused("A shadow variant stands beside one production variant on instances.")
+    if shadows and parameters.get("AsyncInferenceConfig"):
+        raise refused("An asynchronous endpoint has no shadow variants.")
+    if is_serverless and parameters.get("AsyncInferenceConfig"):
+        raise refused("A serverless variant is not asynchronous.")
 
 
-def _variant_summary(variant: Record) -> dict[str, Any]:
-    count, weight = variant.get("InitialInstanceCount", 1), variant.get("InitialVariantWeight", 1.0)
+def _capture_summary(config: Mapping[str, Any]) -> Record:
+    """Return what DescribeEndpoint shows of a DataCaptureConfig."""
+    is_on = config.get("EnableCapture", True)
     return {
-        "VariantName": variant["VariantName"],
-        "CurrentWeight": weight,
-        "DesiredWeight": weight,
-        "CurrentInstanceCount": count,
-        "DesiredInstanceCount": count,
+        "EnableCapture": is_on,
+        "CaptureStatus": "Started" if is_on else "Stopped",
+        "CurrentSamplingPercentage": config["InitialSamplingPercentage"],
+        "DestinationS3Uri": config["DestinationS3Uri"],
+        "KmsKeyId": config.get("KmsKeyId", ""),
     }
+
+
+def _pending(config: Mapping[str, Any], percent: int) -> Record:
+    """Return what DescribeEndpoint shows while an endpoint moves."""
+    status = {"Status": "Baking", "StatusMessage": f"{percent} % of the requests"}
+    return {
+        "EndpointConfigName": config["EndpointConfigName"],
+        "ProductionVariants": [
+            {"VariantName": each["VariantName"], "VariantStatus": [status]}
+            for each in _variants(config)
+        ],
+        "StartTime": time.time(),
+    }
+
+
+def _artifacts(container: Mapping[str, Any]) -> list[str]:
+    """Return the URLs that a container's model lies at."""
+    source = (container.get("ModelDataSource") or {}).get("S3DataSource") or {}
+    return [url for url in (container.get("ModelDataUrl"), source.get("S3Uri")) if url]
 
 
 def _variants(configuration: Parameters) -> list[Record]:
     return list(configuration["ProductionVariants"])
+
+
+def _shadows(configuration: Parameters) -> list[Record]:
+    return list(configuration.get("ShadowProductionVariants") or [])

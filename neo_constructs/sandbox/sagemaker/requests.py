@@ -26,15 +26,22 @@ def service_model() -> Any:
     return botocore.session.get_session().get_service_model("sagemaker")
 
 
-def validate(operation: str, parameters: Mapping[str, Any]) -> None:
+def validate(operation: str, parameters: Mapping[str, Any], model: Any = None) -> None:
     """Refuse a request that the service would refuse.
+
+    Parameters
+    ----------
+    operation, parameters
+        The request.
+    model
+        botocore's model of the service. Default: SageMaker's.
 
     Raises
     ------
     ApiError
         ``ValidationException``, with every violation.
     """
-    shape = service_model().operation_model(operation).input_shape
+    shape = (model or service_model()).operation_model(operation).input_shape
     if shape is None:
         return
     if not isinstance(parameters, Mapping):
