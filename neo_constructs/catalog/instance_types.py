@@ -12,6 +12,7 @@ _WITH_LOCAL_STORAGE: Final = frozenset(
     {"g4dn", "g5", "g6", "g6e", "gr6", "p4d", "p4de", "p5", "p5e", "p5en", "trn1", "trn1n", "trn2"}
 )
 _LETTER_D: Final = re.compile(r"[a-z]+[0-9]+[a-z]*d[a-z]*")
+_GRAVITON: Final = re.compile(r"[a-z]+[0-9]+g[a-z]*")
 _BURSTABLE: Final = ("t2", "t3")
 _ACCELERATED: Final = re.compile(r"(g|p|inf|trn)[0-9]")
 
@@ -67,6 +68,17 @@ def is_accelerated(instance_type: str) -> bool:
 def is_inferentia1(instance_type: str) -> bool:
     """Whether an instance type is an Inf1, which several features of endpoints leave out."""
     return family_of(instance_type) == "inf1"
+
+
+def is_graviton(instance_type: str) -> bool:
+    """Whether an instance type has AWS's own ARM processors, which x86 images do not run on.
+
+    Examples
+    --------
+    >>> is_graviton("ml.c7g.large"), is_graviton("ml.g5.xlarge"), is_graviton("ml.c5.large")
+    (True, False, False)
+    """
+    return bool(_GRAVITON.fullmatch(family_of(instance_type)))
 
 
 def has_gpu(instance_type: str) -> bool:

@@ -143,6 +143,11 @@ class InferenceImage(ABC):
         """
         return _FromUri(uri)
 
+    @property
+    def is_x86(self) -> bool:
+        """Whether the image is known to be for x86 processors only."""
+        return False
+
     @abstractmethod
     def bind(self, scope: Construct) -> ImageLocation:
         """Return the image for the region of the stack ``scope`` is in."""
@@ -151,6 +156,10 @@ class InferenceImage(ABC):
 @dataclass(frozen=True)
 class _FromTable(InferenceImage):
     image: images.Image
+
+    @property
+    def is_x86(self) -> bool:
+        return True
 
     def bind(self, scope: Construct) -> ImageLocation:
         region = Stack.of(scope).region
@@ -186,6 +195,10 @@ class _FromAsset(InferenceImage):
     file: str
     build_args: Mapping[str, str]
     platform: ecr_assets.Platform
+
+    @property
+    def is_x86(self) -> bool:
+        return self.platform.platform == ecr_assets.Platform.LINUX_AMD64.platform
 
     def bind(self, scope: Construct) -> ImageLocation:
         image = ecr_assets.DockerImageAsset(

@@ -121,6 +121,8 @@ CODES: Final[Mapping[str, str]] = {
     # hosting
     "model-source": "a model is made from a job or from an artifact",
     "model-image-missing": "an artifact does not say which image serves it",
+    "config-other-stack": "the endpoint configuration is in another stack, region or account",
+    "instance-type-architecture": "the image is for other processors than the instance's",
     "model-other-stack": "the job is in another stack than the model",
     "artifact-bucket-region": "the bucket is in another region than the stack",
     "image-region": "the image is in another region than the stack",

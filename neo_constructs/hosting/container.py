@@ -25,6 +25,8 @@ from neo_constructs.hosting.serving_archive import ServingArchive
 from neo_constructs.scripts.serving_contract import EVERY_CONTAINER, ServingContract
 from neo_constructs.typed import check_fields
 
+SINGLE_MODEL: Final = "SingleModel"
+MULTI_MODEL: Final = "MultiModel"
 _PREFIX: Final = "S3Prefix"  # botocore, S3ModelDataType
 
 
@@ -42,6 +44,9 @@ class ContainerDefinition:
     uncompressed_model_data
         Whether ``model_data_url`` is a prefix, ending in a slash, whose objects are the files of
         the model; else it is a ``.tar.gz``. Default: False.
+    mode
+        ``MultiModel`` for a container that serves each archive below ``model_data_url``, which then
+        ends in a slash, as a model that requests name. Default: ``SingleModel``.
     inference_code
         The script. Default: the container's own handler.
     image
@@ -67,6 +72,7 @@ class ContainerDefinition:
     compilation_job: ICompilationJob | None = None
     model_data_url: str | None = None
     uncompressed_model_data: bool = False
+    mode: str = SINGLE_MODEL
     inference_code: InferenceCode | None = None
     image: InferenceImage | None = None
     environment: Mapping[str, str] | None = None
@@ -76,6 +82,16 @@ class ContainerDefinition:
     def __post_init__(self) -> None:
         """Refuse fields of wrong types."""
         check_fields(self)
+
+    @property
+    def has_prefix(self) -> bool:
+        """Whether ``model_data_url`` is a prefix of many objects."""
+        return self.uncompressed_model_data or self.mode == MULTI_MODEL
+
+    @property
+    def is_x86(self) -> bool:
+        """Whether the image is known to be for x86 processors only; Neo's are."""
+        return self.image.is_x86 if self.image else self.compilation_job is not None
 
     @property
     def contract(self) -> ServingContract:
@@ -140,8 +156,8 @@ class BoundContainer:
 
     @property
     def is_unpacked(self) -> bool:
-        """Whether the artifact is all files below a prefix."""
-        return self.definition.uncompressed_model_data
+        """Whether the artifact is all that lies below a prefix."""
+        return self.definition.has_prefix
 
     @property
     def places(self) -> list[str]:
@@ -171,6 +187,7 @@ class BoundContainer:
             model_data_url=None if source else self.url,
             model_data_source=source,
             environment=self.environment,
+            mode=None if asked.mode == SINGLE_MODEL else asked.mode,
             container_hostname=asked.container_hostname,
         )
 
@@ -194,7 +211,7 @@ class BoundContainer:
         if job or ServingArchive.of_url(self.url):
             prefix = JobEngine.of(scope).name_prefix
             return [*served_access(prefix, bucket, self.encryption_key), *imported]
-        place = read_artifact(bucket, self.url or "", is_prefix=asked.uncompressed_model_data)
+        place = read_artifact(bucket, self.url or "", is_prefix=asked.has_prefix)
         return [*place, *use_keys(["kms:Decrypt"], bucket)]
 
     def _reading_of_archive(self, scope: Construct) -> list[iam.PolicyStatement]:

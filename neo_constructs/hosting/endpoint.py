@@ -23,6 +23,7 @@ from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct, IValidation
 
 from neo_constructs.catalog.names import RESOURCE_NAME
+from neo_constructs.compilation.places import elsewhere
 from neo_constructs.engine.permissions import warn
 from neo_constructs.findings.errors import raise_errors
 from neo_constructs.findings.finding import Finding, Level
@@ -101,6 +102,7 @@ class Endpoint(Resource):
         super().__init__(scope, construct_id)
         found = [
             *check_name(endpoint_name),
+            *_check_config(self, endpoint_config),
             *(deployment_config.check() if deployment_config else ()),
             *_check_retained(exclude_retained_variant_properties),
         ]
@@ -418,6 +420,25 @@ def _check_deployment(deployment: DeploymentConfig | None) -> list[Finding]:
             message="The endpoint has no deployment_config, which says how long alarms are "
             "watched.",
             fix="give it one, such as DeploymentConfig.all_at_once(wait=Duration.minutes(10)).",
+        )
+    ]
+
+
+def _check_config(scope: Construct, config: IEndpointConfig) -> list[Finding]:
+    """Say whether a configuration's name would be an export, or is one of another region."""
+    mine, theirs = Stack.of(scope), config.env
+    region, account = elsewhere(scope, theirs.region, theirs.account)
+    is_made = isinstance(config, EndpointConfig)
+    if not (region or account) and not (is_made and Stack.of(config).node.addr != mine.node.addr):
+        return []
+    return [
+        Finding(
+            code="config-other-stack",
+            where="endpoint_config",
+            message=f"{config.node.path} is in {theirs.account}/{theirs.region}, this stack, "
+            f"{mine.stack_name!r}, in {mine.account}/{mine.region}. A configuration of another "
+            "stack cannot be replaced while it is used, and one of another region is not found.",
+            fix="make the configuration in the endpoint's stack.",
         )
     ]
 

@@ -12,7 +12,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct, IConstruct, IDependable, IValidation
 
-from neo_constructs.compilation.places import check_artifact_bucket
+from neo_constructs.compilation.places import check_artifact_bucket, elsewhere
 from neo_constructs.engine.permissions import places, warn
 from neo_constructs.findings.errors import raise_errors
 from neo_constructs.findings.finding import Finding
@@ -136,7 +136,7 @@ class EndpointConfig(Resource):
     ) -> ImportedEndpointConfig:
         """Return a configuration that is there already."""
         name = Fn.select(1, Fn.split("/", endpoint_config_arn))
-        return ImportedEndpointConfig(scope, construct_id, name=name)
+        return ImportedEndpointConfig(scope, construct_id, name=name, arn=endpoint_config_arn)
 
     @property
     def production_variants(self) -> tuple[Variant, ...]:
@@ -222,10 +222,13 @@ class EndpointConfig(Resource):
 class ImportedEndpointConfig(Resource):
     """A configuration that is there already; see ``EndpointConfig.from_endpoint_config_name``."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, name: str) -> None:
-        super().__init__(scope, construct_id)
+    def __init__(
+        self, scope: Construct, construct_id: str, *, name: str, arn: str | None = None
+    ) -> None:
+        # With an ARN, `env` is where that says.
+        super().__init__(scope, construct_id, environment_from_arn=arn)
         self.endpoint_config_name: Final = name
-        self.endpoint_config_arn: Final = Stack.of(self).format_arn(
+        self.endpoint_config_arn: Final = arn or Stack.of(self).format_arn(
             service="sagemaker", resource="endpoint-config", resource_name=name
         )
 
@@ -259,6 +262,9 @@ def _check(scope: Construct, variant: Variant, *, is_one_of_several: bool) -> li
 
 def _check_stack(scope: Construct, variant: Variant, where: str) -> list[Finding]:
     """Say whether a model's name would be an export, which could not change while it is used."""
+    region, account = elsewhere(scope, variant.model.env.region, variant.model.env.account)
+    if region or account:
+        return [_elsewhere(scope, variant, where)]
     mine, other = _root(scope), _root(variant.model)
     if mine.node.addr == other.node.addr:
         return []
@@ -273,6 +279,17 @@ def _check_stack(scope: Construct, variant: Variant, where: str) -> list[Finding
             "another.",
         )
     ]
+
+
+def _elsewhere(scope: Construct, variant: Variant, where: str) -> Finding:
+    stack, theirs = Stack.of(scope), variant.model.env
+    return Finding(
+        code="model-other-stack",
+        where=f"{where}model",
+        message=f"{variant.model.node.path} is in {theirs.account}/{theirs.region}, this stack in "
+        f"{stack.account}/{stack.region}; an endpoint serves models of its own account and region.",
+        fix="make the model where the endpoint is.",
+    )
 
 
 def _root(scope: IConstruct) -> Stack:

@@ -22,12 +22,14 @@ class ImportedModel(Resource):
         model_name: str,
         target: TargetDevice | None,
         role: iam.IRole | None = None,
+        model_arn: str | None = None,
     ) -> None:
-        super().__init__(scope, construct_id)
+        # With an ARN, `env` is where that says.
+        super().__init__(scope, construct_id, environment_from_arn=model_arn)
         self.model_name: Final = model_name
         # SageMaker lowercases names in ARNs; one that is known only at deploy is taken as it is.
         name = model_name if Token.is_unresolved(model_name) else model_name.lower()
-        self.model_arn: Final = Stack.of(self).format_arn(
+        self.model_arn: Final = model_arn or Stack.of(self).format_arn(
             service="sagemaker", resource="model", resource_name=name
         )
         self.target: Final = target
@@ -36,4 +38,5 @@ class ImportedModel(Resource):
         self.image_uri: Final = None
         self.container_count: Final = 1
         self.is_in_vpc: Final = False
+        self.is_x86: Final = False
         self.is_isolated: Final = False

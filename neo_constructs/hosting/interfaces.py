@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from aws_cdk import aws_iam as iam
+from aws_cdk.interfaces import ResourceEnvironment
 from constructs import IConstruct
 
 from neo_constructs.catalog.target import TargetDevice
@@ -13,6 +14,11 @@ from neo_constructs.compilation.interfaces import ICompilationJob
 
 class IModel(IConstruct, Protocol):
     """A SageMaker model."""
+
+    @property
+    def env(self) -> ResourceEnvironment:
+        """The account and region it is in."""
+        ...
 
     @property
     def model_name(self) -> str:
@@ -40,6 +46,11 @@ class IModel(IConstruct, Protocol):
         ...
 
     @property
+    def is_x86(self) -> bool:
+        """Whether one of its images is known to be for x86 processors only."""
+        ...
+
+    @property
     def is_in_vpc(self) -> bool:
         """Whether its containers are in a VPC of yours, as far as that is known."""
         ...
@@ -62,6 +73,11 @@ class IModel(IConstruct, Protocol):
 
 class IEndpointConfig(IConstruct, Protocol):
     """A SageMaker endpoint configuration."""
+
+    @property
+    def env(self) -> ResourceEnvironment:
+        """The account and region it is in."""
+        ...
 
     @property
     def endpoint_config_name(self) -> str:

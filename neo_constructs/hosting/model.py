@@ -95,8 +95,8 @@ class Model(Resource):
         What the model was compiled for, if that is known; else None.
     is_isolated
         Whether its containers are cut off from the network.
-    is_in_vpc
-        Whether they are in a VPC of yours.
+    is_in_vpc, is_x86
+        Whether they are in a VPC of yours, and whether one is known to run on x86 only.
     container_count
         How many containers it has.
     image_uri
@@ -178,6 +178,7 @@ class Model(Resource):
             else None
         )
         self.is_in_vpc: Final = vpc is not None
+        self.is_x86: Final = any(each.definition.is_x86 for each in bound)
         self._warn_of_pulling(bound, role)
         self.role: Final[iam.IRole] = role or iam.Role(
             self,
@@ -267,7 +268,9 @@ class Model(Resource):
     ) -> ImportedModel:
         """Return a model that is there already, by its ARN; else as ``from_model_name``."""
         name = Fn.select(1, Fn.split("/", model_arn))
-        return ImportedModel(scope, construct_id, model_name=name, target=target)
+        return ImportedModel(
+            scope, construct_id, model_name=name, target=target, model_arn=model_arn
+        )
 
     @staticmethod
     @typed

@@ -17,7 +17,7 @@ from neo_constructs.compilation.places import check_artifact_bucket
 from neo_constructs.findings.finding import Finding, Level
 from neo_constructs.findings.wording import listed
 from neo_constructs.hosting.artifact_url import split_url
-from neo_constructs.hosting.container import ContainerDefinition
+from neo_constructs.hosting.container import MULTI_MODEL, SINGLE_MODEL, ContainerDefinition
 from neo_constructs.hosting.serving_archive import ServingArchive
 from neo_constructs.plans.endpoint_plan import check_needed
 
@@ -71,7 +71,7 @@ def _check_several(
     beside = [
         field.name
         for field in fields(ContainerDefinition)
-        if getattr(alone, field.name) not in (None, False)
+        if getattr(alone, field.name) != field.default
     ]
     if beside:
         yield Finding(
@@ -161,7 +161,16 @@ def _check_sources(asked: ContainerDefinition) -> list[Finding]:
 def _check_form(asked: ContainerDefinition) -> list[Finding]:
     """Say if an artifact's URL is not of the form that its kind has."""
     url = asked.model_data_url
-    if not asked.uncompressed_model_data or Token.is_unresolved(url):
+    if asked.mode not in (SINGLE_MODEL, MULTI_MODEL):
+        return [
+            Finding(
+                code="execution-mode",
+                where="mode",
+                message=f"{asked.mode!r} is given. Allowed: {SINGLE_MODEL}, {MULTI_MODEL}.",
+                fix="leave it out for one model.",
+            )
+        ]
+    if not asked.has_prefix or Token.is_unresolved(url):
         return []
     if url and url.startswith("s3://") and url.endswith("/"):
         return []
@@ -169,9 +178,9 @@ def _check_form(asked: ContainerDefinition) -> list[Finding]:
         Finding(
             code="model-data-prefix",
             where="model_data_url",
-            message=f"{url!r} is given for files that are not packed. Allowed: s3://bucket/folder/ "
+            message=f"{url!r} is given for all that lies below it. Allowed: s3://bucket/folder/ "
             "with the slash at its end.",
-            fix="name the folder, or leave out uncompressed_model_data for a .tar.gz.",
+            fix="name the folder, or leave out uncompressed_model_data and mode for a .tar.gz.",
         )
     ]
 

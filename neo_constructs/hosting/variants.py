@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 from aws_cdk import Duration, Token
 from aws_cdk import aws_sagemaker as sagemaker
 
-from neo_constructs.catalog.instance_types import has_local_storage
+from neo_constructs.catalog.instance_types import has_local_storage, is_graviton
 from neo_constructs.catalog.names import RESOURCE_NAME
 from neo_constructs.catalog.serverless import CONCURRENCY, MEMORY_SIZES_IN_MB
 from neo_constructs.catalog.target import TargetDevice, check_instance_type_name
@@ -170,6 +170,7 @@ class InstanceVariant:
             *_check_volume(self.volume_size_in_gb, self.instance_type, where),
             *_check_choice(self.routing_strategy, f"{where}routing_strategy", ROUTING_STRATEGIES),
             *self._check_scaling(where),
+            *self._check_architecture(where),
         ]
 
     def render(self) -> Rendered:
@@ -196,6 +197,19 @@ class InstanceVariant:
             managed_instance_scaling=scaling.render() if scaling else None,
             inference_ami_version=self.inference_ami_version,
         )
+
+    def _check_architecture(self, where: str) -> list[Finding]:
+        kind = self.instance_type
+        if Token.is_unresolved(kind) or not (self.model.is_x86 and is_graviton(kind)):
+            return []
+        return [
+            Finding(
+                code="instance-type-architecture",
+                where=f"{where}instance_type",
+                message=f"{kind!r} has ARM processors, and the model's image is for x86.",
+                fix="take an instance type such as ml.c5.large, or an image for ARM.",
+            )
+        ]
 
     def _check_scaling(self, where: str) -> list[Finding]:
         scaling = self.managed_instance_scaling
@@ -313,6 +327,8 @@ class PlannedModel:
 
     is_isolated: bool = False
     is_in_vpc: bool = False
+    is_x86: bool = False  # the target says what it runs on
+    env: None = None
     model_name: str = ""
     model_arn: str = ""
     role: None = None

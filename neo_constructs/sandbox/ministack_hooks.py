@@ -250,7 +250,7 @@ def _invoke(path: str, headers: Mapping[str, str], body: bytes) -> Response:
     _, _, name, what = path.split("/", 3)
     sent = {_SENT[each]: headers[each] for each in _SENT if headers.get(each)}
     if what == "async-invocations":
-        return _invoke_later(name, headers, sent)
+        return _invoke_later(name, headers)
     if what != "invocations":
         raise not_emulated(f"{what} of an endpoint")
     variant, reply = _service.hosting.invoke(
@@ -275,13 +275,18 @@ def _invoke(path: str, headers: Mapping[str, str], body: bytes) -> Response:
     return 200, answered, reply.body
 
 
-def _invoke_later(name: str, headers: Mapping[str, str], sent: Mapping[str, str]) -> Response:
+def _invoke_later(name: str, headers: Mapping[str, str]) -> Response:
     """Answer InvokeEndpointAsync: at once, with where the answer will be."""
-    start = "x-amzn-sagemaker-"
+    start = "x-amzn-sagemaker-"  # botocore, the locations of InvokeEndpointAsyncInput
+    asked = {
+        "Content-Type": headers.get(f"{start}content-type"),
+        "Accept": headers.get(f"{start}accept"),
+        ATTRIBUTES: headers.get(ATTRIBUTES.lower()),
+    }
     given = _service.hosting.invoke_later(
         name,
         headers.get(f"{start}inputlocation", ""),
-        headers=sent,
+        headers={name: value for name, value in asked.items() if value},
         inference_id=headers.get(f"{start}inference-id") or str(uuid.uuid4()),
     )
     places = {
@@ -388,7 +393,11 @@ def _install_iam() -> None:
         if service == "sagemaker":
             return _resource_arn(path, headers, body)
         if service == "monitoring":
-            _namespace.set(_metric_namespace(body))
+            asked = _monitoring_request(body)
+            _namespace.set(str(asked.get("Namespace", "")))
+            if names := asked.get("AlarmNames"):
+                place = f"{get_region()}:{get_account_id()}"
+                return f"arn:aws:cloudwatch:{place}:alarm:{names[0]}"
         return str(resource_arn(service, method, path, headers, body, *rest))
 
     def extract_iam_action(service: str, method: str, path: str, *rest: Any) -> str | None:
@@ -495,16 +504,17 @@ def _trusts_sagemaker(
     )
 
 
-def _metric_namespace(body: bytes) -> str:
-    """Return the namespace of a PutMetricData call, which the policies name."""
+def _monitoring_request(body: bytes) -> dict[str, Any]:
+    """Return the parameters of a call of CloudWatch's: policies name namespaces and alarms."""
     try:
         if body.startswith(b"{"):
-            return str(json.loads(body)["Namespace"])
-        parser = BaseCBORParser()
-        stream = parser.get_peekable_stream_from_bytes(body)
-        return str(parser.parse_data_item(stream)["Namespace"])
-    except (ResponseParserError, ValueError, KeyError, TypeError):
-        return ""
+            found = json.loads(body)
+        else:
+            parser = BaseCBORParser()
+            found = parser.parse_data_item(parser.get_peekable_stream_from_bytes(body))
+    except (ResponseParserError, ValueError, TypeError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _resource_arn(path: str, headers: Mapping[str, str], body: bytes) -> str:

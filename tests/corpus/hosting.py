@@ -16,7 +16,7 @@ from aws_cdk import aws_sns as sns
 import neo_constructs as neo
 from neo_constructs.findings.finding import Finding
 from tests.corpus.case import Case, findings_of
-from tests.corpus.constructs import IMAGE, Make, bad, built, own_model, warned
+from tests.corpus.constructs import IMAGE, IRELAND, Make, bad, built, own_model, warned
 from tests.templates.stacks import DIGITS, digits_endpoint
 
 MINUTES = cdk.Duration.minutes
@@ -274,6 +274,45 @@ def moved_to(storage_class: s3.StorageClass) -> Make:
     return expiring(transitions=[transition])
 
 
+def imported_from(arn: str) -> Make:
+    """Return a configuration of a model that an ARN names."""
+
+    def make(scope: cdk.Stack) -> object:
+        model = neo.Model.from_model_arn(scope, "Theirs", arn)
+        return neo.EndpointConfig(
+            scope, "Config", production_variants=[variant(scope, model=model)]
+        )
+
+    return make
+
+
+def endpoint_of(arn: str) -> Make:
+    """Return an endpoint of a configuration that an ARN names."""
+
+    def make(scope: cdk.Stack) -> object:
+        config = neo.EndpointConfig.from_endpoint_config_arn(scope, "Theirs", arn)
+        return neo.Endpoint(scope, "Endpoint", endpoint_config=config)
+
+    return make
+
+
+def _config_elsewhere(scope: cdk.Stack) -> object:
+    other = cdk.Stack(cdk.App.of(scope), "Other", env=IRELAND)
+    config = neo.EndpointConfig(scope, "Config", production_variants=[variant(scope)])
+    return neo.Endpoint(other, "Endpoint", endpoint_config=config)
+
+
+def on(kind: str) -> Make:
+    """Return a model of an x86 image on instances of a type."""
+
+    def make(scope: cdk.Stack) -> object:
+        given = variant(scope, model=own_model(scope), instance_type=kind)
+        return neo.EndpointConfig(scope, "Config", production_variants=[given])
+
+    return make
+
+
+ARN = "arn:aws:sagemaker:{}:123456789012:{}/x"
 GUARDED: dict[str, Any] = {"deployment_config": canary()}
 
 CASES = [
@@ -298,6 +337,17 @@ CASES = [
         container_startup_health_check_timeout=MINUTES(1),
         managed_instance_scaling=neo.ManagedInstanceScaling(
             min_instance_count=0, max_instance_count=1))),
+    bad("model-other-stack", "another region's", imported_from(ARN.format("us-east-1", "model")),
+        "123456789012/us-east-1", "123456789012/eu-west-1"),
+    built("model-other-stack", "this region's", imported_from(ARN.format("eu-west-1", "model"))),
+    bad("config-other-stack", "another region's",
+        endpoint_of(ARN.format("us-east-1", "endpoint-config")), "us-east-1", "eu-west-1"),
+    bad("config-other-stack", "another stack's", _config_elsewhere, "Other"),
+    built("config-other-stack", "this region's",
+          endpoint_of(ARN.format("eu-west-1", "endpoint-config"))),
+    bad("instance-type-architecture", "ARM", on("ml.c7g.large"), "x86"),
+    built("instance-type-architecture", "x86", on("ml.c6i.large")),
+    bad("execution-mode", "of a container", containers(container(mode="Multi")), "MultiModel"),
     bad("variant-choice", "a slip", instances(routing_strategy="LEAST_OUTSTANDING_REQUEST"),
         "'LEAST_OUTSTANDING_REQUESTS'?"),
     bad("variant-choice", "retained", endpoint(

@@ -379,8 +379,10 @@ class Hosting:
         if not names:
             return
         role = next(iter(plan.roles.values()))
-        found = role("cloudwatch").describe_alarms(AlarmNames=names)
-        every = [*found.get("MetricAlarms", []), *found.get("CompositeAlarms", [])]
+        every = []
+        for name in names:  # one by one: the role's policy names each
+            found = role("cloudwatch").describe_alarms(AlarmNames=[name])
+            every += [*found.get("MetricAlarms", []), *found.get("CompositeAlarms", [])]
         known = {each["AlarmName"] for each in every}
         if missing := sorted(set(names) - known):
             raise _AlarmError(f"The alarms {', '.join(missing)} do not exist.")
