@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from aws_cdk import Aws, CfnMapping, Stack, Token
+from aws_cdk import Aws, CfnMapping, Stack
 from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_ecr_assets as ecr_assets
 from aws_cdk import aws_iam as iam
@@ -23,6 +23,7 @@ from neo_constructs.catalog.compilation_request import image_or_none
 from neo_constructs.catalog.framework import Framework
 from neo_constructs.catalog.target import TargetDevice
 from neo_constructs.compilation.places import check_image
+from neo_constructs.engine.tokens import is_unresolved
 from neo_constructs.findings.errors import raise_errors
 from neo_constructs.findings.finding import Finding
 from neo_constructs.typed import typed
@@ -163,10 +164,10 @@ class _FromTable(InferenceImage):
 
     def bind(self, scope: Construct) -> ImageLocation:
         region = Stack.of(scope).region
-        if not Token.is_unresolved(region):
+        if not is_unresolved(region):
             self.image.uri(region)  # raises where the region has none
         account = _account(scope, self.image.accounts)
-        if Token.is_unresolved(region):
+        if is_unresolved(region):
             registry = f"{account}.dkr.ecr.{Aws.REGION}.{Aws.URL_SUFFIX}"
             uri = f"{registry}/{self.image.repository}:{self.image.tag}"
         else:
@@ -254,7 +255,7 @@ def neo_repositories(
     """
     image, region = image_or_none(framework, target), Stack.of(scope).region
     accounts = image.accounts if image else images.registries()
-    if not Token.is_unresolved(region) and region not in accounts:
+    if not is_unresolved(region) and region not in accounts:
         return ()
     return (_repository_arn(scope, _account(scope, accounts), "*"),)
 
@@ -280,7 +281,7 @@ def pull_statements(repository_arns: tuple[str, ...]) -> list[iam.PolicyStatemen
 def _account(scope: Construct, accounts: Mapping[str, str]) -> str:
     """Return the registry account: literal where the region is known, else from a mapping."""
     stack = Stack.of(scope)
-    if not Token.is_unresolved(stack.region):
+    if not is_unresolved(stack.region):
         return accounts[stack.region]
     return _mapping(stack, accounts).find_in_map(Aws.REGION, "account")
 

@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 
-from aws_cdk import AssetHashType, Token
+from aws_cdk import AssetHashType
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_s3_assets as s3_assets
 from constructs import Construct
@@ -16,6 +16,7 @@ from constructs import Construct
 from neo_constructs.archives.asset_cache import cache_folder, packed_once
 from neo_constructs.archives.inspection import Inspection
 from neo_constructs.archives.inspection_cache import inspect_once
+from neo_constructs.engine.tokens import is_unresolved
 from neo_constructs.findings.errors import ValidationError
 from neo_constructs.findings.finding import Finding, Level
 from neo_constructs.findings.wording import listed
@@ -103,12 +104,12 @@ class ModelData(ABC):
             If ``uri`` is not ``s3://bucket/key``.
         """
         name, _, key = uri.removeprefix("s3://").partition("/")
-        is_name = Token.is_unresolved(name) or _BUCKET_NAME.fullmatch(name)
+        is_name = is_unresolved(name) or _BUCKET_NAME.fullmatch(name)
         if not (uri.startswith("s3://") and is_name and key):
             fix = "write s3://bucket/key."
             if uri.startswith("https://"):
                 fix = "copy the S3 URI of the object from the console, not its object URL."
-            elif Token.is_unresolved(uri):
+            elif is_unresolved(uri):
                 fix = "join the two: f's3://{bucket}/{key}', or use ModelData.from_bucket."
             raise ValidationError(
                 [
@@ -177,7 +178,7 @@ class _Remote(ModelData):
     @property
     def findings(self) -> tuple[Finding, ...]:
         found = check_key(self.key, "model_data")
-        if not Token.is_unresolved(self.key) and not _ARCHIVE_KEY.fullmatch(self.key):
+        if not is_unresolved(self.key) and not _ARCHIVE_KEY.fullmatch(self.key):
             found.append(
                 Finding(
                     code="model-not-an-archive",
@@ -230,7 +231,7 @@ def checked_path(path: str | os.PathLike[str], where: str) -> Path:
 
 def check_key(key: str, where: str) -> list[Finding]:
     """Say whether a policy on a key would be one on others too: IAM reads some of its signs."""
-    if Token.is_unresolved(key) or not any(sign in key for sign in _POLICY_SIGNS):
+    if is_unresolved(key) or not any(sign in key for sign in _POLICY_SIGNS):
         return []
     return [
         Finding(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 
-from aws_cdk import Stack, Token
+from aws_cdk import Stack
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from neo_constructs.engine.tokens import is_unresolved
 from neo_constructs.findings.finding import Finding, Level
 
 
@@ -19,7 +20,7 @@ def elsewhere(scope: Construct, region: str, account: str) -> tuple[str, str]:
     stack = Stack.of(scope)
 
     def differing(theirs: str, ours: str) -> str:
-        is_known = not (Token.is_unresolved(theirs) or Token.is_unresolved(ours))
+        is_known = not (is_unresolved(theirs) or is_unresolved(ours))
         return theirs if is_known and theirs != ours else ""
 
     return differing(region, stack.region), differing(account, stack.account)
@@ -63,7 +64,7 @@ def check_source_bucket(
     if not account:
         return []
     stack = Stack.of(scope)
-    name = bucket.bucket_name if not Token.is_unresolved(bucket.bucket_name) else "<bucket>"
+    name = bucket.bucket_name if not is_unresolved(bucket.bucket_name) else "<bucket>"
     statement = {
         "Effect": "Allow",
         "Principal": {"AWS": f"arn:aws:iam::{stack.account}:root"},

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, fields
 from typing import Any
 
-from aws_cdk import Duration, RemovalPolicy, Stack, Token
+from aws_cdk import Duration, RemovalPolicy, Stack
 from constructs import Construct
 
 from neo_constructs.catalog.compilation_request import DEFAULT_RUNTIME_SECONDS
@@ -21,6 +21,7 @@ from neo_constructs.compilation.tokens import (
     known_at_synth,
     known_version,
 )
+from neo_constructs.engine.tokens import is_unresolved
 from neo_constructs.findings.finding import Finding
 from neo_constructs.plans.compilation_plan import CompilationPlan
 
@@ -63,7 +64,7 @@ def plan_compilation(scope: Construct, given: CompilationArguments) -> Compilati
         data_input_config=inputs and inputs_to_check(inputs),
         compiler_options=None if options and has_tokens(options.encoded) else options,
         max_runtime_seconds=seconds,
-        region=None if Token.is_unresolved(region) else region,
+        region=None if is_unresolved(region) else region,
         argument_findings=(
             *late_target,
             *late_duration,

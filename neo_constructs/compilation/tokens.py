@@ -6,19 +6,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from aws_cdk import Stack, Token
+from aws_cdk import Stack
 from constructs import Construct
 
 from neo_constructs.catalog.data_input import DataInputConfig
 from neo_constructs.catalog.framework import Framework
 from neo_constructs.catalog.support import supported_versions
 from neo_constructs.catalog.target import TargetDevice
+from neo_constructs.engine.tokens import is_unresolved
 from neo_constructs.findings.finding import Finding
 
 
 def known_at_synth(target: TargetDevice, where: str) -> list[Finding]:
     """Say whether a target is known only at deploy: image and framework version hang on it."""
-    if not Token.is_unresolved(target.name):
+    if not is_unresolved(target.name):
         return []
     return [
         Finding(
@@ -36,12 +37,12 @@ def has_tokens(value: object) -> bool:
         return any(has_tokens(key) or has_tokens(item) for key, item in value.items())
     if isinstance(value, Sequence) and not isinstance(value, str):
         return any(has_tokens(item) for item in value)
-    return bool(Token.is_unresolved(value))
+    return is_unresolved(value)
 
 
 def known_version(framework: Framework, target: TargetDevice) -> Framework:
     """Return a framework to check: the newest version in place of one known only at deploy."""
-    if not Token.is_unresolved(framework.version):
+    if not is_unresolved(framework.version):
         return framework
     versions = supported_versions(framework.name, target)
     return replace(framework, version=versions[-1] if versions else "1.0")
@@ -68,4 +69,4 @@ def _known(value: Any) -> Any:
         return {name: _known(item) for name, item in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):
         return [_known(item) for item in value]
-    return 1 if Token.is_unresolved(value) and not isinstance(value, str) else value
+    return 1 if is_unresolved(value) and not isinstance(value, str) else value

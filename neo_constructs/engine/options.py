@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from aws_cdk import Stack, Token
+from aws_cdk import Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from neo_constructs.engine.tokens import is_unresolved
 from neo_constructs.findings.errors import raise_errors
 from neo_constructs.findings.finding import Finding
 from neo_constructs.findings.wording import listed
@@ -99,7 +100,7 @@ class JobEngineOptions:
         """Say what the services would not take."""
         found = []
         count = self.reserved_concurrent_executions
-        if count is not None and not Token.is_unresolved(count) and count < 1:
+        if count is not None and not is_unresolved(count) and count < 1:
             found.append(
                 Finding(
                     code="engine-options",

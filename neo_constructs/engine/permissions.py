@@ -8,13 +8,14 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from aws_cdk import Annotations, Aws, Stack, Token
+from aws_cdk import Annotations, Aws, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct, IDependable
 
 from neo_constructs.engine.acknowledgements import acknowledge_wildcards
+from neo_constructs.engine.tokens import is_unresolved
 from neo_constructs.findings.finding import Finding, Level
 
 
@@ -58,7 +59,7 @@ def extend_role(
     if Stack.of(scope).resolve(resource.roles):
         return [policy]
     name = role.role_name
-    shown = "The given role" if Token.is_unresolved(name) else f"The role {name!r}"
+    shown = "The given role" if is_unresolved(name) else f"The role {name!r}"
     warning = Finding(
         code="role-not-extended",
         level=Level.WARNING,
@@ -111,7 +112,7 @@ def pasteable(scope: Construct, statements: Sequence[iam.PolicyStatement]) -> st
     known = {"AWS::Partition": "aws", "AWS::URLSuffix": "amazonaws.com"} | {
         name: value
         for name, value in (("AWS::Region", stack.region), ("AWS::AccountId", stack.account))
-        if not Token.is_unresolved(value)
+        if not is_unresolved(value)
     }
     region = known.get("AWS::Region", "")
     for start, partition in (("cn-", "aws-cn"), ("us-gov-", "aws-us-gov")):

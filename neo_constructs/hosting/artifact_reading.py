@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from aws_cdk import Stack, Token
+from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from neo_constructs.compilation.interfaces import ICompilationJob
 from neo_constructs.engine.permissions import use_keys
+from neo_constructs.engine.tokens import is_unresolved
 from neo_constructs.hosting.artifact_url import split_url
 
 
@@ -57,7 +58,7 @@ def reading_of(scope: Construct, url: str) -> list[iam.PolicyStatement]:
     Containers whose script has an archive of its own load the artifact from its original place.
     """
     name, key = split_url(url)
-    if Token.is_unresolved(url) or not key:
+    if is_unresolved(url) or not key:
         return []
     arn = f"arn:{Stack.of(scope).partition}:s3:::{name}"
     return [

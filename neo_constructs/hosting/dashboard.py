@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from aws_cdk import Duration, Stack, Token
+from aws_cdk import Duration, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
 from neo_constructs.catalog.instance_types import has_gpu
 from neo_constructs.compilation.compilation_job import CompilationJob
+from neo_constructs.engine.tokens import is_unresolved
 from neo_constructs.findings.errors import raise_errors
 from neo_constructs.findings.finding import Finding
 from neo_constructs.hosting.endpoint import Endpoint
@@ -127,7 +128,7 @@ class _Shown:
             shown.metric_disk_utilization,
         ]
         kind = self._variant.instance_type if isinstance(self._variant, InstanceVariant) else ""
-        if Token.is_unresolved(kind) or has_gpu(kind):
+        if is_unresolved(kind) or has_gpu(kind):
             load += [shown.metric_gpu_utilization, shown.metric_gpu_memory_utilization]
         return self._graph("load of instances", [each(period=every) for each in load], "Percent")
 

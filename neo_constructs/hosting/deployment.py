@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-from aws_cdk import Duration, Token
+from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_sagemaker as sagemaker
 
+from neo_constructs.engine.tokens import is_unresolved
 from neo_constructs.findings.finding import Finding
 from neo_constructs.hosting.numbers import check_number, check_seconds, seconds_of
 from neo_constructs.typed import check_fields, typed
@@ -312,6 +313,6 @@ class DeploymentConfig:
 
     def _watches(self) -> bool:
         times = [each for each in (self.wait, self.termination_wait) if each is not None]
-        return any(each.is_unresolved() or Token.is_unresolved(each) for each in times) or any(
+        return any(each.is_unresolved() or is_unresolved(each) for each in times) or any(
             seconds_of(each) for each in times
         )

@@ -14,7 +14,6 @@ from aws_cdk import (
     Reference,
     Resource,
     Stack,
-    Token,
     Tokenization,
 )
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -25,6 +24,7 @@ from constructs import Construct, IValidation
 from neo_constructs.catalog.names import RESOURCE_NAME
 from neo_constructs.compilation.places import elsewhere
 from neo_constructs.engine.permissions import warn
+from neo_constructs.engine.tokens import is_unresolved
 from neo_constructs.findings.errors import raise_errors
 from neo_constructs.findings.finding import Finding, Level
 from neo_constructs.hosting.deployment import DeploymentConfig, Rendered
@@ -128,7 +128,7 @@ class Endpoint(Resource):
         # Not put together from the name: SageMaker lowercases names in ARNs.
         self.endpoint_arn: Final[str] = self._resource.ref
         # An alarm by the literal name can make the endpoint go back: it does not wait for it.
-        is_literal = endpoint_name is not None and not Token.is_unresolved(endpoint_name)
+        is_literal = endpoint_name is not None and not is_unresolved(endpoint_name)
         self._metric_name = endpoint_name if endpoint_name and is_literal else self.endpoint_name
         self.node.add_validation(_WholeCheck(self))
         for alarm in deployment_config.rollback_alarms if deployment_config else ():
@@ -350,7 +350,7 @@ class ImportedEndpoint(Resource):
         super().__init__(scope, construct_id)
         self.endpoint_name: Final = endpoint_name
         # SageMaker lowercases names in ARNs; one that is known only at deploy is taken as it is.
-        name = endpoint_name if Token.is_unresolved(endpoint_name) else endpoint_name.lower()
+        name = endpoint_name if is_unresolved(endpoint_name) else endpoint_name.lower()
         self.endpoint_arn: Final = endpoint_arn or Stack.of(self).format_arn(
             service="sagemaker", resource="endpoint", resource_name=name
         )
@@ -398,7 +398,7 @@ def grant_invoke(endpoint_arn: str, grantee: iam.IGrantable, *, is_async: bool) 
 
 def check_name(name: str | None) -> list[Finding]:
     """Say whether SageMaker takes a name for an endpoint. Source: botocore, EndpointName."""
-    if name is None or Token.is_unresolved(name) or RESOURCE_NAME.fullmatch(name):
+    if name is None or is_unresolved(name) or RESOURCE_NAME.fullmatch(name):
         return []
     return [
         Finding(
@@ -426,10 +426,13 @@ def _check_deployment(deployment: DeploymentConfig | None) -> list[Finding]:
 
 def _check_config(scope: Construct, config: IEndpointConfig) -> list[Finding]:
     """Say whether a configuration's name would be an export, or is one of another region."""
-    mine, theirs = Stack.of(scope), config.env
-    region, account = elsewhere(scope, theirs.region, theirs.account)
-    is_made = isinstance(config, EndpointConfig)
-    if not (region or account) and not (is_made and Stack.of(config).node.addr != mine.node.addr):
+    mine, other = Stack.of(scope), Stack.of(config)
+    is_here = mine is other or mine.node.addr == other.node.addr
+    if is_here and isinstance(config, EndpointConfig):
+        return []
+    theirs = config.env
+    is_elsewhere = any(elsewhere(scope, theirs.region, theirs.account))
+    if not is_elsewhere and (is_here or not isinstance(config, EndpointConfig)):
         return []
     return [
         Finding(

@@ -18,6 +18,7 @@ from neo_constructs.findings.errors import raise_errors
 from neo_constructs.findings.finding import Finding
 from neo_constructs.hosting.async_inference import AsyncInferenceConfig
 from neo_constructs.hosting.data_capture import DataCaptureConfig
+from neo_constructs.hosting.imported_model import ImportedModel
 from neo_constructs.hosting.interfaces import IModel
 from neo_constructs.hosting.role_access import allow_models
 from neo_constructs.hosting.variant_rules import WholeConfig
@@ -262,11 +263,12 @@ def _check(scope: Construct, variant: Variant, *, is_one_of_several: bool) -> li
 
 def _check_stack(scope: Construct, variant: Variant, where: str) -> list[Finding]:
     """Say whether a model's name would be an export, which could not change while it is used."""
-    region, account = elsewhere(scope, variant.model.env.region, variant.model.env.account)
-    if region or account:
-        return [_elsewhere(scope, variant, where)]
+    if isinstance(variant.model, ImportedModel):
+        env = variant.model.env
+        is_other = any(elsewhere(scope, env.region, env.account))
+        return [_elsewhere(scope, variant, where)] if is_other else []
     mine, other = _root(scope), _root(variant.model)
-    if mine.node.addr == other.node.addr:
+    if mine is other or mine.node.addr == other.node.addr:
         return []
     return [
         Finding(

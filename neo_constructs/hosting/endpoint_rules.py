@@ -6,9 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from aws_cdk import Token
-
 from neo_constructs.catalog.instance_types import is_accelerated, is_burstable, is_inferentia1
+from neo_constructs.engine.tokens import is_unresolved
 from neo_constructs.findings.finding import Finding, Level
 from neo_constructs.findings.wording import listed, suggestion
 from neo_constructs.hosting.deployment import ALL_AT_ONCE, MAX_ALARMS, ROLLING, DeploymentConfig
@@ -72,7 +71,7 @@ class WholeEndpoint:
     def _check_scaling(self) -> Iterator[Finding]:
         names = {each.variant_name: each for each in self.variants or ()}
         for each in self.scaled:
-            is_known = self.variants is not None and not Token.is_unresolved(each.variant_name)
+            is_known = self.variants is not None and not is_unresolved(each.variant_name)
             where = f"scaling of {each.variant_name!r}"
             if is_known and each.variant_name not in names:
                 yield Finding(
@@ -89,7 +88,7 @@ class WholeEndpoint:
     def _check_capacity(self, scaled: Scaled, where: str) -> Iterator[Finding]:
         """Source: AWS developer guide, page async-inference-autoscale."""
         may_be_zero = self.is_async or self.variants is None
-        if Token.is_unresolved(scaled.min_capacity) or scaled.min_capacity > 0 or may_be_zero:
+        if is_unresolved(scaled.min_capacity) or scaled.min_capacity > 0 or may_be_zero:
             return
         yield Finding(
             code="scaling-to-zero",
@@ -139,11 +138,11 @@ class WholeEndpoint:
         if self.deployment and self.deployment.strategy == ROLLING:
             return
         for each in self.variants or ():
-            if not isinstance(each, InstanceVariant) or Token.is_unresolved(each.instance_type):
+            if not isinstance(each, InstanceVariant) or is_unresolved(each.instance_type):
                 continue
             if is_accelerated(each.instance_type):
                 count = each.initial_instance_count
-                twice = "twice as many" if Token.is_unresolved(count) else str(2 * count)
+                twice = "twice as many" if is_unresolved(count) else str(2 * count)
                 yield Finding(
                     code="quota-doubles",
                     level=Level.WARNING,
@@ -173,7 +172,7 @@ def _check_scales(scaled: Scaled, variant: Variant, where: str) -> Iterator[Find
                 message="The variant has no provisioned concurrency that could change.",
                 fix="give the ServerlessVariant provisioned_concurrency.",
             )
-    elif not Token.is_unresolved(variant.instance_type) and is_burstable(variant.instance_type):
+    elif not is_unresolved(variant.instance_type) and is_burstable(variant.instance_type):
         yield Finding(
             code="scaling-burstable",
             where=where,
@@ -186,5 +185,5 @@ def _check_scales(scaled: Scaled, variant: Variant, where: str) -> Iterator[Find
 def _excludes_guardrails(variant: Variant) -> str:
     if isinstance(variant, ServerlessVariant):
         return "serverless"
-    known = not Token.is_unresolved(variant.instance_type)
+    known = not is_unresolved(variant.instance_type)
     return "on Inf1 instances" if known and is_inferentia1(variant.instance_type) else ""

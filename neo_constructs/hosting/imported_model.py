@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from aws_cdk import Resource, Stack, Token
+from aws_cdk import Resource, Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from neo_constructs.catalog.target import TargetDevice
+from neo_constructs.engine.tokens import is_unresolved
 
 
 class ImportedModel(Resource):
@@ -28,7 +29,7 @@ class ImportedModel(Resource):
         super().__init__(scope, construct_id, environment_from_arn=model_arn)
         self.model_name: Final = model_name
         # SageMaker lowercases names in ARNs; one that is known only at deploy is taken as it is.
-        name = model_name if Token.is_unresolved(model_name) else model_name.lower()
+        name = model_name if is_unresolved(model_name) else model_name.lower()
         self.model_arn: Final = model_arn or Stack.of(self).format_arn(
             service="sagemaker", resource="model", resource_name=name
         )

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from aws_cdk import AssetHashType, Token
+from aws_cdk import AssetHashType
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_s3_assets as s3_assets
 from constructs import Construct
@@ -17,6 +17,7 @@ from constructs import Construct
 from neo_constructs.archives.asset_cache import packed_once
 from neo_constructs.archives.packing import fingerprint, members_of
 from neo_constructs.compilation.model_data import ObjectLocation, check_key, checked_path
+from neo_constructs.engine.tokens import is_unresolved
 from neo_constructs.findings.finding import Finding, Level
 from neo_constructs.scripts.script_rules import check_code, check_name
 from neo_constructs.scripts.serving_contract import ENTRY_POINT, ServingContract
@@ -135,7 +136,7 @@ class _Remote(InferenceCode):
         where = f"inference_code, {self.key!r}"
         findings = check_name(self.entry_point, contract, where)
         findings += check_key(self.key, where)
-        if not Token.is_unresolved(self.key) and not _ARCHIVE_KEY.fullmatch(self.key):
+        if not is_unresolved(self.key) and not _ARCHIVE_KEY.fullmatch(self.key):
             findings.append(
                 Finding(
                     code="script-not-an-archive",

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import fields, replace
 from typing import Final
 
-from aws_cdk import Stack, Token
+from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
@@ -14,6 +14,7 @@ from neo_constructs.compilation.imported_job import check_environments
 from neo_constructs.compilation.inference_image import InferenceImage
 from neo_constructs.compilation.model_data import check_key
 from neo_constructs.compilation.places import check_artifact_bucket
+from neo_constructs.engine.tokens import is_unresolved
 from neo_constructs.findings.finding import Finding, Level
 from neo_constructs.findings.wording import listed
 from neo_constructs.hosting.artifact_url import split_url
@@ -170,7 +171,7 @@ def _check_form(asked: ContainerDefinition) -> list[Finding]:
                 fix="leave it out for one model.",
             )
         ]
-    if not asked.has_prefix or Token.is_unresolved(url):
+    if not asked.has_prefix or is_unresolved(url):
         return []
     if url and url.startswith("s3://") and url.endswith("/"):
         return []
@@ -190,7 +191,7 @@ def pull_not_granted(image: InferenceImage | None, uri: str) -> Finding:
     if image is None:
         where = "the image the job reports"
     else:
-        where = "an image known only at deploy" if Token.is_unresolved(uri) else repr(uri)
+        where = "an image known only at deploy" if is_unresolved(uri) else repr(uri)
     return Finding(
         code="pull-not-granted",
         level=Level.WARNING,
@@ -231,7 +232,7 @@ def _check_place(
         ]
     named, key = split_url(url)
     found = check_key(key, "model_data_url") if key else []
-    if Token.is_unresolved(url) or Token.is_unresolved(bucket.bucket_name):
+    if is_unresolved(url) or is_unresolved(bucket.bucket_name):
         return found
     if named == bucket.bucket_name:
         return found

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from aws_cdk import Duration, Token
+from aws_cdk import Duration
 
+from neo_constructs.engine.tokens import is_unresolved
 from neo_constructs.findings.finding import Finding
 
 
@@ -21,7 +22,7 @@ def check_number(
     unit
         Such as ``seconds``. Default: none.
     """
-    if value is None or Token.is_unresolved(value) or least <= value <= most:
+    if value is None or is_unresolved(value) or least <= value <= most:
         return []
     after = f" {unit}" if unit else ""
     return [

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import ClassVar, Final, Protocol
 
-from aws_cdk import Duration, Token
+from aws_cdk import Duration
 from aws_cdk import aws_applicationautoscaling as scaling
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
+from neo_constructs.engine.tokens import is_unresolved
 from neo_constructs.findings.errors import raise_errors
 from neo_constructs.findings.finding import Finding
 from neo_constructs.hosting.endpoint_rules import Scaled
@@ -261,7 +262,7 @@ class ScalableInstanceCount(ScalableCapacity):
         """
         found = check_above_zero(requests_per_instance, "requests_per_instance")
         raise_errors(found, subject=self.node.path)
-        if not Token.is_unresolved(self._min_capacity) and self._min_capacity == 0:
+        if not is_unresolved(self._min_capacity) and self._min_capacity == 0:
             self._target.scale_on_metric(
                 "FirstInstance",
                 metric=self._variant.endpoint_metric(_WAITING, period=Duration.minutes(1)),
@@ -332,7 +333,7 @@ class ScalableProvisionedConcurrency(ScalableCapacity):
 
 def check_capacity(least: int, most: int) -> list[Finding]:
     """Say if a variant cannot scale between two numbers."""
-    known = not (Token.is_unresolved(least) or Token.is_unresolved(most))
+    known = not (is_unresolved(least) or is_unresolved(most))
     if not known or (0 <= least <= most and most > 0):
         return []
     return [
@@ -356,7 +357,7 @@ def check_requests(requests: float, factor: float) -> list[Finding]:
 
 def check_above_zero(value: float, where: str) -> list[Finding]:
     """Say if a number is not above 0."""
-    if Token.is_unresolved(value) or value > 0:
+    if is_unresolved(value) or value > 0:
         return []
     return [
         Finding(
@@ -370,7 +371,7 @@ def check_above_zero(value: float, where: str) -> list[Finding]:
 
 def check_part(value: float, where: str) -> list[Finding]:
     """Say if a number is not a part of a whole."""
-    if Token.is_unresolved(value) or 0 < value <= 1:
+    if is_unresolved(value) or 0 < value <= 1:
         return []
     return [
         Finding(

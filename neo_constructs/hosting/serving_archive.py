@@ -15,6 +15,7 @@ from neo_constructs.compilation.interfaces import ICompilationJob
 from neo_constructs.compilation.sources import read_source
 from neo_constructs.engine.job_engine import JobEngine
 from neo_constructs.engine.permissions import warn
+from neo_constructs.engine.tokens import is_unresolved
 from neo_constructs.findings.errors import raise_errors
 from neo_constructs.hosting.inference_code import InferenceCode
 from neo_constructs.scripts.serving_contract import CODE, ServingContract
@@ -155,5 +156,5 @@ class ServingArchive(Resource):
     def _read_model(self, engine: JobEngine, url: str) -> None:
         """Let the engine read an artifact that no job of this stack has written."""
         bucket, _, key = url.removeprefix("s3://").partition("/")
-        if not Token.is_unresolved(url) and url.startswith("s3://"):
+        if not is_unresolved(url) and url.startswith("s3://"):
             engine.read_object(s3.Bucket.from_bucket_name(self, "ModelBucket", bucket), key)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from aws_cdk import Token
-
 from neo_constructs.compilation.model_data import check_key
+from neo_constructs.engine.tokens import is_unresolved
 from neo_constructs.findings.finding import Finding
 
 
 def check_prefix(prefix: str, where: str) -> list[Finding]:
     """Say if a prefix of keys would not name a folder of its own in a bucket."""
-    if Token.is_unresolved(prefix):
+    if is_unresolved(prefix):
         return []
     if not prefix or prefix.startswith("/") or prefix.endswith("/"):
         return [

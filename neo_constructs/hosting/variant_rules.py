@@ -7,9 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from aws_cdk import Token
-
 from neo_constructs.catalog.instance_types import has_local_storage, is_inferentia1
+from neo_constructs.engine.tokens import is_unresolved
 from neo_constructs.findings.finding import Finding
 from neo_constructs.findings.wording import listed
 from neo_constructs.hosting.variants import InstanceVariant, ServerlessVariant, Variant
@@ -100,7 +99,7 @@ class WholeConfig:
             repr(each.instance_type)
             for each in [*self.production, *self.shadow]
             if isinstance(each, InstanceVariant)
-            and not Token.is_unresolved(each.instance_type)
+            and not is_unresolved(each.instance_type)
             and has_local_storage(each.instance_type)
         ]
         if self.has_key and types:
@@ -117,7 +116,7 @@ class WholeConfig:
 def _excludes_shadow(variant: Variant) -> str:
     if isinstance(variant, ServerlessVariant):
         return "serverless inference"
-    if not Token.is_unresolved(variant.instance_type) and is_inferentia1(variant.instance_type):
+    if not is_unresolved(variant.instance_type) and is_inferentia1(variant.instance_type):
         return "Inf1 instances"
     return "several containers" if variant.model.container_count > 1 else ""
 
@@ -145,7 +144,7 @@ def _names(variants: Sequence[Variant]) -> Iterator[Finding]:
 
 def _weights(variants: Sequence[Variant]) -> Iterator[Finding]:
     weights = [variant.initial_variant_weight for variant in variants]
-    if weights and not any(Token.is_unresolved(weight) or weight for weight in weights):
+    if weights and not any(is_unresolved(weight) or weight for weight in weights):
         yield Finding(
             code="variant-weights",
             where=_WHERE,

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from aws_cdk import Duration, Token
+from aws_cdk import Duration
 from aws_cdk import aws_sagemaker as sagemaker
 
 from neo_constructs.catalog.instance_types import has_local_storage, is_graviton
 from neo_constructs.catalog.names import RESOURCE_NAME
 from neo_constructs.catalog.serverless import CONCURRENCY, MEMORY_SIZES_IN_MB
 from neo_constructs.catalog.target import TargetDevice, check_instance_type_name
+from neo_constructs.engine.tokens import is_unresolved
 from neo_constructs.findings.finding import Finding
 from neo_constructs.findings.wording import listed, suggestion
 from neo_constructs.hosting.interfaces import IModel
@@ -70,7 +71,7 @@ class ManagedInstanceScaling:
             *check_number(least, f"{where}min_instance_count", 0, MAX_INSTANCES),
             *check_number(most, f"{where}max_instance_count", 1, MAX_INSTANCES),
         ]
-        is_known = not (Token.is_unresolved(least) or Token.is_unresolved(most))
+        is_known = not (is_unresolved(least) or is_unresolved(most))
         if not found and is_known and least is not None and most is not None and least > most:
             found = check_number(least, f"{where}min_instance_count", 0, most)
         return found
@@ -200,7 +201,7 @@ class InstanceVariant:
 
     def _check_architecture(self, where: str) -> list[Finding]:
         kind = self.instance_type
-        if Token.is_unresolved(kind) or not (self.model.is_x86 and is_graviton(kind)):
+        if is_unresolved(kind) or not (self.model.is_x86 and is_graviton(kind)):
             return []
         return [
             Finding(
@@ -343,13 +344,13 @@ def _check_instances(
 ) -> list[Finding]:
     """Say what is wrong with serving on these instances; what is known at deploy only is right."""
     found: list[Finding] = []
-    if not Token.is_unresolved(instance_type):
+    if not is_unresolved(instance_type):
         found += (
             target.check_instance_type(instance_type, where=f"{where}instance_type")
             if target
             else check_instance_type_name(instance_type, where=f"{where}instance_type")
         )
-    if not Token.is_unresolved(count) and count < 1:
+    if not is_unresolved(count) and count < 1:
         found.append(
             Finding(
                 code="instance-count",
@@ -364,7 +365,7 @@ def _check_instances(
 def _check_volume(size: int | None, instance_type: str, where: str = "") -> list[Finding]:
     """Say if an instance cannot have a volume of a size."""
     found = check_number(size, f"{where}volume_size_in_gb", *_VOLUME_GB, unit="GB")
-    known = not Token.is_unresolved(instance_type)
+    known = not is_unresolved(instance_type)
     if size is not None and known and has_local_storage(instance_type):
         found.append(
             Finding(
@@ -378,7 +379,7 @@ def _check_volume(size: int | None, instance_type: str, where: str = "") -> list
 
 
 def _check_choice(value: str | None, where: str, allowed: Sequence[str]) -> list[Finding]:
-    if value is None or Token.is_unresolved(value) or value in allowed:
+    if value is None or is_unresolved(value) or value in allowed:
         return []
     return [
         Finding(
@@ -391,7 +392,7 @@ def _check_choice(value: str | None, where: str, allowed: Sequence[str]) -> list
 
 
 def _check_weight(weight: float, where: str) -> list[Finding]:
-    if Token.is_unresolved(weight) or weight >= 0:
+    if is_unresolved(weight) or weight >= 0:
         return []
     return [
         Finding(
@@ -404,7 +405,7 @@ def _check_weight(weight: float, where: str) -> list[Finding]:
 
 
 def _check_name(name: str, where: str) -> list[Finding]:
-    if Token.is_unresolved(name) or RESOURCE_NAME.fullmatch(name):
+    if is_unresolved(name) or RESOURCE_NAME.fullmatch(name):
         return []
     return [
         Finding(
@@ -433,7 +434,7 @@ def _check_concurrency(most: int, provisioned: int | None, where: str = "") -> l
     """Say if a serverless variant cannot have these concurrencies."""
     found = []
     for name, value in (("max", most), ("provisioned", provisioned)):
-        if value is None or Token.is_unresolved(value) or value in CONCURRENCY:
+        if value is None or is_unresolved(value) or value in CONCURRENCY:
             continue
         found.append(
             Finding(
@@ -443,7 +444,7 @@ def _check_concurrency(most: int, provisioned: int | None, where: str = "") -> l
                 fix="serve more requests at once by instances.",
             )
         )
-    known = not (Token.is_unresolved(most) or Token.is_unresolved(provisioned))
+    known = not (is_unresolved(most) or is_unresolved(provisioned))
     if not found and known and provisioned is not None and provisioned > most:
         found.append(
             Finding(
@@ -457,7 +458,7 @@ def _check_concurrency(most: int, provisioned: int | None, where: str = "") -> l
 
 
 def _check_memory(size: int, where: str) -> list[Finding]:
-    if Token.is_unresolved(size) or size in MEMORY_SIZES_IN_MB:
+    if is_unresolved(size) or size in MEMORY_SIZES_IN_MB:
         return []
     allowed = ", ".join(map(str, MEMORY_SIZES_IN_MB))
     return [
