@@ -17,7 +17,7 @@ _LEAST_NUMBER: Final = -1e280  # numbers that stand for tokens are below
 
 
 def is_unresolved(value: object) -> bool:
-    """Whether a value, or a part of a text, is known only at deploy.
+    """Whether a value is known only at deploy: a text or a part of it, a number, a whole list.
 
     Examples
     --------
@@ -27,9 +27,9 @@ def is_unresolved(value: object) -> bool:
     if value is None or isinstance(value, bool):
         return False
     if isinstance(value, str):
-        return _IN_TEXT in value or _IN_LIST in value
+        return _IN_TEXT in value
     if isinstance(value, int | float):
         return value < _LEAST_NUMBER
     if isinstance(value, Sequence):
-        return any(is_unresolved(each) for each in value)
+        return any(isinstance(each, str) and _IN_LIST in each for each in value)
     return bool(Token.is_unresolved(value))
