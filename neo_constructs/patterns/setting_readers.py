@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from neo_constructs.catalog.compiler_options import CompilerOptions
 from neo_constructs.catalog.framework import Framework
 from neo_constructs.catalog.tags import check_tags
-from neo_constructs.findings.errors import ValidationError
+from neo_constructs.findings.errors import NeoConstructsError, ValidationError
 from neo_constructs.findings.wording import listed, parse_json, suggestion
 
 _S3_URI = re.compile(r"s3://[^/]+/.+")
@@ -18,7 +18,7 @@ _ARN = re.compile(r"arn:aws[\w-]*:(?P<service>[a-z0-9-]+):.*")
 Reader: TypeAlias = Callable[[Any], Any]
 
 
-class SettingError(Exception):
+class SettingError(NeoConstructsError):
     """A value that is not allowed.
 
     Parameters
