@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from neo_constructs.hosting.serving_archive import ServingArchive
     from neo_constructs.hosting.variants import (
         InstanceVariant,
-        ManagedInstanceScaling,
         ServerlessVariant,
     )
     from neo_constructs.patterns.compiled_endpoint import CompiledEndpoint
@@ -78,7 +77,6 @@ __all__ = [
     "InstanceScaling",
     "InstanceVariant",
     "JobEngineOptions",
-    "ManagedInstanceScaling",
     "Model",
     "ModelData",
     "NeoConstructsError",
@@ -123,7 +121,6 @@ _MODULES = {
     "InstanceScaling": "patterns.compiled_variant",
     "InstanceVariant": "hosting.variants",
     "JobEngineOptions": "engine.options",
-    "ManagedInstanceScaling": "hosting.variants",
     "Model": "hosting.model",
     "ModelData": "compilation.model_data",
     "NeoConstructsError": "findings.errors",

@@ -17,7 +17,7 @@ TITLES = {"Settings": "The stack", "EndpointSettings": "An endpoint"}
 
 
 def classes(kind: type[Any], path: str = "") -> Iterator[tuple[str, type[Any]]]:
-    """Yield every settings class below one, with where it stands; a class once."""
+    """Yield every settings class below one, with each place it stands at."""
     inner = [
         (f"{path}{each.name}{'[]' if each.metadata['many'] else ''}", each.metadata["nested"])
         for each in fields(kind)

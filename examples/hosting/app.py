@@ -8,6 +8,7 @@ from pathlib import Path
 import aws_cdk as cdk
 from aws_cdk import aws_applicationautoscaling as scaling
 from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3 as s3
@@ -39,6 +40,12 @@ def model(stack: cdk.Stack) -> neo.Model:
 def data_bucket(stack: cdk.Stack) -> s3.IBucket:
     """Return a bucket that is there already."""
     return s3.Bucket.from_bucket_name(stack, "Data", DATA)
+
+
+def private_topic(stack: cdk.Stack, name: str) -> sns.Topic:
+    """Make a topic under a key of its own: CloudWatch cannot tell one under AWS's key."""
+    key = kms.Key(stack, f"{name}Key", enable_key_rotation=True)
+    return sns.Topic(stack, name, master_key=key, enforce_ssl=True)
 
 
 def compiled(stack: cdk.Stack) -> neo.CompiledEndpoint:
@@ -81,10 +88,9 @@ def scaled(stack: cdk.Stack) -> None:
 
 def guarded(stack: cdk.Stack) -> None:
     """An update that moves a tenth of the requests first, and goes back by alarms."""
-    topic = sns.Topic(
-        stack, "Operators", master_key=kms.Alias.from_alias_name(stack, "SnsKey", "alias/aws/sns")
-    )
-    topic.add_to_resource_policy(_tls_only(topic))
+    topic = private_topic(stack, "Operators")
+    # To publish, and to use the topic's key.
+    topic.grant_publish(iam.ServicePrincipal("cloudwatch.amazonaws.com"))
     digits = neo.CompiledEndpoint(
         stack,
         "Digits",
@@ -127,10 +133,7 @@ def rolling(stack: cdk.Stack) -> None:
 
 def asynchronous(stack: cdk.Stack) -> None:
     """An endpoint that answers later, by way of S3, and has no instance while nothing waits."""
-    topic = sns.Topic(
-        stack, "Failures", master_key=kms.Alias.from_alias_name(stack, "SnsKey", "alias/aws/sns")
-    )
-    topic.add_to_resource_policy(_tls_only(topic))
+    topic = private_topic(stack, "Failures")
     digits = neo.CompiledEndpoint(
         stack,
         "Digits",
@@ -277,17 +280,6 @@ def unpacked(stack: cdk.Stack) -> None:
         stack, "Config", production_variants=[neo.InstanceVariant(model=served, instance_type=C5)]
     )
     neo.Endpoint(stack, "Endpoint", endpoint_config=config)
-
-
-def _tls_only(topic: sns.Topic) -> cdk.aws_iam.PolicyStatement:
-    """Refuse what is not encrypted on its way to a topic."""
-    return cdk.aws_iam.PolicyStatement(
-        effect=cdk.aws_iam.Effect.DENY,
-        principals=[cdk.aws_iam.AnyPrincipal()],
-        actions=["sns:Publish"],
-        resources=[topic.topic_arn],
-        conditions={"Bool": {"aws:SecureTransport": "false"}},
-    )
 
 
 FEATURES: dict[str, Callable[[cdk.Stack], object]] = {

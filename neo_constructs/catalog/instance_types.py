@@ -1,20 +1,41 @@
-"""What an instance type has: storage of its own, an accelerator, credits for bursts."""
+"""What an instance type has: storage of its own, an accelerator, credits for bursts.
+
+It goes by the family's name: Amazon EC2 instance types guide, naming conventions, and the pages of
+the families with accelerators.
+"""
 
 from __future__ import annotations
 
 import re
 from typing import Final
 
-_FAMILY: Final = re.compile(r"ml\.(?P<family>[a-z0-9-]+)\.[a-z0-9]+")
-# Amazon EC2 instance types guide, pages on each family: those with NVMe instance storage. A letter
-# d after the generation says so; these have it without.
+from neo_constructs.catalog.target import INSTANCE_TYPE
+
+# NVMe storage without a letter d that says so.
 _WITH_LOCAL_STORAGE: Final = frozenset(
-    {"g4dn", "g5", "g6", "g6e", "gr6", "p4d", "p4de", "p5", "p5e", "p5en", "trn1", "trn1n", "trn2"}
+    {
+        "dl1",
+        "g5",
+        "g6",
+        "g6e",
+        "g7",
+        "g7e",
+        "gr6",
+        "p5",
+        "p5e",
+        "p5en",
+        "p6-b200",
+        "p6-b300",
+        "p6e-gb200",
+    }
+    | {"trn1", "trn1n", "trn2"}
 )
 _LETTER_D: Final = re.compile(r"[a-z]+[0-9]+[a-z]*d[a-z]*")
-_GRAVITON: Final = re.compile(r"[a-z]+[0-9]+g[a-z]*")
-_BURSTABLE: Final = ("t2", "t3")
-_ACCELERATED: Final = re.compile(r"(g|p|inf|trn)[0-9]")
+_LETTER_G: Final = re.compile(r"[a-z]+[0-9]+g[a-z]*")
+_ARM: Final = frozenset({"p6e-gb200"})  # NVIDIA's Grace processors
+_BURSTABLE: Final = frozenset({"t2", "t3"})
+_ACCELERATED: Final = re.compile(r"(g|gr|p|inf|trn|dl)[0-9].*")
+_GPU: Final = re.compile(r"(g|gr|p)[0-9].*")
 
 
 def family_of(instance_type: str) -> str:
@@ -25,7 +46,7 @@ def family_of(instance_type: str) -> str:
     >>> family_of("ml.c5.large")
     'c5'
     """
-    match = _FAMILY.fullmatch(instance_type)
+    match = INSTANCE_TYPE.fullmatch(instance_type)
     return match["family"] if match else ""
 
 
@@ -44,7 +65,7 @@ def has_local_storage(instance_type: str) -> bool:
 
 
 def is_burstable(instance_type: str) -> bool:
-    """Whether an instance type lives on credits, for which SageMaker does not scale.
+    """Whether an instance type lives on credits; SageMaker does not scale such instances.
 
     Examples
     --------
@@ -62,7 +83,7 @@ def is_accelerated(instance_type: str) -> bool:
     >>> is_accelerated("ml.g4dn.xlarge"), is_accelerated("ml.c5.large")
     (True, False)
     """
-    return bool(_ACCELERATED.match(family_of(instance_type)))
+    return bool(_ACCELERATED.fullmatch(family_of(instance_type)))
 
 
 def is_inferentia1(instance_type: str) -> bool:
@@ -70,15 +91,16 @@ def is_inferentia1(instance_type: str) -> bool:
     return family_of(instance_type) == "inf1"
 
 
-def is_graviton(instance_type: str) -> bool:
-    """Whether an instance type has AWS's own ARM processors, which x86 images do not run on.
+def is_arm(instance_type: str) -> bool:
+    """Whether an instance type has ARM processors, such as Graviton's; x86 images do not run there.
 
     Examples
     --------
-    >>> is_graviton("ml.c7g.large"), is_graviton("ml.g5.xlarge"), is_graviton("ml.c5.large")
+    >>> is_arm("ml.c7g.large"), is_arm("ml.g5.xlarge"), is_arm("ml.c5.large")
     (True, False, False)
     """
-    return bool(_GRAVITON.fullmatch(family_of(instance_type)))
+    family = family_of(instance_type)
+    return family in _ARM or bool(_LETTER_G.fullmatch(family))
 
 
 def has_gpu(instance_type: str) -> bool:
@@ -89,4 +111,4 @@ def has_gpu(instance_type: str) -> bool:
     >>> has_gpu("ml.g5.xlarge"), has_gpu("ml.inf2.xlarge")
     (True, False)
     """
-    return bool(re.match(r"[gp][0-9]", family_of(instance_type)))
+    return bool(_GPU.fullmatch(family_of(instance_type)))

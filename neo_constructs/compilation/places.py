@@ -28,15 +28,31 @@ def elsewhere(scope: Construct, region: str, account: str) -> tuple[str, str]:
 
 def check_artifact_bucket(scope: Construct, bucket: s3.IBucket) -> list[Finding]:
     """Say whether SageMaker and the engine can write to a bucket from a stack."""
+    whose = "the engine's role, the compile role and the models' roles"
+    return check_bucket(scope, bucket, "artifact_bucket", whose=whose)
+
+
+def check_bucket(scope: Construct, bucket: s3.IBucket, where: str, *, whose: str) -> list[Finding]:
+    """Say whether SageMaker can use a bucket from a stack.
+
+    Parameters
+    ----------
+    scope, bucket
+        The construct that uses it, and the bucket.
+    where
+        The argument.
+    whose
+        Which roles a bucket of another account must let in.
+    """
     region, account = elsewhere(scope, bucket.env.region, bucket.env.account)
     stack, found = Stack.of(scope), []
     if region:
         found.append(
             Finding(
                 code="artifact-bucket-region",
-                where="artifact_bucket",
+                where=where,
                 message=f"The bucket is in {region!r}, the stack in {stack.region!r}; SageMaker "
-                "reads and writes artifacts in its own region only.",
+                "reads and writes in its own region only.",
                 fix="give a bucket of the stack's region.",
             )
         )
@@ -45,12 +61,11 @@ def check_artifact_bucket(scope: Construct, bucket: s3.IBucket) -> list[Finding]
             Finding(
                 code="bucket-account",
                 level=Level.WARNING,
-                where="artifact_bucket",
+                where=where,
                 message=f"The bucket is of the account {account!r}, the stack of "
                 f"{stack.account!r}; the bucket's own policy must let it in.",
-                fix="let the bucket's policy allow the engine's role, the compile role and the "
-                "models' roles what this stack's policies allow them, or give a bucket of the "
-                "stack's account.",
+                fix=f"let the bucket's policy allow {whose} what this stack's policies allow them, "
+                "or give a bucket of the stack's account.",
             )
         )
     return found

@@ -11,6 +11,7 @@ from constructs import Construct, IDependable
 
 from neo_constructs.engine.acknowledgements import acknowledge_wildcards
 from neo_constructs.engine.options import JobEngineOptions
+from neo_constructs.engine.subnets import selected_subnets
 
 # The AWS managed policy AWSLambdaVPCAccessExecutionRole.
 _ACTIONS = (
@@ -34,10 +35,13 @@ class FunctionNetwork:
         As a function has it.
     policy
         The right to make interfaces: Lambda asks for it as it makes a function.
+    connectivity
+        The routes and gateways of a VPC of this app, without which a function reaches nothing.
     """
 
     config: lambda_.CfnFunction.VpcConfigProperty
     policy: IDependable
+    connectivity: IDependable
 
 
 def function_network(
@@ -57,19 +61,12 @@ def function_network(
     statement = iam.PolicyStatement(actions=list(_ACTIONS), resources=["*"])
     policy = iam.ManagedPolicy(scope, "Network", roles=[role], statements=[statement])
     acknowledge_wildcards(policy, [statement], _REASON)
-    chosen = options.vpc_subnets or ec2.SubnetSelection()
-    selected = options.vpc.select_subnets(
-        availability_zones=chosen.availability_zones,
-        one_per_az=chosen.one_per_az,
-        subnet_filters=chosen.subnet_filters,
-        subnet_group_name=chosen.subnet_group_name,
-        subnets=chosen.subnets,
-        subnet_type=chosen.subnet_type,
-    )
+    selected = selected_subnets(options.vpc, options.vpc_subnets)
     return FunctionNetwork(
         lambda_.CfnFunction.VpcConfigProperty(
             security_group_ids=[group.security_group_id for group in groups],
             subnet_ids=list(selected.subnet_ids),
         ),
         policy,
+        selected.internet_connectivity_established,
     )

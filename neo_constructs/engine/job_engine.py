@@ -27,6 +27,7 @@ from neo_constructs.engine.acknowledgements import acknowledge, acknowledge_wild
 from neo_constructs.engine.artifact_access import compile_access, engine_access
 from neo_constructs.engine.function_network import function_network
 from neo_constructs.engine.job_kinds import KINDS
+from neo_constructs.engine.keys import real_key
 from neo_constructs.engine.lambda_code import lambda_code
 from neo_constructs.engine.limits import (
     IAM_GRACE_SECONDS,
@@ -42,6 +43,7 @@ from neo_constructs.engine.names import name_prefix
 from neo_constructs.engine.options import ENGINE_ID, options_of
 from neo_constructs.engine.permissions import (
     compile_statements,
+    key_arns,
     pass_role_statement,
     place_hash,
     places,
@@ -330,12 +332,13 @@ class JobEngine(Construct):
             vpc_config=self._network.config if self._network else None,
         )
         if self._network:
-            function.node.add_dependency(self._network.policy)
+            function.node.add_dependency(self._network.policy, self._network.connectivity)
         self._code.bind_to_resource(function)
         return function
 
     def _make_log_group(self, construct_id: str, name: str | None = None) -> logs.LogGroup:
-        key = self._options.log_encryption_key
+        given = self._options.log_encryption_key
+        key = real_key(given) if given else None
         if key:
             _allow_logs(key, Stack.of(self))
         return logs.LogGroup(
@@ -352,7 +355,7 @@ class JobEngine(Construct):
         policies = {}
         if key := self._options.state_machine_encryption_key:
             statement = iam.PolicyStatement(
-                actions=["kms:Decrypt", "kms:GenerateDataKey"], resources=[key.key_arn]
+                actions=["kms:Decrypt", "kms:GenerateDataKey"], resources=key_arns(key)
             )
             policies["Key"] = iam.PolicyDocument(statements=[statement])
             # Whoever starts an execution, or looks at one, uses the key too.
@@ -366,13 +369,15 @@ class JobEngine(Construct):
         if key is None:
             return None
         return sfn.CfnStateMachine.EncryptionConfigurationProperty(
-            type="CUSTOMER_MANAGED_KMS_KEY", kms_key_id=key.key_arn
+            type="CUSTOMER_MANAGED_KMS_KEY", kms_key_id=real_key(key).key_arn
         )
 
     def _machine_logging(self) -> sfn.CfnStateMachine.LoggingConfigurationProperty | None:
         if self._options.state_machine_log_level == "OFF":
             return None
         acknowledge_wildcards(self._machine_role, [_log_delivery()])
+        if key := self._options.state_machine_encryption_key:
+            _allow_delivery(real_key(key))
         group = self._make_log_group("MachineLogGroup", _machine_log_group(Stack.of(self)))
         made = sfn.CfnStateMachine
         return made.LoggingConfigurationProperty(
@@ -450,8 +455,8 @@ class JobEngine(Construct):
 def _allow_logs(key: kms.IKey, stack: Stack) -> None:
     """Let CloudWatch Logs use a key for log groups of a stack.
 
-    Source: CloudWatch Logs user guide, page Encrypt log data using AWS KMS. The policy of an
-    imported key is not ours to change.
+    Source: CloudWatch Logs user guide, page Encrypt log data using AWS KMS. An imported key's
+    policy stays as it is.
     """
     group = f"arn:{stack.partition}:logs:{stack.region}:{stack.account}:log-group"
     key.add_to_resource_policy(
@@ -467,6 +472,22 @@ def _allow_logs(key: kms.IKey, stack: Stack) -> None:
                     ]
                 }
             },
+        ),
+        allow_no_op=True,
+    )
+
+
+def _allow_delivery(key: kms.IKey) -> None:
+    """Let the delivery of a state machine's log decrypt what executions hold.
+
+    Source: the CDK's own StateMachine, which says the same of its keys. An imported key's policy
+    stays as it is.
+    """
+    key.add_to_resource_policy(
+        iam.PolicyStatement(
+            actions=["kms:Decrypt"],
+            principals=[iam.ServicePrincipal("delivery.logs.amazonaws.com")],
+            resources=["*"],
         ),
         allow_no_op=True,
     )

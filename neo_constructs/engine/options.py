@@ -12,6 +12,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from neo_constructs.engine.subnets import check_vpc
 from neo_constructs.engine.tokens import is_unresolved
 from neo_constructs.findings.errors import raise_errors
 from neo_constructs.findings.finding import Finding
@@ -35,8 +36,9 @@ class JobEngineOptions:
     log_retention
         How long the functions' logs stay. Default: one month.
     log_encryption_key
-        Encrypts these logs, and the state machine's. A key made in the app lets CloudWatch Logs use
-        it; the policy of an imported one must. Default: CloudWatch's own key.
+        Encrypts these logs, and the state machine's. A key that the app makes is told to let
+        CloudWatch Logs use it; an imported key's policy must do so already. Default: CloudWatch's
+        own key.
     vpc
         Where the functions' network interfaces are. From there they must reach S3, SageMaker, Step
         Functions and Lambda: by a NAT gateway, or by VPC endpoints, S3's as a gateway. Default:
@@ -48,8 +50,9 @@ class JobEngineOptions:
     reserved_concurrent_executions
         How many of each of the two functions may run at once. Default: what the account has left.
     state_machine_encryption_key
-        Encrypts what executions hold: the requests, and their answers' presigned URLs. Default:
-        Step Functions' own key.
+        Encrypts what executions hold: the requests, and their answers' presigned URLs. With a log
+        level, the delivery of logs uses it too: a key that the app makes is told so, an imported
+        key's policy must let delivery.logs.amazonaws.com decrypt. Default: Step Functions' own key.
     state_machine_log_level
         ``OFF``, ``ERROR``, ``FATAL`` or ``ALL``; what executions hold is never logged. Default:
         ``OFF``: the function logs every step.
@@ -96,7 +99,7 @@ class JobEngineOptions:
         raise_errors([*self.check(), *_check_time(stack)], subject=stack.node.path)
         _Chosen(stack, _ID, self)
 
-    def check(self, where: str = "") -> list[Finding]:
+    def check(self) -> list[Finding]:
         """Say what the services would not take."""
         found = []
         count = self.reserved_concurrent_executions
@@ -104,7 +107,7 @@ class JobEngineOptions:
             found.append(
                 Finding(
                     code="engine-options",
-                    where=f"{where}reserved_concurrent_executions",
+                    where="reserved_concurrent_executions",
                     message=f"{count} is given. Allowed: from 1; with 0 no request is answered.",
                     fix="leave it out to take what the account has left.",
                 )
@@ -113,22 +116,13 @@ class JobEngineOptions:
             found.append(
                 Finding(
                     code="engine-options",
-                    where=f"{where}state_machine_log_level",
+                    where="state_machine_log_level",
                     message=f"{self.state_machine_log_level!r} is given. "
                     f"Allowed: {listed(LOG_LEVELS)}.",
                     fix="leave it out: the function logs every step.",
                 )
             )
-        if self.vpc is None and (self.vpc_subnets or self.security_groups):
-            found.append(
-                Finding(
-                    code="vpc-missing",
-                    where=f"{where}vpc_subnets, security_groups",
-                    message="It is given without a vpc.",
-                    fix="give the vpc that it is of.",
-                )
-            )
-        return found
+        return [*found, *check_vpc(self.vpc, self.vpc_subnets, self.security_groups)]
 
 
 class _Chosen(Construct):

@@ -15,6 +15,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct, IDependable
 
 from neo_constructs.engine.acknowledgements import acknowledge_wildcards
+from neo_constructs.engine.keys import real_key
 from neo_constructs.engine.tokens import is_unresolved
 from neo_constructs.findings.finding import Finding, Level
 
@@ -98,8 +99,12 @@ def _policy_of(scope: Construct, role: iam.IRole, arns: Sequence[str]) -> iam.Po
 
 def places(bucket: s3.IBucket, key: kms.IKey | None = None) -> list[str]:
     """Return the ARNs of a bucket and of the keys that its objects are encrypted with."""
-    keys = dict.fromkeys(k.key_arn for k in (bucket.encryption_key, key) if k)
-    return [bucket.bucket_arn, *keys]
+    return [bucket.bucket_arn, *key_arns(bucket.encryption_key, key)]
+
+
+def key_arns(*keys: kms.IKey | None) -> list[str]:
+    """Return the ARNs of keys, each once; None is left out."""
+    return list(dict.fromkeys(real_key(key).key_arn for key in keys if key))
 
 
 def pasteable(scope: Construct, statements: Sequence[iam.PolicyStatement]) -> str:
@@ -159,7 +164,7 @@ def use_keys(
     key
         A further one.
     """
-    arns = list(dict.fromkeys(k.key_arn for k in (bucket.encryption_key, key) if k))
+    arns = key_arns(bucket.encryption_key, key)
     if not arns:
         return []
     return [

@@ -12,10 +12,12 @@ from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from neo_constructs.findings.errors import raise_errors
+from neo_constructs.findings.finding import Finding
 from neo_constructs.hosting.endpoint_variant import EndpointVariant
 from neo_constructs.hosting.numbers import check_number
 from neo_constructs.typed import typed
 
+_DAY: Final = 24 * 60 * 60
 _GREATER: Final = cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD
 
 
@@ -43,7 +45,8 @@ class EndpointAlarms(Construct):
     evaluation_periods
         Default: 3.
     topics
-        Who is told. Default: nobody.
+        Who is told. A topic's own policy, where it has one, must let cloudwatch.amazonaws.com
+        publish, and so must its key, which cannot be AWS's own ``alias/aws/sns``. Default: nobody.
 
     Attributes
     ----------
@@ -53,7 +56,7 @@ class EndpointAlarms(Construct):
     Raises
     ------
     ValidationError
-        If a percentage is none.
+        If a number is out of range, or alarms would look back over more than a day.
 
     Examples
     --------
@@ -78,11 +81,14 @@ class EndpointAlarms(Construct):
         topics: Sequence[sns.ITopic] = (),
     ) -> None:
         super().__init__(scope, construct_id)
+        seconds = max(int((period or Duration.minutes(1)).to_seconds()), 1)
         found = [
             *check_number(max_error_percent, "max_error_percent", 0, 100),
             *check_number(max_memory_percent, "max_memory_percent", 0, 100),
             *check_number(max_disk_percent, "max_disk_percent", 0, 100),
-            *check_number(evaluation_periods, "evaluation_periods", 1, 1440),
+            # CloudWatch API reference, PutMetricAlarm: the periods of one alarm are a day at most.
+            *check_number(evaluation_periods, "evaluation_periods", 1, _DAY // seconds),
+            *check_latency(max_model_latency),
         ]
         raise_errors(found, subject=self.node.path)
         self._period = period or Duration.minutes(1)
@@ -91,7 +97,7 @@ class EndpointAlarms(Construct):
         watched: list[tuple[str, str, cloudwatch.IMetric, float]] = [
             (
                 "Errors",
-                f"more than {max_error_percent:g} % of requests end in a 5xx error",
+                "too many requests end in a 5xx error",
                 self._error_percent(variant),
                 max_error_percent,
             )
@@ -147,3 +153,17 @@ class EndpointAlarms(Construct):
         if self._actions:
             alarm.add_alarm_action(*self._actions)
         return alarm
+
+
+def check_latency(latency: Duration | None) -> list[Finding]:
+    """Say if a latency is known only at deploy: CloudWatch wants it in microseconds."""
+    if latency is None or not latency.is_unresolved():
+        return []
+    return [
+        Finding(
+            code="known-at-synth",
+            where="max_model_latency",
+            message="It is known only at deploy, and CloudWatch counts it in microseconds.",
+            fix="give a duration that is known at synth.",
+        )
+    ]

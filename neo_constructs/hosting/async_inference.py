@@ -6,18 +6,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+from aws_cdk import Aws
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sagemaker as sagemaker
 from aws_cdk import aws_sns as sns
 
-from neo_constructs.engine.permissions import use_keys
+from neo_constructs.engine.permissions import key_arns, places, use_keys
 from neo_constructs.findings.finding import Finding
 from neo_constructs.hosting.numbers import check_number
+from neo_constructs.hosting.role_access import FeatureRights
 from neo_constructs.hosting.storage import check_prefix
 from neo_constructs.typed import check_fields
 
+_WHERE: Final = "async_inference_config"
 _CONCURRENCY: Final = (1, 1000)  # botocore, MaxConcurrentInvocationsPerInstance
 _SUCCESS, _ERROR = "SUCCESS_NOTIFICATION_TOPIC", "ERROR_NOTIFICATION_TOPIC"
 
@@ -49,7 +52,8 @@ class AsyncInferenceConfig:
     max_concurrent_invocations_per_instance
         1 to 1000. Default: SageMaker's choice.
     success_topic, error_topic
-        Told of each answer, or failure. Default: none.
+        Told of each answer, or failure. The roles may use the key of a topic that the app makes; an
+        imported topic's key is not known, and its policy must let them. Default: none.
     include_response_in_topics
         Whether what is told holds the answer itself, if it is small. Default: False.
     encryption_key
@@ -80,18 +84,18 @@ class AsyncInferenceConfig:
         """Refuse fields of wrong types."""
         check_fields(self)
 
-    def check(self, where: str = "async_inference_config") -> list[Finding]:
+    def check(self) -> list[Finding]:
         """Say what SageMaker would not take."""
         return [
             *check_number(
                 self.max_concurrent_invocations_per_instance,
-                f"{where}, max_concurrent_invocations_per_instance",
+                f"{_WHERE}, max_concurrent_invocations_per_instance",
                 *_CONCURRENCY,
             ),
-            *check_prefix(self.prefix, f"{where}, prefix"),
-            *check_prefix(self.failure_prefix, f"{where}, failure_prefix"),
-            *check_prefix(self.input_prefix, f"{where}, input_prefix"),
-            *self._check_topics(where),
+            *check_prefix(self.prefix, f"{_WHERE}, prefix"),
+            *check_prefix(self.failure_prefix, f"{_WHERE}, failure_prefix"),
+            *check_prefix(self.input_prefix, f"{_WHERE}, input_prefix"),
+            *self._check_topics(),
         ]
 
     def render(self) -> Rendered:
@@ -113,33 +117,41 @@ class AsyncInferenceConfig:
             ),
         )
 
-    def statements(self) -> list[iam.PolicyStatement]:
-        """Return what a model's role needs for it."""
+    def rights(self) -> FeatureRights:
+        """Return what a model's role needs to read requests, write answers and tell topics."""
         inputs = self.input_bucket or self.bucket
-        read = iam.PolicyStatement(
-            actions=["s3:GetObject"], resources=[inputs.arn_for_objects(f"{self.input_prefix}/*")]
-        )
-        write = iam.PolicyStatement(
-            actions=["s3:PutObject", "s3:AbortMultipartUpload"],
-            resources=[
-                self.bucket.arn_for_objects(f"{prefix}/*")
-                for prefix in (self.prefix, self.failure_prefix)
+        return FeatureRights(
+            statements=[
+                iam.PolicyStatement(
+                    actions=["s3:GetObject"],
+                    resources=[inputs.arn_for_objects(f"{self.input_prefix}/*")],
+                ),
+                iam.PolicyStatement(
+                    actions=["s3:PutObject", "s3:AbortMultipartUpload"],
+                    resources=[
+                        self.bucket.arn_for_objects(f"{prefix}/*")
+                        for prefix in (self.prefix, self.failure_prefix)
+                    ],
+                ),
+                # A request that is not there must not look like one that may not be read.
+                iam.PolicyStatement(
+                    actions=["s3:ListBucket"],
+                    resources=[inputs.bucket_arn],
+                    conditions={"StringLike": {"s3:prefix": f"{self.input_prefix}/*"}},
+                ),
+                *use_keys(["kms:Decrypt"], inputs),
+                *use_keys(["kms:GenerateDataKey", "kms:Decrypt"], self.bucket, self.encryption_key),
+                *self._publishing(),
             ],
+            places=[
+                *places(self.bucket, self.encryption_key),
+                *(places(self.input_bucket) if self.input_bucket else ()),
+                *(topic.topic_arn for topic in self.topics),
+            ],
+            what=_WHERE,
+            wildcards="requests and answers lie below prefixes; clients and SageMaker make the "
+            "names",
         )
-        # A request that is not there must not look like one that may not be read.
-        find = iam.PolicyStatement(
-            actions=["s3:ListBucket"],
-            resources=[inputs.bucket_arn],
-            conditions={"StringLike": {"s3:prefix": f"{self.input_prefix}/*"}},
-        )
-        return [
-            read,
-            write,
-            find,
-            *use_keys(["kms:Decrypt"], inputs),
-            *use_keys(["kms:GenerateDataKey", "kms:Decrypt"], self.bucket, self.encryption_key),
-            *self._publishing(),
-        ]
 
     @property
     def topics(self) -> Sequence[sns.ITopic]:
@@ -150,7 +162,19 @@ class AsyncInferenceConfig:
         if not self.topics:
             return []
         arns = list(dict.fromkeys(topic.topic_arn for topic in self.topics))
-        return [iam.PolicyStatement(actions=["sns:Publish"], resources=arns)]
+        statements = [iam.PolicyStatement(actions=["sns:Publish"], resources=arns)]
+        if keys := key_arns(*(topic.master_key for topic in self.topics)):
+            # Amazon SNS developer guide, page Key management: who publishes uses the topic's key.
+            statements.append(
+                iam.PolicyStatement(
+                    actions=["kms:GenerateDataKey", "kms:Decrypt"],
+                    resources=keys,
+                    conditions={
+                        "StringEquals": {"kms:ViaService": f"sns.{Aws.REGION}.{Aws.URL_SUFFIX}"}
+                    },
+                )
+            )
+        return statements
 
     def _notifications(
         self,
@@ -168,13 +192,13 @@ class AsyncInferenceConfig:
             include_inference_response_in=told if self.include_response_in_topics else None,
         )
 
-    def _check_topics(self, where: str) -> list[Finding]:
+    def _check_topics(self) -> list[Finding]:
         if self.topics or not self.include_response_in_topics:
             return []
         return [
             Finding(
                 code="async-topics",
-                where=f"{where}, include_response_in_topics",
+                where=f"{_WHERE}, include_response_in_topics",
                 message="It is on, and no topic is given that could hold an answer.",
                 fix="give success_topic or error_topic.",
             )

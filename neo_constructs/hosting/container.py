@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from aws_cdk import Aws
@@ -280,12 +280,7 @@ def _in_this_stack(scope: Construct, asked: ContainerDefinition) -> ContainerDef
     job = asked.compilation_job
     if job is None:
         return asked
-    return ContainerDefinition(
-        **{
-            **{name: getattr(asked, name) for name in ContainerDefinition.__slots__},
-            "compilation_job": handed_over(scope, job),
-        }
-    )
+    return replace(asked, compilation_job=handed_over(scope, job))
 
 
 def _image(scope: Construct, asked: ContainerDefinition) -> tuple[str, tuple[str, ...]]:

@@ -19,6 +19,7 @@ from neo_constructs.hosting.endpoint_variant import EndpointVariant
 from neo_constructs.hosting.variants import InstanceVariant, ServerlessVariant, Variant
 from neo_constructs.typed import typed
 
+_ELSEWHERE: Final = "of another stack"
 _WIDTH: Final = 24
 _HALF: Final = 12
 _HEIGHT: Final = 6
@@ -70,7 +71,7 @@ class EndpointDashboard(cloudwatch.Dashboard):
         every = period or Duration.minutes(1)
         self.add_widgets(
             cloudwatch.TextWidget(
-                markdown=_in_words(endpoint, variants), width=_WIDTH, height=2 + len(variants)
+                markdown=_in_words(self, endpoint, variants), width=_WIDTH, height=2 + len(variants)
             )
         )
         for variant in variants:
@@ -170,23 +171,28 @@ def _backlog(endpoint: Endpoint, period: Duration) -> cloudwatch.IWidget:
     )
 
 
-def _in_words(endpoint: Endpoint, variants: Sequence[Variant]) -> str:
-    """Return what is behind each variant, as a table in Markdown."""
-    rows = "\n".join(f"| {' | '.join(_row(variant))} |" for variant in variants)
+def _in_words(scope: Construct, endpoint: Endpoint, variants: Sequence[Variant]) -> str:
+    """Return what is behind each variant, as a table in Markdown.
+
+    In another stack it names no job and no image: they would be exports, which cannot change while
+    they are used, and each compilation changes them.
+    """
+    is_here = Stack.of(scope).node.addr == Stack.of(endpoint).node.addr
+    rows = "\n".join(f"| {' | '.join(_row(each, is_here=is_here))} |" for each in variants)
     head = "| variant | on | compilation job | target | image |\n|---|---|---|---|---|"
     return f"**{endpoint.endpoint_name}** in {Stack.of(endpoint).region}\n\n{head}\n{rows}"
 
 
-def _row(variant: Variant) -> list[str]:
+def _row(variant: Variant, *, is_here: bool) -> list[str]:
     model = variant.model
     job = model.compilation_job
-    name = job.compilation_job_name if isinstance(job, CompilationJob) else "of another stack"
+    name = job.compilation_job_name if is_here and isinstance(job, CompilationJob) else _ELSEWHERE
     return [
         variant.variant_name,
         "serverless" if isinstance(variant, ServerlessVariant) else variant.instance_type,
         name if job else "none",
         str(model.target or "not known"),
-        model.image_uri or "not known",
+        (model.image_uri or "not known") if is_here else _ELSEWHERE,
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
@@ -11,13 +12,18 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sagemaker as sagemaker
 
-from neo_constructs.engine.permissions import use_keys
+from neo_constructs.engine.permissions import places, use_keys
+from neo_constructs.engine.tokens import is_unresolved
 from neo_constructs.findings.finding import Finding
 from neo_constructs.findings.wording import listed
 from neo_constructs.hosting.numbers import check_number
+from neo_constructs.hosting.role_access import FeatureRights
 from neo_constructs.hosting.storage import check_prefix
 from neo_constructs.typed import check_fields
 
+_WHERE: Final = "data_capture_config"
+_MAX_TYPES: Final = 10  # botocore, CsvContentTypes and JsonContentTypes
+_TYPE: Final = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9])*/[a-zA-Z0-9](-*[a-zA-Z0-9.])*")
 MODES: Final = ("Input", "Output")  # botocore, CaptureMode
 
 Rendered: TypeAlias = sagemaker.CfnEndpointConfig.DataCaptureConfigProperty
@@ -45,7 +51,7 @@ class DataCaptureConfig:
     encryption_key
         Encrypts what is kept. Default: as the bucket encrypts.
     is_enabled
-        False keeps nothing, and all settings. Default: True.
+        False turns capture off; the other settings stay in the configuration. Default: True.
 
     Raises
     ------
@@ -70,14 +76,15 @@ class DataCaptureConfig:
         """Refuse fields of wrong types."""
         check_fields(self)
 
-    def check(self, where: str = "data_capture_config") -> list[Finding]:
+    def check(self) -> list[Finding]:
         """Say what SageMaker would not take."""
         return [
             *check_number(
-                self.sampling_percentage, f"{where}, sampling_percentage", 0, 100, unit="percent"
+                self.sampling_percentage, f"{_WHERE}, sampling_percentage", 0, 100, unit="percent"
             ),
-            *check_prefix(self.prefix, f"{where}, prefix"),
-            *self._check_modes(where),
+            *check_prefix(self.prefix, f"{_WHERE}, prefix"),
+            *self._check_modes(),
+            *self._check_types(),
         ]
 
     def render(self) -> Rendered:
@@ -100,24 +107,51 @@ class DataCaptureConfig:
             ),
         )
 
-    def statements(self) -> list[iam.PolicyStatement]:
+    def rights(self) -> FeatureRights:
         """Return what a model's role needs to write it."""
-        return [
-            iam.PolicyStatement(
-                actions=["s3:PutObject"],
-                resources=[self.bucket.arn_for_objects(f"{self.prefix}/*")],
-            ),
-            *use_keys(["kms:GenerateDataKey", "kms:Decrypt"], self.bucket, self.encryption_key),
-        ]
+        return FeatureRights(
+            statements=[
+                iam.PolicyStatement(
+                    actions=["s3:PutObject"],
+                    resources=[self.bucket.arn_for_objects(f"{self.prefix}/*")],
+                ),
+                *use_keys(["kms:GenerateDataKey", "kms:Decrypt"], self.bucket, self.encryption_key),
+            ],
+            places=places(self.bucket, self.encryption_key),
+            what=_WHERE,
+            wildcards="what is captured lies below a prefix; SageMaker makes the names",
+        )
 
-    def _check_modes(self, where: str) -> list[Finding]:
-        unknown = [mode for mode in self.capture_modes if mode not in MODES]
-        if self.capture_modes and not unknown:
+    def _check_types(self) -> list[Finding]:
+        found = []
+        for name, types in (
+            ("csv_content_types", self.csv_content_types),
+            ("json_content_types", self.json_content_types),
+        ):
+            wrong = [
+                each for each in types if not is_unresolved(each) and not _TYPE.fullmatch(each)
+            ]
+            if wrong or len(types) > _MAX_TYPES:
+                found.append(
+                    Finding(
+                        code="capture-mode",
+                        where=f"{_WHERE}, {name}",
+                        message=f"{list(wrong or types)!r} is given. Allowed: up to {_MAX_TYPES} "
+                        "content types without parameters.",
+                        fix="write them as text/csv.",
+                    )
+                )
+        return found
+
+    def _check_modes(self) -> list[Finding]:
+        modes = self.capture_modes
+        unknown = [mode for mode in modes if not is_unresolved(mode) and mode not in MODES]
+        if is_unresolved(modes) or (modes and not unknown):
             return []
         return [
             Finding(
                 code="capture-mode",
-                where=f"{where}, capture_modes",
+                where=f"{_WHERE}, capture_modes",
                 message=f"{list(self.capture_modes)!r} is given. Allowed: {listed(MODES)}.",
                 fix="leave it out to keep both; is_enabled=False keeps nothing.",
             )

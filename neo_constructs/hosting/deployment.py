@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_sagemaker as sagemaker
 
-from neo_constructs.engine.tokens import is_unresolved
 from neo_constructs.findings.finding import Finding
+from neo_constructs.findings.wording import listed, suggestion
 from neo_constructs.hosting.numbers import check_number, check_seconds, seconds_of
 from neo_constructs.typed import check_fields, typed
 
@@ -19,14 +19,18 @@ from neo_constructs.typed import check_fields, typed
 _WAIT: Final = (0, 3600)
 _EXECUTION: Final = (600, 28_800)
 MAX_ALARMS: Final = 10
-_NO_WAIT: Final = 0
 ALL_AT_ONCE: Final = "ALL_AT_ONCE"
 CANARY: Final = "CANARY"
 LINEAR: Final = "LINEAR"
 ROLLING: Final = "ROLLING"
+STRATEGIES: Final = (ALL_AT_ONCE, CANARY, LINEAR, ROLLING)
+_SIZES: Final = ("INSTANCE_COUNT", "CAPACITY_PERCENT")  # botocore, CapacitySizeType
+_WHERE: Final = "deployment_config"
+# A step is watched for as long as this where nothing else is said.
+STEP_WAIT_MINUTES: Final = 5
 # API reference, TrafficRoutingConfig and RollingUpdatePolicy: the part of the fleet that one step
 # may be, in percent.
-_PERCENT: Final = {CANARY: (1, 50), LINEAR: (10, 50), ROLLING: (5, 50)}
+_PERCENT: Final = {ALL_AT_ONCE: (1, 100), CANARY: (1, 50), LINEAR: (10, 50), ROLLING: (5, 50)}
 
 Rendered: TypeAlias = sagemaker.CfnEndpoint.DeploymentConfigProperty
 
@@ -60,11 +64,13 @@ class CapacitySize:
         """Return a number of instances."""
         return cls("INSTANCE_COUNT", value)
 
-    def check(self, where: str, strategy: str) -> list[Finding]:
-        """Say if a step of a strategy may not be of this size."""
-        if self.type == "INSTANCE_COUNT":
+    def check(self, where: str, least: int, most: int) -> list[Finding]:
+        """Say if a percentage is outside of limits, or a number of instances not from 1."""
+        if self.type not in _SIZES:
+            return [_unknown_word(where, self.type, _SIZES)]
+        if self.type == _SIZES[0]:
             return check_number(self.value, where, 1, 1_000_000, unit="instances")
-        return check_number(self.value, where, *_PERCENT[strategy], unit="percent")
+        return check_number(self.value, where, least, most, unit="percent")
 
     def render(self) -> sagemaker.CfnEndpoint.CapacitySizeProperty:
         """Return it as CloudFormation has it."""
@@ -90,7 +96,8 @@ class DeploymentConfig:
     step
         The canary, the linear step, or the batch; None for all at once.
     wait
-        How long the alarms are watched after each step, up to an hour.
+        How long the alarms are watched after each step, up to an hour. Default: not at all for
+        ``ALL_AT_ONCE``, 5 minutes for the others.
     termination_wait
         How long the old fleet stays after the last step, up to an hour. Default: none.
     rollback_step
@@ -113,7 +120,7 @@ class DeploymentConfig:
 
     strategy: str
     step: CapacitySize | None = None
-    wait: Duration = field(default_factory=lambda: Duration.seconds(_NO_WAIT))
+    wait: Duration | None = None
     termination_wait: Duration | None = None
     rollback_step: CapacitySize | None = None
     maximum_execution_timeout: Duration | None = None
@@ -144,7 +151,7 @@ class DeploymentConfig:
         """
         return cls(
             strategy=ALL_AT_ONCE,
-            wait=wait or Duration.seconds(_NO_WAIT),
+            wait=wait,
             termination_wait=termination_wait,
             maximum_execution_timeout=maximum_execution_timeout,
             rollback_alarms=rollback_alarms,
@@ -175,7 +182,7 @@ class DeploymentConfig:
         return cls(
             strategy=CANARY,
             step=size,
-            wait=wait or Duration.minutes(5),
+            wait=wait,
             termination_wait=termination_wait,
             maximum_execution_timeout=maximum_execution_timeout,
             rollback_alarms=rollback_alarms,
@@ -206,7 +213,7 @@ class DeploymentConfig:
         return cls(
             strategy=LINEAR,
             step=size,
-            wait=wait or Duration.minutes(5),
+            wait=wait,
             termination_wait=termination_wait,
             maximum_execution_timeout=maximum_execution_timeout,
             rollback_alarms=rollback_alarms,
@@ -241,22 +248,32 @@ class DeploymentConfig:
         return cls(
             strategy=ROLLING,
             step=batch,
-            wait=wait or Duration.minutes(5),
+            wait=wait,
             rollback_step=rollback_batch,
             maximum_execution_timeout=maximum_execution_timeout,
             rollback_alarms=rollback_alarms,
         )
 
-    def check(self, where: str = "deployment_config") -> list[Finding]:
+    @property
+    def _wait(self) -> Duration:
+        default = 0 if self.strategy == ALL_AT_ONCE else STEP_WAIT_MINUTES
+        return self.wait or Duration.minutes(default)
+
+    def check(self) -> list[Finding]:
         """Say what SageMaker would not take."""
+        if self.strategy not in STRATEGIES:
+            return [_unknown_word(f"{_WHERE}, strategy", self.strategy, STRATEGIES)]
+        back = self.rollback_step
         return [
-            *(self.step.check(f"{where}, size", self.strategy) if self.step else ()),
-            *check_seconds(self.wait, f"{where}, wait", *_WAIT),
-            *check_seconds(self.termination_wait, f"{where}, termination_wait", *_WAIT),
+            *self._check_parts(),
+            *(self.step.check(f"{_WHERE}, step", *_PERCENT[self.strategy]) if self.step else ()),
+            *(back.check(f"{_WHERE}, rollback_step", 1, 100) if back else ()),
+            *check_seconds(self.wait, f"{_WHERE}, wait", *_WAIT),
+            *check_seconds(self.termination_wait, f"{_WHERE}, termination_wait", *_WAIT),
             *check_seconds(
-                self.maximum_execution_timeout, f"{where}, maximum_execution_timeout", *_EXECUTION
+                self.maximum_execution_timeout, f"{_WHERE}, maximum_execution_timeout", *_EXECUTION
             ),
-            *self._check_alarms(where),
+            *self._check_alarms(),
         ]
 
     def render(self, alarm_names: Sequence[str] = ()) -> Rendered:
@@ -270,7 +287,8 @@ class DeploymentConfig:
         made = sagemaker.CfnEndpoint
         alarms = [made.AlarmProperty(alarm_name=name) for name in alarm_names]
         rollback = made.AutoRollbackConfigProperty(alarms=alarms) if alarms else None
-        wait, limit = seconds_of(self.wait) or 0, seconds_of(self.maximum_execution_timeout)
+        wait, limit = seconds_of(self._wait), seconds_of(self.maximum_execution_timeout)
+        assert wait is not None  # noqa: S101 - it has a default
         size = self.step.render() if self.step else None
         if self.strategy == ROLLING:
             assert size  # noqa: S101 - rolling() gives one
@@ -298,13 +316,39 @@ class DeploymentConfig:
             ),
         )
 
-    def _check_alarms(self, where: str) -> list[Finding]:
-        if not self.rollback_alarms or self._watches():
+    def _check_parts(self) -> list[Finding]:
+        """Say if a part is missing, or belongs to another strategy."""
+        at_once, rolls = self.strategy == ALL_AT_ONCE, self.strategy == ROLLING
+        wrong = [
+            (name, "needs it" if missing else "has none")
+            for name, missing, is_wrong in (
+                ("step", not at_once, at_once == (self.step is not None)),
+                ("termination_wait", False, rolls and self.termination_wait is not None),
+                ("rollback_step", False, not rolls and self.rollback_step is not None),
+            )
+            if is_wrong
+        ]
+        return [
+            Finding(
+                code="deployment-parts",
+                where=f"{_WHERE}, {name}",
+                message=f"A deployment {self.strategy} {why}.",
+                fix="make it by DeploymentConfig.all_at_once, canary, linear or rolling.",
+            )
+            for name, why in wrong
+        ]
+
+    def _check_alarms(self) -> list[Finding]:
+        return self.check_watching() if self.rollback_alarms else []
+
+    def check_watching(self) -> list[Finding]:
+        """Say if an update waits nowhere, so that no alarm is ever looked at."""
+        if self._watches():
             return []
         return [
             Finding(
                 code="rollback-never-watched",
-                where=f"{where}, rollback_alarms",
+                where=f"{_WHERE}, rollback_alarms",
                 message="Alarms are given, but the update waits nowhere, and they are watched "
                 "only while it waits.",
                 fix="give a wait, or a termination_wait.",
@@ -312,7 +356,14 @@ class DeploymentConfig:
         ]
 
     def _watches(self) -> bool:
-        times = [each for each in (self.wait, self.termination_wait) if each is not None]
-        return any(each.is_unresolved() or is_unresolved(each) for each in times) or any(
-            seconds_of(each) for each in times
-        )
+        times = [each for each in (self._wait, self.termination_wait) if each is not None]
+        return any(each.is_unresolved() or seconds_of(each) for each in times)
+
+
+def _unknown_word(where: str, word: str, allowed: Sequence[str]) -> Finding:
+    return Finding(
+        code="deployment-parts",
+        where=where,
+        message=f"{word!r} is given. Allowed: {listed(allowed)}.",
+        fix=suggestion(word, allowed) or "make it by DeploymentConfig.canary and its like.",
+    )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final, cast
+from collections.abc import Callable, Sequence
+from typing import Any, Final, cast
 
 import jsii
 from aws_cdk import (
@@ -27,19 +27,20 @@ from neo_constructs.engine.permissions import warn
 from neo_constructs.engine.tokens import is_unresolved
 from neo_constructs.findings.errors import raise_errors
 from neo_constructs.findings.finding import Finding, Level
+from neo_constructs.hosting.arns import arn_of
 from neo_constructs.hosting.deployment import DeploymentConfig, Rendered
-from neo_constructs.hosting.endpoint_config import EndpointConfig
+from neo_constructs.hosting.endpoint_config import EndpointConfig, root_stack
 from neo_constructs.hosting.endpoint_rules import WholeEndpoint
 from neo_constructs.hosting.endpoint_variant import EndpointVariant, metric_of
 from neo_constructs.hosting.interfaces import IEndpointConfig
-from neo_constructs.hosting.role_access import allow_models
+from neo_constructs.hosting.role_access import FeatureRights, role_unknown
 from neo_constructs.hosting.scaling import ScalableCapacity
 from neo_constructs.hosting.variants import ALL_TRAFFIC, Variant
 from neo_constructs.typed import typed
 
-# botocore, VariantPropertyType. What scaling changes is the third.
+# botocore, VariantPropertyType.
 RETAINABLE: Final = ("DataCaptureConfig", "DesiredWeight", "DesiredInstanceCount")
-_NOT_SCALED: Final = RETAINABLE[:2]
+_NOT_SCALED: Final = ("DataCaptureConfig", "DesiredWeight")
 
 
 class Endpoint(Resource):
@@ -61,7 +62,8 @@ class Endpoint(Resource):
         where a variant scales, the instance counts; else nothing.
     exclude_retained_variant_properties
         What of these an update sets nevertheless: ``DesiredInstanceCount``, ``DesiredWeight``,
-        ``DataCaptureConfig``. Default: where a variant scales, the last two.
+        ``DataCaptureConfig``. Default: the last two, where a variant scales and
+        ``retain_all_variant_properties`` is left out; else none.
 
     Attributes
     ----------
@@ -119,10 +121,12 @@ class Endpoint(Resource):
             "Resource",
             endpoint_config_name=endpoint_config.endpoint_config_name,
             endpoint_name=endpoint_name,
-            deployment_config=Lazy.any(_Deployment(self)) if deployment_config else None,
+            deployment_config=Lazy.any(_Later(self._render_deployment))
+            if deployment_config
+            else None,
             # What scaling has made of a variant outlives an update.
-            retain_all_variant_properties=Lazy.any(_Retained(self)),
-            exclude_retained_variant_properties=Lazy.any(_NotRetained(self)),
+            retain_all_variant_properties=Lazy.any(_Later(self._retains)),
+            exclude_retained_variant_properties=Lazy.any(_Later(self._excludes)),
         )
         self.endpoint_name: Final[str] = self._resource.attr_endpoint_name
         # Not put together from the name: SageMaker lowercases names in ARNs.
@@ -138,7 +142,8 @@ class Endpoint(Resource):
     def add_rollback_alarm(self, alarm: cloudwatch.IAlarm) -> None:
         """Let an update go back when an alarm goes off while the update waits.
 
-        The models' roles get the right to look at the alarm, as SageMaker asks for.
+        The roles of all models of the configuration get the right to look at the alarm, as
+        SageMaker asks for.
 
         Parameters
         ----------
@@ -152,21 +157,26 @@ class Endpoint(Resource):
             If it waits for the endpoint, or the endpoint has no ``deployment_config``, which
             says how long alarms are watched.
         """
-        found = [*_check_deployment(self._deployment), *self._check_circle(alarm)]
+        found = [
+            *_check_deployment(self._deployment),
+            *_check_kind(alarm),
+            *self._check_circle(alarm),
+        ]
         raise_errors(found, subject=self.node.path)
+        if any(each is alarm for each in self._alarms):
+            return
         self._alarms.append(alarm)
         describe = iam.PolicyStatement(
             actions=["cloudwatch:DescribeAlarms"], resources=[alarm.alarm_arn]
         )
-        dependencies = allow_models(
-            self,
-            [variant.model for variant in self.variants or ()],
-            [describe],
-            places=[alarm.alarm_arn],
-            what="rollback_alarms",
+        config = self.endpoint_config
+        rights = FeatureRights(
+            statements=[describe], places=[alarm.alarm_arn], what="rollback_alarms"
         )
-        if dependencies:
-            self._resource.node.add_dependency(*dependencies)
+        if isinstance(config, EndpointConfig):
+            config.allow_models(rights)
+        else:
+            warn(self, [role_unknown(self, [config.node.path], rights)])
 
     @property
     def rollback_alarms(self) -> tuple[cloudwatch.IAlarm, ...]:
@@ -197,8 +207,10 @@ class Endpoint(Resource):
 
     def check(self) -> list[Finding]:
         """Say what is wrong with all of it together, as far as it is there."""
+        config = self.endpoint_config
         return WholeEndpoint(
             variants=self.variants,
+            shadow=config.shadow_production_variants if isinstance(config, EndpointConfig) else (),
             is_async=self.is_async,
             deployment=self._deployment,
             alarms=len(self._alarms),
@@ -287,36 +299,14 @@ class Endpoint(Resource):
 
 
 @jsii.implements(IStableAnyProducer)
-class _Deployment:
-    """How an endpoint moves, once all alarms are there."""
+class _Later:
+    """A property that is asked for once all that it depends on is there."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
-        self._endpoint = endpoint
+    def __init__(self, ask: Callable[[], Any]) -> None:
+        self._ask = ask
 
-    def produce(self) -> Rendered | None:
-        return self._endpoint._render_deployment()
-
-
-@jsii.implements(IStableAnyProducer)
-class _Retained:
-    """Whether an update leaves variants as they are, once all that is said of them is there."""
-
-    def __init__(self, endpoint: Endpoint) -> None:
-        self._endpoint = endpoint
-
-    def produce(self) -> bool | None:
-        return self._endpoint._retains()
-
-
-@jsii.implements(IStableAnyProducer)
-class _NotRetained:
-    """What of variants an update sets nevertheless, once all that is said of them is there."""
-
-    def __init__(self, endpoint: Endpoint) -> None:
-        self._endpoint = endpoint
-
-    def produce(self) -> list[sagemaker.CfnEndpoint.VariantPropertyProperty] | None:
-        return self._endpoint._excludes()
+    def produce(self) -> Any:
+        return self._ask()
 
 
 @jsii.implements(IValidation)
@@ -349,11 +339,7 @@ class ImportedEndpoint(Resource):
     ) -> None:
         super().__init__(scope, construct_id)
         self.endpoint_name: Final = endpoint_name
-        # SageMaker lowercases names in ARNs; one that is known only at deploy is taken as it is.
-        name = endpoint_name if is_unresolved(endpoint_name) else endpoint_name.lower()
-        self.endpoint_arn: Final = endpoint_arn or Stack.of(self).format_arn(
-            service="sagemaker", resource="endpoint", resource_name=name
-        )
+        self.endpoint_arn: Final = endpoint_arn or arn_of(self, "endpoint", endpoint_name)
 
     @property
     def metric_endpoint_name(self) -> str:
@@ -410,9 +396,23 @@ def check_name(name: str | None) -> list[Finding]:
     ]
 
 
+def _check_kind(alarm: cloudwatch.IAlarm) -> list[Finding]:
+    """Say if an alarm is one over others: SageMaker's guide knows those on metrics only."""
+    if not isinstance(alarm, cloudwatch.CompositeAlarm):
+        return []
+    return [
+        Finding(
+            code="rollback-alarms",
+            where="rollback_alarms",
+            message=f"{alarm.node.path} is a composite alarm. Allowed: alarms on metrics.",
+            fix="give the alarms that it is made of.",
+        )
+    ]
+
+
 def _check_deployment(deployment: DeploymentConfig | None) -> list[Finding]:
     if deployment:
-        return []
+        return deployment.check_watching()
     return [
         Finding(
             code="rollback-never-watched",
@@ -426,21 +426,25 @@ def _check_deployment(deployment: DeploymentConfig | None) -> list[Finding]:
 
 def _check_config(scope: Construct, config: IEndpointConfig) -> list[Finding]:
     """Say whether a configuration's name would be an export, or is one of another region."""
-    mine, other = Stack.of(scope), Stack.of(config)
-    is_here = mine is other or mine.node.addr == other.node.addr
-    if is_here and isinstance(config, EndpointConfig):
-        return []
-    theirs = config.env
-    is_elsewhere = any(elsewhere(scope, theirs.region, theirs.account))
-    if not is_elsewhere and (is_here or not isinstance(config, EndpointConfig)):
-        return []
+    if isinstance(config, EndpointConfig):
+        mine, other = root_stack(scope), root_stack(config)
+        if mine is other or mine.node.addr == other.node.addr:
+            return []
+        why = (
+            f"It is in the stack {other.stack_name!r}, this endpoint in {mine.stack_name!r}: its "
+            "name would be an export, and a new configuration could not replace it."
+        )
+    else:
+        mine, theirs = Stack.of(scope), config.env
+        if not any(elsewhere(scope, theirs.region, theirs.account)):
+            return []
+        here = f"{mine.account}/{mine.region}"
+        why = f"It is in {theirs.account}/{theirs.region}, this stack in {here}."
     return [
         Finding(
             code="config-other-stack",
             where="endpoint_config",
-            message=f"{config.node.path} is in {theirs.account}/{theirs.region}, this stack, "
-            f"{mine.stack_name!r}, in {mine.account}/{mine.region}. A configuration of another "
-            "stack cannot be replaced while it is used, and one of another region is not found.",
+            message=why,
             fix="make the configuration in the endpoint's stack.",
         )
     ]
@@ -470,7 +474,7 @@ def _refers_to(alarm: cloudwatch.Alarm, endpoint: Endpoint) -> bool:
 
 
 def _dimensions(metric: cloudwatch.IMetric) -> list[str]:
-    """Return the values of all dimensions that a metric has, or those that it is made of."""
+    """Return all texts of a metric that may name an endpoint: dimensions, and expressions."""
     config = metric.to_metric_config()
     if expression := config.math_expression:
         return [value for each in expression.using_metrics.values() for value in _dimensions(each)]

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final
 
 import jsii
 from aws_cdk import Fn, IStableAnyProducer, Lazy, Resource, Stack
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sagemaker as sagemaker
-from constructs import Construct, IConstruct, IDependable, IValidation
+from constructs import Construct, IConstruct, IValidation
 
-from neo_constructs.compilation.places import check_artifact_bucket, elsewhere
-from neo_constructs.engine.permissions import places, warn
+from neo_constructs.compilation.places import check_bucket, elsewhere
+from neo_constructs.engine.permissions import warn
 from neo_constructs.findings.errors import raise_errors
 from neo_constructs.findings.finding import Finding
+from neo_constructs.hosting.arns import arn_of
 from neo_constructs.hosting.async_inference import AsyncInferenceConfig
 from neo_constructs.hosting.data_capture import DataCaptureConfig
 from neo_constructs.hosting.imported_model import ImportedModel
 from neo_constructs.hosting.interfaces import IModel
-from neo_constructs.hosting.role_access import allow_models
+from neo_constructs.hosting.model import Model
+from neo_constructs.hosting.role_access import FeatureRights, allow_models
 from neo_constructs.hosting.variant_rules import WholeConfig
 from neo_constructs.hosting.variants import InstanceVariant, Rendered, Variant
 from neo_constructs.typed import typed
@@ -116,9 +117,13 @@ class EndpointConfig(Resource):
             ),
         )
         self.node.add_validation(_WholeCheck(self))
-        self._allow([each.model for each in self._shadows])
-        for variant in production_variants:
-            self._append(variant)
+        self._variants += production_variants
+        for each in given:
+            self._wait_for(each.model)
+        self._rights: list[FeatureRights] = []
+        for feature in (data_capture_config, async_inference_config):
+            if feature:
+                self.allow_models(feature.rights())
         self.endpoint_config_name: Final[str] = self._resource.attr_endpoint_config_name
         self.endpoint_config_arn: Final[str] = self._resource.ref
 
@@ -135,7 +140,11 @@ class EndpointConfig(Resource):
     def from_endpoint_config_arn(
         scope: Construct, construct_id: str, endpoint_config_arn: str
     ) -> ImportedEndpointConfig:
-        """Return a configuration that is there already."""
+        """Return a configuration that is there already.
+
+        SageMaker lowercases names in ARNs: of one with capitals, use
+        ``from_endpoint_config_name``.
+        """
         name = Fn.select(1, Fn.split("/", endpoint_config_arn))
         return ImportedEndpointConfig(scope, construct_id, name=name, arn=endpoint_config_arn)
 
@@ -172,51 +181,38 @@ class EndpointConfig(Resource):
             has_key=self._has_key,
         ).check()
 
+    def allow_models(self, rights: FeatureRights) -> None:
+        """Give the roles of all models rights: of those that are there, and of those to come."""
+        self._rights.append(rights)
+        self._allow([each.model for each in [*self._variants, *self._shadows]], [rights])
+
     def _append(self, variant: Variant) -> None:
         self._variants.append(variant)
-        self._allow([variant.model])
+        self._wait_for(variant.model)
+        self._allow([variant.model], self._rights)
 
-    def _allow(self, models: Sequence[IModel]) -> None:
-        """Let models write what is captured, and read and write what is asynchronous."""
-        dependencies: list[IDependable] = []
-        if capture := self._capture:
-            dependencies += allow_models(
-                self,
-                models,
-                capture.statements(),
-                places=places(capture.bucket, capture.encryption_key),
-                what="data_capture_config",
-            )
-        if later := self._async:
-            dependencies += allow_models(
-                self,
-                models,
-                later.statements(),
-                places=[
-                    *places(later.bucket, later.encryption_key),
-                    *(places(later.input_bucket) if later.input_bucket else ()),
-                    *(topic.topic_arn for topic in later.topics),
-                ],
-                what="async_inference_config",
-            )
+    def _wait_for(self, model: IModel) -> None:
+        if isinstance(model, Model):
+            model.let_wait(self._resource)
+
+    def _allow(self, models: Sequence[IModel], rights: Sequence[FeatureRights]) -> None:
+        dependencies = [each for right in rights for each in allow_models(self, models, right)]
         if dependencies:
             self._resource.node.add_dependency(*dependencies)
 
     def _check_places(self) -> list[Finding]:
-        """Say if what the endpoint writes lies where it cannot write."""
-        buckets = [
-            (f"{name}, bucket", bucket)
-            for name, bucket in (
-                ("data_capture_config", self._capture.bucket if self._capture else None),
-                ("async_inference_config", self._async.bucket if self._async else None),
-                ("async_inference_config", self._async.input_bucket if self._async else None),
-            )
-            if bucket
-        ]
+        """Say if what the endpoint reads and writes lies where it cannot."""
+        capture, later = self._capture, self._async
+        buckets = {
+            "data_capture_config, bucket": capture.bucket if capture else None,
+            "async_inference_config, bucket": later.bucket if later else None,
+            "async_inference_config, input_bucket": later.input_bucket if later else None,
+        }
         return [
-            replace(finding, where=where)
-            for where, bucket in buckets
-            for finding in check_artifact_bucket(self, bucket)
+            finding
+            for where, bucket in buckets.items()
+            if bucket
+            for finding in check_bucket(self, bucket, where, whose="the models' roles")
         ]
 
 
@@ -229,9 +225,7 @@ class ImportedEndpointConfig(Resource):
         # With an ARN, `env` is where that says.
         super().__init__(scope, construct_id, environment_from_arn=arn)
         self.endpoint_config_name: Final = name
-        self.endpoint_config_arn: Final = arn or Stack.of(self).format_arn(
-            service="sagemaker", resource="endpoint-config", resource_name=name
-        )
+        self.endpoint_config_arn: Final = arn or arn_of(self, "endpoint-config", name)
 
 
 @jsii.implements(IStableAnyProducer)
@@ -267,7 +261,7 @@ def _check_stack(scope: Construct, variant: Variant, where: str) -> list[Finding
         env = variant.model.env
         is_other = any(elsewhere(scope, env.region, env.account))
         return [_elsewhere(scope, variant, where)] if is_other else []
-    mine, other = _root(scope), _root(variant.model)
+    mine, other = root_stack(scope), root_stack(variant.model)
     if mine is other or mine.node.addr == other.node.addr:
         return []
     return [
@@ -294,7 +288,7 @@ def _elsewhere(scope: Construct, variant: Variant, where: str) -> Finding:
     )
 
 
-def _root(scope: IConstruct) -> Stack:
+def root_stack(scope: IConstruct) -> Stack:
     """Return the stack that a construct is deployed with, around nested ones."""
     stack = Stack.of(scope)
     while stack.nested_stack_parent:

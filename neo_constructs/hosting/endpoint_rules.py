@@ -24,15 +24,19 @@ class Scaled:
     ----------
     variant_name
         Which.
-    min_capacity
-        How few at least.
+    min_capacity, max_capacity
+        How few at least, and how many at most.
     is_provisioned_concurrency
         Whether what scales is a serverless variant's provisioned concurrency.
+    by_backlog
+        Whether it scales by the requests that wait.
     """
 
     variant_name: str
     min_capacity: float
+    max_capacity: float
     is_provisioned_concurrency: bool = False
+    by_backlog: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,8 +45,8 @@ class WholeEndpoint:
 
     Parameters
     ----------
-    variants
-        What answers requests; None if that is not known.
+    variants, shadow
+        What answers requests, and what gets copies; None if that is not known.
     is_async
         Whether it answers later.
     deployment
@@ -54,6 +58,7 @@ class WholeEndpoint:
     """
 
     variants: Sequence[Variant] | None
+    shadow: Sequence[Variant] = ()
     is_async: bool = False
     deployment: DeploymentConfig | None = None
     alarms: int = 0
@@ -82,6 +87,7 @@ class WholeEndpoint:
                 )
                 continue
             yield from self._check_capacity(each, where)
+            yield from self._check_backlog(each, where)
             if variant := names.get(each.variant_name):
                 yield from _check_scales(each, variant, where)
 
@@ -98,13 +104,24 @@ class WholeEndpoint:
             fix="give min_capacity=1, an async_inference_config, or a ServerlessVariant.",
         )
 
+    def _check_backlog(self, scaled: Scaled, where: str) -> Iterator[Finding]:
+        if not scaled.by_backlog or self.is_async or self.variants is None:
+            return
+        yield Finding(
+            code="scaling-kind",
+            where=where,
+            message="It scales by the requests that wait, and none wait at an endpoint that "
+            "answers at once.",
+            fix="scale by requests, or give an async_inference_config.",
+        )
+
     def _check_alarms(self) -> Iterator[Finding]:
         if self.alarms > MAX_ALARMS:
             yield Finding(
                 code="rollback-alarms",
                 where="rollback_alarms",
                 message=f"{self.alarms} are given. Allowed: up to {MAX_ALARMS}.",
-                fix="combine some in a composite alarm.",
+                fix="leave out those that watch the same thing.",
             )
 
     def _check_exclusions(self) -> Iterator[Finding]:
@@ -137,7 +154,9 @@ class WholeEndpoint:
         """Say that an update needs twice as many instances of a kind that quotas are low for."""
         if self.deployment and self.deployment.strategy == ROLLING:
             return
-        for each in self.variants or ():
+        variants = self.variants or ()
+        other = ", or give DeploymentConfig.rolling" if len(variants) == 1 else ""
+        for each in [*variants, *self.shadow]:
             if not isinstance(each, InstanceVariant) or is_unresolved(each.instance_type):
                 continue
             if is_accelerated(each.instance_type):
@@ -149,7 +168,7 @@ class WholeEndpoint:
                     where=f"variant {each.variant_name!r}",
                     message=f"An update starts the new fleet beside the old one: it needs {twice} "
                     f"of {each.instance_type!r}, whose quotas are low by default.",
-                    fix="ask Service Quotas for that many, or give DeploymentConfig.rolling.",
+                    fix=f"ask Service Quotas for that many{other}.",
                 )
 
 
@@ -172,6 +191,7 @@ def _check_scales(scaled: Scaled, variant: Variant, where: str) -> Iterator[Find
                 message="The variant has no provisioned concurrency that could change.",
                 fix="give the ServerlessVariant provisioned_concurrency.",
             )
+        yield from _check_concurrency(scaled, variant, where)
     elif not is_unresolved(variant.instance_type) and is_burstable(variant.instance_type):
         yield Finding(
             code="scaling-burstable",
@@ -180,6 +200,19 @@ def _check_scales(scaled: Scaled, variant: Variant, where: str) -> Iterator[Find
             "instances.",
             fix="take an instance type of another family, such as ml.c5.large.",
         )
+
+
+def _check_concurrency(scaled: Scaled, variant: ServerlessVariant, where: str) -> Iterator[Finding]:
+    """Say if more would be provisioned than the variant answers at once."""
+    most, limit = scaled.max_capacity, variant.max_concurrency
+    if is_unresolved(most) or is_unresolved(limit) or most <= limit:
+        return
+    yield Finding(
+        code="serverless-concurrency",
+        where=where,
+        message=f"max_capacity is {most}, more than the variant's max_concurrency, {limit}.",
+        fix="give no more than max_concurrency.",
+    )
 
 
 def _excludes_guardrails(variant: Variant) -> str:

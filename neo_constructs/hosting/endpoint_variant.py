@@ -8,6 +8,8 @@ from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
+from neo_constructs.findings.errors import ValidationError
+from neo_constructs.findings.finding import Finding
 from neo_constructs.hosting.interfaces import IEndpoint
 from neo_constructs.hosting.scaling import (
     ScalableInstanceCount,
@@ -67,6 +69,7 @@ class EndpointVariant:
         ValidationError
             If the numbers are not ones that SageMaker takes.
         """
+        self._refuse_second("InstanceCount")
         return ScalableInstanceCount(
             # Interfaces do not say that whoever implements them can hold others.
             cast(Construct, self.endpoint),
@@ -94,6 +97,7 @@ class EndpointVariant:
         ValidationError
             If the numbers are not ones that SageMaker takes.
         """
+        self._refuse_second("ProvisionedConcurrency")
         return ScalableProvisionedConcurrency(
             cast(Construct, self.endpoint),
             f"{self.variant_name}ProvisionedConcurrency",
@@ -225,6 +229,18 @@ class EndpointVariant:
     ) -> cloudwatch.Metric:
         """Return a metric of the endpoint as a whole; see ``Endpoint.metric``."""
         return metric_of(self.endpoint, metric_name, statistic, period)
+
+    def _refuse_second(self, what: str) -> None:
+        """Refuse a second scalable target of a variant: there is one for each."""
+        if self.endpoint.node.try_find_child(f"{self.variant_name}{what}") is None:
+            return
+        finding = Finding(
+            code="scaling-twice",
+            where=f"variant {self.variant_name!r}",
+            message="It scales already.",
+            fix="call the methods of what the first call returned.",
+        )
+        raise ValidationError([finding], subject=self.endpoint.node.path)
 
     def _of_instances(
         self, metric_name: str, statistic: str, period: Duration | None

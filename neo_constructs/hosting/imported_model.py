@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from aws_cdk import Resource, Stack
+from aws_cdk import Resource
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from neo_constructs.catalog.target import TargetDevice
-from neo_constructs.engine.tokens import is_unresolved
+from neo_constructs.hosting.arns import arn_of
+from neo_constructs.hosting.model_feature import ModelFeature
 
 
 class ImportedModel(Resource):
@@ -28,16 +29,11 @@ class ImportedModel(Resource):
         # With an ARN, `env` is where that says.
         super().__init__(scope, construct_id, environment_from_arn=model_arn)
         self.model_name: Final = model_name
-        # SageMaker lowercases names in ARNs; one that is known only at deploy is taken as it is.
-        name = model_name if is_unresolved(model_name) else model_name.lower()
-        self.model_arn: Final = model_arn or Stack.of(self).format_arn(
-            service="sagemaker", resource="model", resource_name=name
-        )
+        self.model_arn: Final = model_arn or arn_of(self, "model", model_name)
         self.target: Final = target
         self.role: Final = role
         self.compilation_job: Final = None  # nor are these known
         self.image_uri: Final = None
-        self.container_count: Final = 1
-        self.is_in_vpc: Final = False
+        self.features: Final[frozenset[ModelFeature]] = frozenset()
         self.is_x86: Final = False
         self.is_isolated: Final = False

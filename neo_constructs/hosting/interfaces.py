@@ -10,6 +10,7 @@ from constructs import IConstruct
 
 from neo_constructs.catalog.target import TargetDevice
 from neo_constructs.compilation.interfaces import ICompilationJob
+from neo_constructs.hosting.model_feature import ModelFeature
 
 
 class IModel(IConstruct, Protocol):
@@ -51,13 +52,8 @@ class IModel(IConstruct, Protocol):
         ...
 
     @property
-    def is_in_vpc(self) -> bool:
-        """Whether its containers are in a VPC of yours, as far as that is known."""
-        ...
-
-    @property
-    def container_count(self) -> int:
-        """How many containers it has, as far as that is known."""
+    def features(self) -> frozenset[ModelFeature]:
+        """What it has that some ways to serve it do not take, as far as that is known."""
         ...
 
     @property

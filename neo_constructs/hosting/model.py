@@ -11,7 +11,7 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sagemaker as sagemaker
-from constructs import Construct, IDependable
+from constructs import Construct, IConstruct, IDependable
 
 from neo_constructs.catalog.target import TargetDevice
 from neo_constructs.compilation.inference_image import InferenceImage, pull_statements
@@ -22,13 +22,20 @@ from neo_constructs.engine.permissions import (
     service_principal,
     warn,
 )
+from neo_constructs.engine.subnets import check_vpc
 from neo_constructs.findings.errors import ValidationError, raise_errors
 from neo_constructs.findings.finding import Finding
-from neo_constructs.hosting.container import BoundContainer, ContainerDefinition, bind_container
+from neo_constructs.hosting.container import (
+    MULTI_MODEL,
+    BoundContainer,
+    ContainerDefinition,
+    bind_container,
+)
 from neo_constructs.hosting.imported_model import ImportedModel
 from neo_constructs.hosting.inference_code import InferenceCode
+from neo_constructs.hosting.model_feature import ModelFeature
 from neo_constructs.hosting.model_rules import SERIAL, check_model, pull_not_granted
-from neo_constructs.hosting.network import ModelNetwork, check_vpc
+from neo_constructs.hosting.network import ModelNetwork
 from neo_constructs.typed import typed
 
 _UNPACKED: Final = "the files of a model that is not packed: all below the prefix given"
@@ -48,7 +55,7 @@ class Model(Resource):
         What compiled it; its result and the image it reports are served.
     model_data_url
         An artifact in S3, instead of a job; then ``image`` is needed, and ``artifact_bucket``
-        for the right to read it.
+        for the right to read it. With neither, ``image`` serves what is in it.
     uncompressed_model_data
         Whether ``model_data_url`` is a prefix, ending in a slash, whose objects are the files of
         the model; else it is a ``.tar.gz``. Default: False.
@@ -60,12 +67,12 @@ class Model(Resource):
         Several containers, in place of all of the above: a pipeline, where each gets what the one
         before it answers. Up to 15.
     inference_execution_mode
-        ``Serial`` for a pipeline, ``Direct`` for containers that requests name one by one.
-        Default: ``Serial``.
+        With ``containers``: ``Serial`` for a pipeline, ``Direct`` for containers that requests name
+        one by one. Default: ``Serial``.
     role
         What the containers act as. Default: a role with the least they need.
     environment
-        Variables of the container; they win over those set here.
+        Variables of the container; they win over those set here. Default: none more.
     artifact_bucket
         Where ``model_data_url`` lies; with a job and a script, where the archive of both is
         written. Default: the job's bucket.
@@ -95,10 +102,10 @@ class Model(Resource):
         What the model was compiled for, if that is known; else None.
     is_isolated
         Whether its containers are cut off from the network.
-    is_in_vpc, is_x86
-        Whether they are in a VPC of yours, and whether one is known to run on x86 only.
-    container_count
-        How many containers it has.
+    is_x86
+        Whether one of its images is known to run on x86 processors only.
+    features
+        What it has that some ways to serve it do not take: a VPC, several containers.
     image_uri
         The first container's image.
 
@@ -165,7 +172,6 @@ class Model(Resource):
         jobs = [each.definition.compilation_job for each in bound]
         self.compilation_job: Final = next((job for job in jobs if job), None)
         self.image_uri: Final = bound[0].image_uri
-        self.container_count: Final = len(bound)
         self._network = (
             ModelNetwork(
                 self,
@@ -177,7 +183,7 @@ class Model(Resource):
             if vpc
             else None
         )
-        self.is_in_vpc: Final = vpc is not None
+        self.features: Final = _features(asked, is_in_vpc=vpc is not None)
         self.is_x86: Final = any(each.definition.is_x86 for each in bound)
         self._warn_of_pulling(bound, role)
         self.role: Final[iam.IRole] = role or iam.Role(
@@ -206,6 +212,11 @@ class Model(Resource):
             self._resource.add_metadata("NetworkIsolation", f"Off: {needs}")
         # SageMaker reads the artifact as the model is made: the rights must be there.
         self._resource.node.add_dependency(*dependencies)
+        if self._network:
+            self._resource.node.add_dependency(self._network.connectivity)
+        self._is_own_role = role is None
+        self._is_granted = False
+        self._configs: list[IConstruct] = []
         self.model_name: Final[str] = self._resource.attr_model_name
         self.model_arn: Final[str] = self._resource.ref
 
@@ -216,7 +227,8 @@ class Model(Resource):
 
     @property
     def grant_principal(self) -> iam.IPrincipal:
-        """The role, for the grants of other constructs."""
+        """The role, for the grants of other constructs; the endpoint waits for them."""
+        self._wait_for_grants()
         return self.role.grant_principal
 
     @property
@@ -241,6 +253,7 @@ class Model(Resource):
         statement
             What.
         """
+        self._wait_for_grants()
         self.role.add_to_principal_policy(statement)
 
     @staticmethod
@@ -266,7 +279,10 @@ class Model(Resource):
     def from_model_arn(
         scope: Construct, construct_id: str, model_arn: str, *, target: TargetDevice | None = None
     ) -> ImportedModel:
-        """Return a model that is there already, by its ARN; else as ``from_model_name``."""
+        """Return a model that is there already, by its ARN; else as ``from_model_name``.
+
+        SageMaker lowercases names in ARNs: of one with capitals, use ``from_model_name``.
+        """
         name = Fn.select(1, Fn.split("/", model_arn))
         return ImportedModel(
             scope, construct_id, model_name=name, target=target, model_arn=model_arn
@@ -297,6 +313,22 @@ class Model(Resource):
             As for ``from_model_name``.
         """
         return ImportedModel(scope, construct_id, model_name=model_name, target=target, role=role)
+
+    def let_wait(self, config: IConstruct) -> None:
+        """Let an endpoint configuration wait for what the containers are granted beside the model.
+
+        The model itself refers to the role, and cfn-lint would find it named twice.
+        """
+        self._configs.append(config)
+        if self._is_granted:
+            config.node.add_dependency(self.role)
+
+    def _wait_for_grants(self) -> None:
+        if self._is_granted or not self._is_own_role:
+            return
+        self._is_granted = True
+        for config in self._configs:
+            config.node.add_dependency(self.role)
 
     def _bind(self, asked: Sequence[ContainerDefinition]) -> list[BoundContainer]:
         """Make what the containers need; that of the first stands in the model itself."""
@@ -336,6 +368,16 @@ class Model(Resource):
             places=list(dict.fromkeys(place for each in bound for place in each.places)),
             wildcards=_UNPACKED if any(each.is_unpacked for each in bound) else "",
         )
+
+
+def _features(asked: Sequence[ContainerDefinition], *, is_in_vpc: bool) -> frozenset[ModelFeature]:
+    known = {
+        ModelFeature.VPC: is_in_vpc,
+        ModelFeature.PIPELINE: len(asked) > 1,
+        ModelFeature.MULTI_MODEL: any(each.mode == MULTI_MODEL for each in asked),
+        ModelFeature.UNPACKED: any(each.uncompressed_model_data for each in asked),
+    }
+    return frozenset(feature for feature, has_it in known.items() if has_it)
 
 
 def _no_vpc() -> Finding:

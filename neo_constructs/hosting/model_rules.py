@@ -10,6 +10,7 @@ from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
+from neo_constructs.catalog.names import RESOURCE_NAME, VARIABLE
 from neo_constructs.compilation.imported_job import check_environments
 from neo_constructs.compilation.inference_image import InferenceImage
 from neo_constructs.compilation.model_data import check_key
@@ -51,7 +52,9 @@ def check_model(
         As given.
     """
     several = bool(containers)
-    found = [*_check_several(alone, containers, mode)] if several else []
+    found = [*_check_mode(mode, is_used=several)]
+    if several:
+        found += _check_several(alone, containers, mode)
     for number, asked in enumerate(containers or [alone]):
         where = f"containers[{number}]." if several else ""
         own = [
@@ -60,6 +63,7 @@ def check_model(
             *_check_place(scope, asked, role),
             *_check_network(asked, isolation),
             *(check_artifact_bucket(scope, asked.artifact_bucket) if asked.artifact_bucket else ()),
+            *_check_names(asked),
         ]
         found += [replace(finding, where=where + finding.where) for finding in own]
     return found
@@ -88,12 +92,14 @@ def _check_several(
             message=f"{len(containers)} are given. Allowed: 1 to {MAX_CONTAINERS}.",
             fix="make a model of fewer containers.",
         )
-    if mode not in _MODES:
+    targets = {each.compilation_job.target for each in containers if each.compilation_job}
+    if len(targets) > 1:
         yield Finding(
-            code="execution-mode",
-            where="inference_execution_mode",
-            message=f"{mode!r} is given. Allowed: {listed(_MODES)}.",
-            fix="leave it out for a pipeline.",
+            code="container-targets",
+            where="containers",
+            message=f"They are compiled for {listed(sorted(repr(t.name) for t in targets))}, and "
+            "all run on the same instances.",
+            fix="compile them for one target.",
         )
     names = [each.container_hostname for each in containers if each.container_hostname]
     twice = sorted({repr(name) for name in names if names.count(name) > 1})
@@ -105,6 +111,44 @@ def _check_several(
             if twice
             else "A request names the container that is to answer, and one has no hostname.",
             fix="give each a container_hostname of its own.",
+        )
+
+
+def _check_mode(mode: str, *, is_used: bool) -> Iterator[Finding]:
+    if mode not in _MODES:
+        yield Finding(
+            code="execution-mode",
+            where="inference_execution_mode",
+            message=f"{mode!r} is given. Allowed: {listed(_MODES)}.",
+            fix="leave it out for a pipeline.",
+        )
+    elif mode != SERIAL and not is_used:
+        yield Finding(
+            code="execution-mode",
+            where="inference_execution_mode",
+            message=f"{mode!r} is given for a model of one container.",
+            fix="leave it out, or give containers.",
+        )
+
+
+def _check_names(asked: ContainerDefinition) -> Iterator[Finding]:
+    """Say if a hostname or a variable has a name that the API does not take."""
+    hostname = asked.container_hostname
+    if hostname and not is_unresolved(hostname) and not RESOURCE_NAME.fullmatch(hostname):
+        yield Finding(
+            code="container-hostname",
+            where="container_hostname",
+            message=f"{hostname!r} is given. Allowed: 1 to 63 letters, digits and inner hyphens.",
+            fix="choose another name.",
+        )
+    wrong = [key for key in asked.environment or () if not VARIABLE.fullmatch(key)]
+    if wrong:
+        yield Finding(
+            code="container-environment",
+            where="environment",
+            message=f"{listed(map(repr, wrong))} is given. Allowed: letters, digits and "
+            "underscores, no digit first.",
+            fix="choose other names.",
         )
 
 
@@ -132,7 +176,8 @@ def _check_sources(asked: ContainerDefinition) -> list[Finding]:
             Finding(
                 code="model-source",
                 where="compilation_job, model_data_url",
-                message=f"Exactly one of the two makes a model; {given} is given.",
+                message=f"Exactly one of the two makes a model, or an image alone; {given} is "
+                "given.",
                 fix="give compilation_job to serve what it compiles.",
             )
         )
@@ -169,6 +214,15 @@ def _check_form(asked: ContainerDefinition) -> list[Finding]:
                 where="mode",
                 message=f"{asked.mode!r} is given. Allowed: {SINGLE_MODEL}, {MULTI_MODEL}.",
                 fix="leave it out for one model.",
+            )
+        ]
+    if asked.mode == MULTI_MODEL and asked.uncompressed_model_data:
+        return [
+            Finding(
+                code="model-data-prefix",
+                where="uncompressed_model_data",
+                message="A container of several models serves archives, which are packed.",
+                fix="leave out uncompressed_model_data.",
             )
         ]
     if not asked.has_prefix or is_unresolved(url):

@@ -10,7 +10,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
-from neo_constructs.findings.finding import Finding
+from neo_constructs.engine.subnets import selected_subnets
 
 # SageMaker developer guide, page Give SageMaker hosted endpoints access to resources in your VPC.
 _OF_INTERFACES = (
@@ -64,7 +64,8 @@ class ModelNetwork:
             )
         ]
         self.connections = ec2.Connections(security_groups=groups)
-        selected = vpc.select_subnets() if vpc_subnets is None else _select(vpc, vpc_subnets)
+        selected = selected_subnets(vpc, vpc_subnets)
+        self.connectivity = selected.internet_connectivity_established
         self._subnets = list(selected.subnet_ids)
         self._groups = [group.security_group_id for group in groups]
 
@@ -92,54 +93,3 @@ class ModelNetwork:
             # The API has no resource level.
             iam.PolicyStatement(actions=list(_TO_DESCRIBE), resources=["*"]),
         ]
-
-
-def check_vpc(
-    vpc: ec2.IVpc | None,
-    vpc_subnets: ec2.SubnetSelection | None,
-    security_groups: Sequence[ec2.ISecurityGroup],
-    *,
-    allow_all_outbound: bool | None = None,
-) -> list[Finding]:
-    """Say if parts of a network are given that mean nothing together."""
-    found = []
-    given = [
-        name
-        for name, value in (
-            ("vpc_subnets", vpc_subnets),
-            ("security_groups", security_groups),
-            ("allow_all_outbound", allow_all_outbound is not None),
-        )
-        if value
-    ]
-    if vpc is None and given:
-        found.append(
-            Finding(
-                code="vpc-missing",
-                where=", ".join(given),
-                message="It is given without a vpc.",
-                fix="give the vpc that it is of.",
-            )
-        )
-    if vpc is not None and security_groups and allow_all_outbound is not None:
-        found.append(
-            Finding(
-                code="vpc-outbound",
-                where="allow_all_outbound",
-                message="It is about the security group that is made, and security_groups are "
-                "given.",
-                fix="leave it out; the given groups say what is let out.",
-            )
-        )
-    return found
-
-
-def _select(vpc: ec2.IVpc, subnets: ec2.SubnetSelection) -> ec2.SelectedSubnets:
-    return vpc.select_subnets(
-        availability_zones=subnets.availability_zones,
-        one_per_az=subnets.one_per_az,
-        subnet_filters=subnets.subnet_filters,
-        subnet_group_name=subnets.subnet_group_name,
-        subnets=subnets.subnets,
-        subnet_type=subnets.subnet_type,
-    )

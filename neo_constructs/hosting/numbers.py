@@ -1,4 +1,4 @@
-"""Check numbers and times against what the service takes; tokens are right."""
+"""Check numbers and times against what the service takes; tokens are accepted."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from neo_constructs.findings.finding import Finding
 def check_number(
     value: float | None, where: str, least: float, most: float, *, unit: str = ""
 ) -> list[Finding]:
-    """Say if a number is outside of its limits; None is right.
+    """Say if a number is outside of its limits; None is accepted.
 
     Parameters
     ----------
@@ -41,12 +41,28 @@ def seconds_of(value: Duration | None) -> int | None:
 
 
 def check_seconds(value: Duration | None, where: str, least: int, most: int) -> list[Finding]:
-    """Say if a time is outside of its limits in seconds; None is right."""
-    if value is None or not _known(value):
+    """Say if a time is outside of its limits in seconds; None is accepted."""
+    if value is None:
         return []
+    if not _known(value):
+        return _check_unit(value, where)
     return check_number(
         value.to_seconds(integral=False), where, least, most, unit="seconds"
     ) or _whole(value, where)
+
+
+def _check_unit(value: Duration, where: str) -> list[Finding]:
+    """Say if a time that is known only at deploy is not in seconds, as it is sent."""
+    if value.unit_label() == "seconds":
+        return []
+    return [
+        Finding(
+            code="known-at-synth",
+            where=where,
+            message=f"It is known only at deploy, in {value.unit_label()}.",
+            fix="give it as Duration.seconds.",
+        )
+    ]
 
 
 def _whole(value: Duration, where: str) -> list[Finding]:

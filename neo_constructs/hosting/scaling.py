@@ -88,7 +88,8 @@ class ScalableCapacity(Construct):
         super().__init__(scope, construct_id)
         raise_errors(check_capacity(min_capacity, max_capacity), subject=self.node.path)
         self._variant = variant
-        self._min_capacity = min_capacity
+        self._min_capacity, self._max_capacity = min_capacity, max_capacity
+        self._by_backlog = False
         self._target = scaling.ScalableTarget(
             self,
             "Target",
@@ -104,7 +105,11 @@ class ScalableCapacity(Construct):
     def scaled(self) -> Scaled:
         """What scales, for the endpoint's rules."""
         return Scaled(
-            self._variant.variant_name, self._min_capacity, self.dimension == _CONCURRENCY
+            self._variant.variant_name,
+            self._min_capacity,
+            self._max_capacity,
+            is_provisioned_concurrency=self.dimension == _CONCURRENCY,
+            by_backlog=self._by_backlog,
         )
 
     @typed
@@ -117,7 +122,7 @@ class ScalableCapacity(Construct):
         scale_in_cooldown: Duration | None = None,
         scale_out_cooldown: Duration | None = None,
     ) -> scaling.TargetTrackingScalingPolicy:
-        """Keep any metric that falls as instances are added at a value.
+        """Keep a metric at a value; it must fall as instances are added.
 
         Parameters
         ----------
@@ -156,6 +161,11 @@ class ScalableCapacity(Construct):
         min_capacity, max_capacity
             What they are from then on. Default: as they are; one of them is needed.
         """
+        raise_errors(
+            _check_schedule(construct_id, min_capacity, max_capacity), subject=self.node.path
+        )
+        if min_capacity is not None and not is_unresolved(min_capacity):
+            self._min_capacity = min(self._min_capacity, min_capacity)
         self._target.scale_on_schedule(
             construct_id, schedule=schedule, min_capacity=min_capacity, max_capacity=max_capacity
         )
@@ -164,7 +174,9 @@ class ScalableCapacity(Construct):
 class ScalableInstanceCount(ScalableCapacity):
     """The number of a variant's instances, as Application Auto Scaling changes it.
 
-    Made by ``Endpoint.variant(...).auto_scale_instance_count``.
+    Made by ``Endpoint.variant(...).auto_scale_instance_count``. With ``min_capacity=0``, the first
+    request that waits starts an instance, whatever else it scales by. SageMaker refuses another
+    instance type for a variant that scales: take the scaling away first, in a deploy of its own.
 
     Examples
     --------
@@ -173,6 +185,35 @@ class ScalableInstanceCount(ScalableCapacity):
     """
 
     dimension = _INSTANCES
+
+    @typed
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        variant: Measured,
+        min_capacity: int,
+        max_capacity: int,
+    ) -> None:
+        super().__init__(
+            scope,
+            construct_id,
+            variant=variant,
+            min_capacity=min_capacity,
+            max_capacity=max_capacity,
+        )
+        if not is_unresolved(min_capacity) and min_capacity == 0:
+            self._target.scale_on_metric(
+                "FirstInstance",
+                metric=variant.endpoint_metric(_WAITING, period=Duration.minutes(1)),
+                adjustment_type=scaling.AdjustmentType.CHANGE_IN_CAPACITY,
+                evaluation_periods=1,
+                scaling_steps=[
+                    scaling.ScalingInterval(upper=0, change=0),
+                    scaling.ScalingInterval(lower=1, change=1),
+                ],
+            )
 
     @typed
     def scale_on_invocations(
@@ -226,7 +267,14 @@ class ScalableInstanceCount(ScalableCapacity):
             As ``metric_cpu_utilization`` counts: 100 is the whole of one processor, 400 of four.
         scale_in_cooldown, scale_out_cooldown
             Default: Application Auto Scaling's, 5 minutes each.
+
+        Raises
+        ------
+        ValidationError
+            If it is not above 0.
         """
+        found = check_above_zero(target_utilization_percent, "target_utilization_percent")
+        raise_errors(found, subject=self.node.path)
         return self.scale_to_track_metric(
             "CpuUtilization",
             metric=self._variant.metric_cpu_utilization(period=Duration.minutes(1)),
@@ -245,9 +293,6 @@ class ScalableInstanceCount(ScalableCapacity):
     ) -> scaling.TargetTrackingScalingPolicy:
         """Keep the requests that wait for each instance of an asynchronous endpoint at a number.
 
-        Where there may be no instance at all, the first request that waits starts one: what waits
-        for each of none is no number that could be kept.
-
         Parameters
         ----------
         requests_per_instance
@@ -262,17 +307,7 @@ class ScalableInstanceCount(ScalableCapacity):
         """
         found = check_above_zero(requests_per_instance, "requests_per_instance")
         raise_errors(found, subject=self.node.path)
-        if not is_unresolved(self._min_capacity) and self._min_capacity == 0:
-            self._target.scale_on_metric(
-                "FirstInstance",
-                metric=self._variant.endpoint_metric(_WAITING, period=Duration.minutes(1)),
-                adjustment_type=scaling.AdjustmentType.CHANGE_IN_CAPACITY,
-                evaluation_periods=1,
-                scaling_steps=[
-                    scaling.ScalingInterval(upper=0, change=0),
-                    scaling.ScalingInterval(lower=1, change=1),
-                ],
-            )
+        self._by_backlog = True
         return self.scale_to_track_metric(
             "Backlog",
             metric=self._variant.endpoint_metric(_BACKLOG, period=Duration.minutes(1)),
@@ -331,7 +366,7 @@ class ScalableProvisionedConcurrency(ScalableCapacity):
         )
 
 
-def check_capacity(least: int, most: int) -> list[Finding]:
+def check_capacity(least: int, most: int, where: str = "") -> list[Finding]:
     """Say if a variant cannot scale between two numbers."""
     known = not (is_unresolved(least) or is_unresolved(most))
     if not known or (0 <= least <= most and most > 0):
@@ -339,7 +374,7 @@ def check_capacity(least: int, most: int) -> list[Finding]:
     return [
         Finding(
             code="scaling-capacity",
-            where="min_capacity, max_capacity",
+            where=f"{where}min_capacity, max_capacity",
             message=f"{least} to {most} are given. Allowed: from 0, in this order, at most 1 or "
             "more.",
             fix="give a max_capacity that is not below min_capacity.",
@@ -347,9 +382,38 @@ def check_capacity(least: int, most: int) -> list[Finding]:
     ]
 
 
+def _check_schedule(name: str, least: int | None, most: int | None) -> list[Finding]:
+    if least is not None or most is not None:
+        return []
+    return [
+        Finding(
+            code="scaling-capacity",
+            where=f"schedule {name!r}",
+            message="Neither min_capacity nor max_capacity is given: nothing would change.",
+            fix="give one of them, or both.",
+        )
+    ]
+
+
+def check_known(value: float, where: str) -> list[Finding]:
+    """Say if a number is known only at deploy, of which another is made at synth."""
+    if not is_unresolved(value):
+        return []
+    return [
+        Finding(
+            code="known-at-synth",
+            where=where,
+            message="It is known only at deploy, and another number is made of it.",
+            fix="give a number.",
+        )
+    ]
+
+
 def check_requests(requests: float, factor: float) -> list[Finding]:
     """Say if a rate of requests cannot be kept to."""
     return [
+        *check_known(requests, "max_requests_per_second"),
+        *check_known(factor, "safety_factor"),
         *check_above_zero(requests, "max_requests_per_second"),
         *check_part(factor, "safety_factor"),
     ]
@@ -364,7 +428,7 @@ def check_above_zero(value: float, where: str) -> list[Finding]:
             code="scaling-target",
             where=where,
             message=f"{value} is given. Allowed: a number above 0.",
-            fix="measure what one instance can answer.",
+            fix="give what one instance can bear, as measured by a load test.",
         )
     ]
 

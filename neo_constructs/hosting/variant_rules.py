@@ -11,6 +11,7 @@ from neo_constructs.catalog.instance_types import has_local_storage, is_inferent
 from neo_constructs.engine.tokens import is_unresolved
 from neo_constructs.findings.finding import Finding
 from neo_constructs.findings.wording import listed
+from neo_constructs.hosting.model_feature import NOT_SHADOWED
 from neo_constructs.hosting.variants import InstanceVariant, ServerlessVariant, Variant
 
 MAX_VARIANTS: Final = 10  # botocore, ProductionVariantList
@@ -118,7 +119,7 @@ def _excludes_shadow(variant: Variant) -> str:
         return "serverless inference"
     if not is_unresolved(variant.instance_type) and is_inferentia1(variant.instance_type):
         return "Inf1 instances"
-    return "several containers" if variant.model.container_count > 1 else ""
+    return next(iter(sorted(variant.model.features & NOT_SHADOWED)), "")
 
 
 def _count(variants: Sequence[Variant]) -> Iterator[Finding]:

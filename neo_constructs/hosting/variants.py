@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 from aws_cdk import Duration
 from aws_cdk import aws_sagemaker as sagemaker
 
-from neo_constructs.catalog.instance_types import has_local_storage, is_graviton
+from neo_constructs.catalog.instance_types import has_local_storage, is_arm
 from neo_constructs.catalog.names import RESOURCE_NAME
 from neo_constructs.catalog.serverless import CONCURRENCY, MEMORY_SIZES_IN_MB
 from neo_constructs.catalog.target import TargetDevice, check_instance_type_name
@@ -17,72 +17,19 @@ from neo_constructs.engine.tokens import is_unresolved
 from neo_constructs.findings.finding import Finding
 from neo_constructs.findings.wording import listed, suggestion
 from neo_constructs.hosting.interfaces import IModel
+from neo_constructs.hosting.model_feature import NOT_SERVERLESS, ModelFeature
 from neo_constructs.hosting.numbers import check_number, check_seconds, seconds_of
 from neo_constructs.typed import check_fields
 
 ALL_TRAFFIC: Final = "AllTraffic"
-MAX_INSTANCES: Final = 1_000_000  # no limit of the API's; quotas are lower
 
 # botocore, ProductionVariantModelDataDownloadTimeoutInSeconds and
 # ProductionVariantContainerStartupHealthCheckTimeoutInSeconds, ProductionVariantVolumeSizeInGB.
 START_SECONDS: Final = (60, 3600)
 _VOLUME_GB: Final = (1, 512)
-ROUTING_STRATEGIES: Final = ("LEAST_OUTSTANDING_REQUESTS", "RANDOM")
+ROUTING_STRATEGIES: Final = ("LEAST_OUTSTANDING_REQUESTS", "RANDOM", "PREFIX_AWARE")  # botocore
 
 Rendered: TypeAlias = sagemaker.CfnEndpointConfig.ProductionVariantProperty
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ManagedInstanceScaling:
-    """Between how many instances SageMaker itself scales a variant.
-
-    It goes by the inference components on the endpoint; a variant that serves one model scales by
-    ``Endpoint.variant(...).auto_scale_instance_count``.
-
-    Parameters
-    ----------
-    min_instance_count
-        Default: SageMaker's.
-    max_instance_count
-        Default: SageMaker's.
-
-    Raises
-    ------
-    ValidationError
-        If a field is of a wrong type. What is wrong otherwise is said by ``check``.
-
-    Examples
-    --------
-    >>> ManagedInstanceScaling(max_instance_count=4).max_instance_count
-    4
-    """
-
-    min_instance_count: int | None = None
-    max_instance_count: int | None = None
-
-    def __post_init__(self) -> None:
-        """Refuse fields of wrong types."""
-        check_fields(self)
-
-    def check(self, where: str = "") -> list[Finding]:
-        """Say what SageMaker would not take."""
-        least, most = self.min_instance_count, self.max_instance_count
-        found = [
-            *check_number(least, f"{where}min_instance_count", 0, MAX_INSTANCES),
-            *check_number(most, f"{where}max_instance_count", 1, MAX_INSTANCES),
-        ]
-        is_known = not (is_unresolved(least) or is_unresolved(most))
-        if not found and is_known and least is not None and most is not None and least > most:
-            found = check_number(least, f"{where}min_instance_count", 0, most)
-        return found
-
-    def render(self) -> sagemaker.CfnEndpointConfig.ManagedInstanceScalingProperty:
-        """Return it as CloudFormation has it."""
-        return sagemaker.CfnEndpointConfig.ManagedInstanceScalingProperty(
-            status="ENABLED",
-            min_instance_count=self.min_instance_count,
-            max_instance_count=self.max_instance_count,
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,10 +57,8 @@ class InstanceVariant:
         The instance's EBS volume, 1 to 512; refused where the instance has storage of its own.
         Default: SageMaker's choice.
     routing_strategy
-        ``LEAST_OUTSTANDING_REQUESTS`` or ``RANDOM``: which instance gets a request. Default:
-        SageMaker's, random.
-    managed_instance_scaling
-        Lets SageMaker itself change the number of instances. Default: it stays.
+        ``LEAST_OUTSTANDING_REQUESTS``, ``RANDOM`` or ``PREFIX_AWARE``: which instance gets a
+        request. Default: SageMaker's, random.
     inference_ami_version
         The system of the instances, such as ``al2-ami-sagemaker-inference-gpu-2``. Default:
         SageMaker's choice.
@@ -137,7 +82,6 @@ class InstanceVariant:
     container_startup_health_check_timeout: Duration | None = None
     volume_size_in_gb: int | None = None
     routing_strategy: str | None = None
-    managed_instance_scaling: ManagedInstanceScaling | None = None
     inference_ami_version: str | None = None
 
     def __post_init__(self) -> None:
@@ -170,13 +114,11 @@ class InstanceVariant:
             ),
             *_check_volume(self.volume_size_in_gb, self.instance_type, where),
             *_check_choice(self.routing_strategy, f"{where}routing_strategy", ROUTING_STRATEGIES),
-            *self._check_scaling(where),
             *self._check_architecture(where),
         ]
 
     def render(self) -> Rendered:
         """Return it as CloudFormation has it."""
-        scaling = self.managed_instance_scaling
         return Rendered(
             model_name=self.model.model_name,
             variant_name=self.variant_name,
@@ -195,13 +137,12 @@ class InstanceVariant:
                 if self.routing_strategy
                 else None
             ),
-            managed_instance_scaling=scaling.render() if scaling else None,
             inference_ami_version=self.inference_ami_version,
         )
 
     def _check_architecture(self, where: str) -> list[Finding]:
         kind = self.instance_type
-        if is_unresolved(kind) or not (self.model.is_x86 and is_graviton(kind)):
+        if is_unresolved(kind) or not (self.model.is_x86 and is_arm(kind)):
             return []
         return [
             Finding(
@@ -211,10 +152,6 @@ class InstanceVariant:
                 fix="take an instance type such as ml.c5.large, or an image for ARM.",
             )
         ]
-
-    def _check_scaling(self, where: str) -> list[Finding]:
-        scaling = self.managed_instance_scaling
-        return scaling.check(f"{where}managed_instance_scaling, ") if scaling else []
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -297,19 +234,15 @@ class ServerlessVariant:
                     fix="give the model enable_network_isolation=False.",
                 )
             )
-        for has_it, what in (
-            (self.model.is_in_vpc, "is in a VPC"),
-            (self.model.container_count > 1, "has several containers"),
-        ):
-            if has_it:
-                found.append(
-                    Finding(
-                        code="serverless-feature",
-                        where=f"{where}model",
-                        message=f"It {what}, which serverless inference does not have.",
-                        fix="make a model without it, or serve it on instances.",
-                    )
+        if excluded := sorted(self.model.features & NOT_SERVERLESS):
+            found.append(
+                Finding(
+                    code="serverless-feature",
+                    where=f"{where}model",
+                    message=f"It has {listed(excluded)}, which serverless inference does not take.",
+                    fix="make a model without it, or serve it on instances.",
                 )
+            )
         return found
 
 
@@ -322,12 +255,12 @@ class PlannedModel:
 
     Parameters
     ----------
-    is_isolated, is_in_vpc
-        As the model will be. Default: False.
+    is_isolated, features
+        As the model will be. Default: False, none.
     """
 
     is_isolated: bool = False
-    is_in_vpc: bool = False
+    features: frozenset[ModelFeature] = frozenset()
     is_x86: bool = False  # the target says what it runs on
     env: None = None
     model_name: str = ""
@@ -335,7 +268,6 @@ class PlannedModel:
     role: None = None
     compilation_job: None = None
     image_uri: None = None
-    container_count: int = 1
     target: None = None
 
 

@@ -21,6 +21,7 @@ from neo_constructs.compilation.compilation_job import CompilationJob
 from neo_constructs.compilation.inference_image import InferenceImage
 from neo_constructs.compilation.model_data import ModelData
 from neo_constructs.compilation.planning import CompilationArguments, plan_compilation
+from neo_constructs.engine.subnets import check_vpc
 from neo_constructs.findings.errors import raise_errors
 from neo_constructs.findings.finding import Finding
 from neo_constructs.hosting.async_inference import AsyncInferenceConfig
@@ -31,7 +32,6 @@ from neo_constructs.hosting.endpoint_config import EndpointConfig
 from neo_constructs.hosting.endpoint_variant import EndpointVariant
 from neo_constructs.hosting.inference_code import InferenceCode
 from neo_constructs.hosting.model import Model
-from neo_constructs.hosting.network import check_vpc
 from neo_constructs.hosting.variants import ALL_TRAFFIC
 from neo_constructs.patterns.compiled_variant import CompiledVariant, InstanceScaling
 from neo_constructs.plans.endpoint_plan import EndpointPlan
@@ -74,6 +74,7 @@ class CompiledEndpoint(Construct):
         Default: ``AllTraffic``.
     memory_size_in_mb, max_concurrency
         For serverless inference, in place of ``instance_type``; as ``ServerlessVariant`` has them.
+        Default: not serverless, 5.
     model_data_download_timeout, container_startup_health_check_timeout, volume_size_in_gb
         As ``InstanceVariant`` has them. Default: SageMaker's.
     scaling
@@ -179,6 +180,7 @@ class CompiledEndpoint(Construct):
         compilation_scope: Construct | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
+        raise_errors(_check_scope(compilation_scope, construct_id), subject=self.node.path)
         self._job_scope = Construct(compilation_scope, construct_id) if compilation_scope else self
         alone: dict[str, Any] = {
             "instance_type": instance_type,
@@ -201,6 +203,7 @@ class CompiledEndpoint(Construct):
         if target:
             only = CompiledVariant(target=target, **given)
             asked = [replace(only, variant_name=variant_name or ALL_TRAFFIC)]
+        self._names: list[str] = []
         self._model_data = model_data
         self._framework, self._inputs = framework, data_input_config
         self._max_runtime, self._removal_policy = max_runtime, artifact_removal_policy
@@ -220,7 +223,7 @@ class CompiledEndpoint(Construct):
         raise_errors([*self._check(asked), *others], subject=self.node.path)
         self._jobs: list[CompilationJob] = []
         self._models: list[Model] = []
-        # What has no name of its own in `targets` has the ids that a single target has.
+        # The ids of a single target, and of a variant of that name among several, end in nothing.
         self._plain_id: Final = asked[0].name if target else ALL_TRAFFIC
         self.endpoint_config: Final = self._make_config(
             asked, data_capture_config, async_inference_config, storage_encryption_key
@@ -292,7 +295,7 @@ class CompiledEndpoint(Construct):
 
     def _check(self, asked: Sequence[CompiledVariant]) -> list[Finding]:
         """Say what is wrong with each target; what is wrong with the model is said once."""
-        found: dict[Finding, None] = {}
+        found = dict.fromkeys(self._check_names(asked))
         several = len(asked) > 1
         for number, each in enumerate(asked):
             compilation = plan_compilation(self._job_scope, self._arguments(each))
@@ -307,6 +310,21 @@ class CompiledEndpoint(Construct):
             )
             found.update(dict.fromkeys(plan.check()))
         return list(found)
+
+    def _check_names(self, asked: Sequence[CompiledVariant]) -> list[Finding]:
+        """Say if two variants have one name, those that are there already among them."""
+        names = [*self._names, *(each.name for each in asked)]
+        twice = sorted({repr(name) for name in names if names.count(name) > 1})
+        if not twice:
+            return []
+        return [
+            Finding(
+                code="variant-name-twice",
+                where="targets",
+                message=f"Several variants are called {', '.join(twice)}.",
+                fix="give each a variant_name of its own; by default it is the target's.",
+            )
+        ]
 
     def _make_config(
         self,
@@ -350,6 +368,7 @@ class CompiledEndpoint(Construct):
             vpc_subnets=self._subnets,
             security_groups=self._groups,
         )
+        self._names.append(asked.name)
         self._jobs.append(job)
         self._models.append(model)
         return model
@@ -384,3 +403,18 @@ def _check_targets(
             )
         ]
     return []
+
+
+def _check_scope(scope: Construct | None, construct_id: str) -> list[Finding]:
+    """Say if the jobs' scope has a construct of the endpoint's id already."""
+    if scope is None or scope.node.try_find_child(construct_id) is None:
+        return []
+    return [
+        Finding(
+            code="compilation-scope",
+            where="compilation_scope",
+            message=f"{scope.node.path or 'It'} has a construct {construct_id!r} already.",
+            fix="give another stack, or the endpoint another id; leave it out to compile in the "
+            "same stack.",
+        )
+    ]

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, cast
+from dataclasses import dataclass, fields
+from typing import Any, Final, cast
 
 from aws_cdk import Duration
 
 from neo_constructs.catalog.compiler_options import CompilerOptions
 from neo_constructs.catalog.target import TargetDevice
 from neo_constructs.compilation.inference_image import InferenceImage
+from neo_constructs.engine.tokens import is_unresolved
 from neo_constructs.findings.finding import Finding
 from neo_constructs.hosting.endpoint_variant import EndpointVariant
 from neo_constructs.hosting.interfaces import IModel
-from neo_constructs.hosting.scaling import ScalableInstanceCount, check_capacity
+from neo_constructs.hosting.model_feature import ModelFeature
+from neo_constructs.hosting.scaling import ScalableInstanceCount, check_above_zero, check_capacity
 from neo_constructs.hosting.variants import (
     InstanceVariant,
     PlannedModel,
@@ -22,6 +24,21 @@ from neo_constructs.hosting.variants import (
     Variant,
 )
 from neo_constructs.typed import check_fields
+
+_TARGETS: Final = (
+    "max_requests_per_second",
+    "backlog_per_instance",
+    "target_cpu_utilization_percent",
+)
+# What only instances have, and only serverless inference.
+_OF_INSTANCES: Final = (
+    "initial_instance_count",
+    "model_data_download_timeout",
+    "container_startup_health_check_timeout",
+    "volume_size_in_gb",
+    "scaling",
+)
+_OF_SERVERLESS: Final = ("max_concurrency", "provisioned_concurrency")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,13 +82,16 @@ class InstanceScaling:
 
     def check(self, where: str = "scaling") -> list[Finding]:
         """Say what Application Auto Scaling would not take."""
-        found = check_capacity(self.min_capacity, self.max_capacity)
-        targets = (
-            self.max_requests_per_second,
-            self.backlog_per_instance,
-            self.target_cpu_utilization_percent,
-        )
-        if all(each is None for each in targets):
+        found = [
+            *check_capacity(self.min_capacity, self.max_capacity, f"{where}, "),
+            *(
+                finding
+                for name in _TARGETS
+                if (value := getattr(self, name)) is not None
+                for finding in check_above_zero(value, f"{where}, {name}")
+            ),
+        ]
+        if all(getattr(self, name) is None for name in _TARGETS):
             found.append(
                 Finding(
                     code="scaling-target",
@@ -114,7 +134,7 @@ class CompiledVariant:
     initial_variant_weight
         Its share of the traffic, against the sum of all weights; 0 gets none. Default: 1.
     variant_name
-        Default: ``AllTraffic`` for the only one; else the target's name, as ``MlC5``.
+        Known at synth. Default: the target's name, as ``MlC5``.
     compiler_options
         ``CompilerOptions``, or a mapping such as ``{"dtype": "int64"}``. Default: none.
     image
@@ -148,7 +168,7 @@ class CompiledVariant:
     container_startup_health_check_timeout: Duration | None = None
     volume_size_in_gb: int | None = None
     memory_size_in_mb: int | None = None
-    max_concurrency: int = 5
+    max_concurrency: int | None = None
     provisioned_concurrency: int | None = None
     scaling: InstanceScaling | None = None
 
@@ -183,10 +203,43 @@ class CompiledVariant:
         """
         if (self.instance_type is None) == (self.memory_size_in_mb is None):
             return [_serves_once(where, is_twice=self.instance_type is not None)]
-        planned = cast(IModel, PlannedModel(is_in_vpc=is_in_vpc))
+        features = frozenset({ModelFeature.VPC} if is_in_vpc else ())
+        planned = cast(IModel, PlannedModel(features=features))
         return [
+            *self._check_name(where),
+            *self._check_kind(where),
             *self.variant(planned).check(target, where),
             *(self.scaling.check(f"{where}scaling") if self.scaling else ()),
+        ]
+
+    def _check_name(self, where: str) -> list[Finding]:
+        """Say if the name is not known at synth: construct ids are made of it."""
+        if not is_unresolved(self.name):
+            return []
+        return [
+            Finding(
+                code="known-at-synth",
+                where=f"{where}variant_name",
+                message="It is known only at deploy, and construct ids are made of it.",
+                fix="give a name that is known at synth.",
+            )
+        ]
+
+    def _check_kind(self, where: str) -> list[Finding]:
+        """Say if something is given that what serves the model does not have."""
+        others = _OF_INSTANCES if self.is_serverless else _OF_SERVERLESS
+        defaults = {each.name: each.default for each in fields(self)}
+        given = [name for name in others if getattr(self, name) != defaults[name]]
+        if not given:
+            return []
+        kind = "serverless inference" if self.is_serverless else "instances"
+        return [
+            Finding(
+                code="variant-hardware",
+                where=", ".join(f"{where}{name}" for name in given),
+                message=f"The model is served by {kind}, to which it means nothing.",
+                fix="leave it out.",
+            )
         ]
 
     def variant(self, model: IModel) -> Variant:
@@ -195,7 +248,7 @@ class CompiledVariant:
             return ServerlessVariant(
                 model=model,
                 memory_size_in_mb=self.memory_size_in_mb,
-                max_concurrency=self.max_concurrency,
+                max_concurrency=5 if self.max_concurrency is None else self.max_concurrency,
                 provisioned_concurrency=self.provisioned_concurrency,
                 initial_variant_weight=self.initial_variant_weight,
                 variant_name=self.name,

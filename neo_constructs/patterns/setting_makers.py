@@ -42,7 +42,12 @@ _RETENTION: Final = {
     400: logs.RetentionDays.THIRTEEN_MONTHS,
     545: logs.RetentionDays.EIGHTEEN_MONTHS,
     731: logs.RetentionDays.TWO_YEARS,
+    1096: logs.RetentionDays.THREE_YEARS,
     1827: logs.RetentionDays.FIVE_YEARS,
+    2192: logs.RetentionDays.SIX_YEARS,
+    2557: logs.RetentionDays.SEVEN_YEARS,
+    2922: logs.RetentionDays.EIGHT_YEARS,
+    3288: logs.RetentionDays.NINE_YEARS,
     3653: logs.RetentionDays.TEN_YEARS,
 }
 
@@ -128,7 +133,7 @@ def alarms(place: Place, value: Sequence[str], _settings: Any) -> list[cloudwatc
 
 
 def vpc(place: Place, value: Any, _settings: Any) -> ec2.IVpc:
-    """Return a VPC that is there already; ``vpc_subnets`` and ``security_groups`` say the rest."""
+    """Return a VPC that is there already, with the given subnets as its private ones."""
     zones = [f"zone{number}" for number, _ in enumerate(value.subnet_ids)]
 
     def imported(name: str) -> ec2.IVpc:
@@ -205,9 +210,14 @@ def async_inference(place: Place, value: Any, _settings: Any) -> AsyncInferenceC
 
 def deployment(place: Place, value: Any, _settings: Any) -> DeploymentConfig:
     """Return how an endpoint moves to a new configuration."""
-    step = None
-    if value.step_instances is not None:
-        step = CapacitySize.instances(value.step_instances)
-    elif value.step_percent is not None:
-        step = CapacitySize.percent(value.step_percent)
-    return DeploymentConfig(step=step, **arguments(value, place))
+    return DeploymentConfig(
+        step=_size(value.step_percent, value.step_instances),
+        rollback_step=_size(value.rollback_step_percent, value.rollback_step_instances),
+        **arguments(value, place),
+    )
+
+
+def _size(percent: int | None, instances: int | None) -> CapacitySize | None:
+    if instances is not None:
+        return CapacitySize.instances(instances)
+    return None if percent is None else CapacitySize.percent(percent)

@@ -1,8 +1,8 @@
 """What a setting is: how it is read, what it means, and which argument it becomes.
 
-A settings class is a dataclass whose fields are made by ``setting``, ``nested`` and
-``nested_list``. Reading, the constructs' arguments and docs/settings.md all come from them, so
-that a setting is added in one place.
+A settings class is a dataclass whose fields are made by ``setting`` and ``nested``. Reading, the
+constructs' arguments and docs/settings.md all come from them, so that a setting is added in one
+place.
 """
 
 from __future__ import annotations
@@ -167,6 +167,10 @@ def read_settings(
         if name in known
     }
     findings += [_missing(f"{place}.{name}") for name in not_given(kind, values)]
+    findings += [
+        wrong_value(f"{place}.{name}", values[name], "The same is given as a percentage.")
+        for name in getattr(kind, "_excluded", lambda _values: ())(values)
+    ]
     return kind(**read) if len(findings) == before else None
 
 

@@ -45,6 +45,8 @@ from neo_constructs.typed import typed
 CONTEXT_KEY: Final = "neo"
 _ENDPOINT_NAME = re.compile(r"[a-z][a-z0-9-]{0,40}")
 _RESERVED_IDS = frozenset({"NeoJobEngine", "NeoArtifactBucket", "NeoImageAccounts"})
+# What a stack puts out for each endpoint, after its construct's id.
+OUTPUTS: Final = ("EndpointName", "CompilationJobName", "CompiledModel")
 _SCRIPT = re.compile(r"[^/\\\x00-\x1f]+\.py")
 # Source: IAM API reference, PolicyName and the ARN of a policy.
 _POLICY = re.compile(r"[\w+=,.@-]{1,128}|arn:aws[\w-]*:iam::(\d{12}|aws):policy/[\w+=,.@/-]{1,512}")
@@ -103,7 +105,7 @@ class ScalingSettings:
     )
     max_requests_per_second: float | None = setting(
         number(0.001, 1_000_000),
-        "what one instance can answer; half of it is kept to",
+        "what one instance can answer in a second, as measured; half of it is kept to",
         kind="number",
         default=None,
     )
@@ -122,7 +124,60 @@ class ScalingSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class VariantSettings:
+class _ServingSettings:
+    """What serves a model that was compiled for a target: of an endpoint, and of a target."""
+
+    compiler_options: CompilerOptions | None = setting(
+        read_compiler_options,
+        '`{"dtype": "int64"}` for PyTorch; any other text or object is sent as it is',
+        kind="text or object",
+        default=None,
+    )
+    image: str | None = setting(
+        _read_image,
+        "the image to serve with; by default what the finished job reports",
+        kind="URI",
+        make=make.image,
+        default=None,
+    )
+    initial_instance_count: int = setting(
+        whole_number(1, 1000), "1 to 1000", kind="number", default=1
+    )
+    model_data_download_timeout_minutes: int | None = _minutes(
+        "model_data_download_timeout",
+        "how long the artifact may take to arrive, 1 to 60; by default SageMaker's",
+    )
+    container_startup_health_check_timeout_minutes: int | None = _minutes(
+        "container_startup_health_check_timeout",
+        "how long the container may take to answer its first ping, 1 to 60; by default SageMaker's",
+    )
+    volume_size_in_gb: int | None = setting(
+        whole_number(1, 512),
+        "the instance's volume, 1 to 512; by default SageMaker's choice",
+        kind="number",
+        default=None,
+    )
+    memory_size_in_mb: int | None = setting(
+        whole_number(1024, 6144),
+        "serverless inference with this memory, in place of `instance_type`",
+        kind="number",
+        default=None,
+    )
+    max_concurrency: int | None = setting(
+        whole_number(1, 200),
+        "of serverless inference, 1 to 200; by default 5",
+        kind="number",
+        default=None,
+    )
+    scaling: ScalingSettings | None = nested(
+        ScalingSettings,
+        "between how many instances it scales; by default it does not",
+        make.scaling,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VariantSettings(_ServingSettings):
     """A target, and what serves the model that was compiled for it."""
 
     target: TargetDevice = setting(
@@ -130,9 +185,8 @@ class VariantSettings:
         "the hardware to compile for",
         unchecked=parsed(TargetDevice.of),
     )
-    instance_type: str | None = setting(text, "what serves it", default=None)
-    initial_instance_count: int = setting(
-        whole_number(1, 1000), "1 to 1000", kind="number", default=1
+    instance_type: str | None = setting(
+        text, "what serves it; needed without `memory_size_in_mb`", default=None
     )
     initial_variant_weight: float = setting(
         number(0, 1_000_000),
@@ -143,39 +197,11 @@ class VariantSettings:
     variant_name: str | None = setting(
         text, "by default the target's name, as `MlC5`", default=None
     )
-    compiler_options: CompilerOptions | None = setting(
-        read_compiler_options, "as for an endpoint", kind="text or object", default=None
-    )
-    image: str | None = setting(
-        _read_image, "as for an endpoint", kind="URI", make=make.image, default=None
-    )
-    model_data_download_timeout_minutes: int | None = _minutes(
-        "model_data_download_timeout", "how long the artifact may take to arrive, 1 to 60"
-    )
-    container_startup_health_check_timeout_minutes: int | None = _minutes(
-        "container_startup_health_check_timeout",
-        "how long the container may take to answer its first ping, 1 to 60",
-    )
-    volume_size_in_gb: int | None = setting(
-        whole_number(1, 512), "the instance's volume, 1 to 512", kind="number", default=None
-    )
-    memory_size_in_mb: int | None = setting(
-        whole_number(1024, 6144),
-        "serverless inference with this memory, in place of instances",
-        kind="number",
-        default=None,
-    )
-    max_concurrency: int = setting(
-        whole_number(1, 200), "of serverless inference, 1 to 200", kind="number", default=5
-    )
     provisioned_concurrency: int | None = setting(
         whole_number(1, 200),
         "how much serverless inference is always ready for",
         kind="number",
         default=None,
-    )
-    scaling: ScalingSettings | None = nested(
-        ScalingSettings, "between how many instances it scales", make.scaling
     )
 
     @staticmethod
@@ -200,7 +226,7 @@ class DataCaptureSettings:
         texts, "content types that are kept as text", kind="list of texts", default=()
     )
     json_content_types: tuple[str, ...] = setting(
-        texts, "content types that are kept as JSON", kind="list of texts", default=()
+        texts, "content types that are kept as text, and as JSON", kind="list of texts", default=()
     )
     encryption_key: str | None = _key("encrypts it; by default as the bucket does")
     is_enabled: bool = setting(yes_or_no, "false keeps nothing", kind="true or false", default=True)
@@ -260,13 +286,30 @@ class DeploymentSettings:
         default=None,
     )
     wait_minutes: int | None = _minutes(
-        "wait", "how long alarms are watched after each step, up to 60", least=0
+        "wait",
+        "how long alarms are watched after each step, up to 60; by default 5, and not at all for "
+        "`ALL_AT_ONCE`",
+        least=0,
     )
     termination_wait_minutes: int | None = _minutes(
         "termination_wait", "how long the old fleet stays after the last step, up to 60", least=0
     )
     maximum_execution_timeout_minutes: int | None = _minutes(
         "maximum_execution_timeout", "how long the whole may take, 10 to 480", 10, 480
+    )
+    rollback_step_percent: int | None = setting(
+        whole_number(1, 100),
+        "the batch of a rolling update's way back, in percent; by default all at once",
+        kind="number",
+        argument=None,
+        default=None,
+    )
+    rollback_step_instances: int | None = setting(
+        whole_number(1, 1000),
+        "the same as a number of instances",
+        kind="number",
+        argument=None,
+        default=None,
     )
     rollback_alarms: tuple[str, ...] = setting(
         arns("cloudwatch", "arn:aws:cloudwatch:<region>:<account>:alarm:<name>"),
@@ -282,6 +325,15 @@ class DeploymentSettings:
         has_step = "step_percent" in values or "step_instances" in values
         at_once = values.get("strategy") in {None, "ALL_AT_ONCE"}
         return () if has_step or at_once else ("step_percent",)
+
+    @staticmethod
+    def _excluded(values: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return what is given beside what says the same."""
+        return tuple(
+            f"{name}_instances"
+            for name in ("step", "rollback_step")
+            if f"{name}_instances" in values and f"{name}_percent" in values
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -325,7 +377,7 @@ class AlarmSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EndpointSettings:
+class EndpointSettings(_ServingSettings):
     """One endpoint: the arguments of ``CompiledEndpoint``, under the same names."""
 
     name: str = setting(
@@ -375,12 +427,6 @@ class EndpointSettings:
         kind="object or list",
         default=None,
     )
-    compiler_options: CompilerOptions | None = setting(
-        read_compiler_options,
-        '`{"dtype": "int64"}` for PyTorch; any other text or object is sent as it is',
-        kind="text or object",
-        default=None,
-    )
     inference_code: str | None = setting(
         path_or_uri,
         "the folder with the script, or the script; in S3 the `.tar.gz` that a training job left",
@@ -394,42 +440,7 @@ class EndpointSettings:
         argument=None,
         default="inference.py",
     )
-    image: str | None = setting(
-        _read_image,
-        "the image to serve with; by default what the finished job reports",
-        kind="URI",
-        make=make.image,
-        default=None,
-    )
-    initial_instance_count: int = setting(
-        whole_number(1, 1000), "1 to 1000", kind="number", default=1
-    )
     variant_name: str | None = setting(text, "by default `AllTraffic`", default=None)
-    memory_size_in_mb: int | None = setting(
-        whole_number(1024, 6144),
-        "serverless inference with this memory, in place of instances",
-        kind="number",
-        default=None,
-    )
-    max_concurrency: int | None = setting(
-        whole_number(1, 200),
-        "of serverless inference, 1 to 200; by default 5",
-        kind="number",
-        default=None,
-    )
-    model_data_download_timeout_minutes: int | None = _minutes(
-        "model_data_download_timeout", "how long the artifact may take to arrive, 1 to 60"
-    )
-    container_startup_health_check_timeout_minutes: int | None = _minutes(
-        "container_startup_health_check_timeout",
-        "how long the container may take to answer its first ping, 1 to 60",
-    )
-    volume_size_in_gb: int | None = setting(
-        whole_number(1, 512), "the instance's volume, 1 to 512", kind="number", default=None
-    )
-    scaling: ScalingSettings | None = nested(
-        ScalingSettings, "between how many instances it scales", make.scaling
-    )
     endpoint_name: str | None = setting(
         text,
         "a name of your own is stable for clients, but blocks a replacement; by default made by "
@@ -560,7 +571,9 @@ class EngineSettings:
         make=make.retention,
         default=30,
     )
-    log_encryption_key: str | None = _key("encrypts the logs; its policy must let CloudWatch Logs")
+    log_encryption_key: str | None = _key(
+        "encrypts the logs; its policy must let CloudWatch Logs use it"
+    )
     vpc: NetworkSettings | None = nested(
         NetworkSettings, "where the functions' network interfaces are", make.vpc
     )
@@ -667,6 +680,7 @@ def _names(values: Mapping[str, Any]) -> list[str]:
 def _colliding(names: list[str], keys: set[str]) -> list[Finding]:
     """Look for names that would be one and the same construct, or a key of the stack's."""
     ids = [_construct_id(name) for name in names]
+    taken = {f"{own}{output}" for own in ids for output in OUTPUTS}
     return [
         Finding(
             code="setting-value",
@@ -675,7 +689,7 @@ def _colliding(names: list[str], keys: set[str]) -> list[Finding]:
             fix="give each endpoint a name that differs in more than its hyphens.",
         )
         for index, (name, own) in enumerate(zip(names, ids, strict=True))
-        if own in ids[:index] or own in _RESERVED_IDS
+        if own in ids[:index] or own in _RESERVED_IDS or own in taken
     ] + [
         Finding(
             code="setting-value",

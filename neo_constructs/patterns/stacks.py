@@ -137,7 +137,8 @@ class CompilationStack(_SettingsStack):
     scope
         The app.
     construct_id
-        Default: the compilation stack's name among the settings.
+        Default: the compilation stack's name among the settings, or the stack's name and
+        ``Compile``.
     settings
         What to deploy.
     folder

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import aws_cdk as cdk
+from aws_cdk import aws_applicationautoscaling as scaling
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_kms as kms
@@ -126,6 +127,9 @@ def endpoint(
     alarms: int = 0,
     scaled: tuple[str, int] | None = None,
     concurrency: int | None = None,
+    provisioned: int = 0,
+    by_backlog: bool = False,
+    schedule: dict[str, int] | None = None,
     **changes: Any,
 ) -> Make:
     """Return an endpoint with all that it is given."""
@@ -154,6 +158,15 @@ def endpoint(
         for number in range(alarms):
             arn = f"arn:aws:cloudwatch:eu-west-1:123456789012:alarm:a{number}"
             made.add_rollback_alarm(cloudwatch.Alarm.from_alarm_arn(scope, f"Alarm{number}", arn))
+        if provisioned:
+            made.variant().auto_scale_provisioned_concurrency(max_capacity=provisioned)
+        if by_backlog or schedule is not None:
+            count = made.variant().auto_scale_instance_count(max_capacity=2)
+        if by_backlog:
+            count.scale_on_backlog(requests_per_instance=5)
+        if schedule is not None:
+            nightly = scaling.Schedule.cron(hour="20", minute="0")
+            count.scale_on_schedule("Night", schedule=nightly, **schedule)
         if scaled:
             name, least = scaled
             made.variant(name).auto_scale_instance_count(min_capacity=least, max_capacity=4)
@@ -200,11 +213,14 @@ def unpacked(url: str) -> Make:
     return lambda scope: own_model(scope, model_data_url=url, uncompressed_model_data=True)
 
 
-def model_in_vpc(*, vpc: bool, **changes: Any) -> Make:
+def model_in_vpc(*, vpc: bool, number: int = 1, **changes: Any) -> Make:
     def make(scope: cdk.Stack) -> object:
         network = ec2.Vpc(scope, "Vpc")
-        group = ec2.SecurityGroup.from_security_group_id(scope, "Group", "sg-1")
-        groups = {"security_groups": [group]} if changes.pop("groups", True) else {}
+        made = [
+            ec2.SecurityGroup.from_security_group_id(scope, f"Group{n}", f"sg-{n}")
+            for n in range(number)
+        ]
+        groups = {"security_groups": made} if changes.pop("groups", True) else {}
         return own_model(scope, vpc=network if vpc else None, **groups, **changes)
 
     return make
@@ -313,6 +329,61 @@ def on(kind: str) -> Make:
 
 
 ARN = "arn:aws:sagemaker:{}:123456789012:{}/x"
+
+
+def _scaled_twice(scope: cdk.Stack) -> object:
+    made = digits_endpoint(scope).variant()
+    made.auto_scale_instance_count(max_capacity=2)
+    return made.auto_scale_instance_count(max_capacity=3)
+
+
+def _rate_of_parameter(scope: cdk.Stack) -> object:
+    rate = cdk.CfnParameter(scope, "Rate", type="Number").value_as_number
+    count = digits_endpoint(scope).variant().auto_scale_instance_count(max_capacity=2)
+    return count.scale_on_invocations(max_requests_per_second=rate)
+
+
+def _two_targets(second: neo.TargetDevice) -> Make:
+    """Return a pipeline of two jobs, the second for a target."""
+
+    def make(scope: cdk.Stack) -> object:
+        data = neo.ModelData.from_asset(DIGITS / "digits.onnx")
+        return neo.Model(
+            scope,
+            "Model",
+            containers=[
+                neo.ContainerDefinition(
+                    compilation_job=neo.CompilationJob(
+                        scope, f"Job{number}", model_data=data, target=target
+                    ),
+                    inference_code=neo.InferenceCode.from_asset(DIGITS / "code"),
+                )
+                for number, target in enumerate((neo.TargetDevice.ML_C5, second))
+            ],
+        )
+
+    return make
+
+
+def _composite(scope: cdk.Stack) -> object:
+    made = digits_endpoint(scope, deployment_config=canary()).endpoint
+    alarm = cloudwatch.Alarm.from_alarm_arn(
+        scope, "Alarm", "arn:aws:cloudwatch:eu-west-1:123456789012:alarm:a"
+    )
+    rule = cloudwatch.AlarmRule.from_alarm(alarm, cloudwatch.AlarmState.ALARM)
+    made.add_rollback_alarm(cloudwatch.CompositeAlarm(scope, "Both", alarm_rule=rule))
+    return made
+
+
+def files(scope: cdk.Stack) -> neo.Model:
+    return own_model(
+        scope,
+        model_data_url="s3://artifacts/model/",
+        uncompressed_model_data=True,
+        enable_network_isolation=False,
+    )
+
+
 GUARDED: dict[str, Any] = {"deployment_config": canary()}
 
 CASES = [
@@ -321,9 +392,6 @@ CASES = [
     bad("number-range", "two hours", instances(
         container_startup_health_check_timeout=cdk.Duration.hours(2)), "7200 seconds"),
     bad("number-range", "a volume", instances(volume_size_in_gb=1000), "1000 GB", "1 to 512"),
-    bad("number-range", "instances of SageMaker's", instances(
-        managed_instance_scaling=neo.ManagedInstanceScaling(
-            min_instance_count=5, max_instance_count=2)), "5"),
     bad("number-range", "a sample", served(data_capture_config=capture(sampling_percentage=101)),
         "101 percent"),
     bad("number-range", "requests at once", served(async_inference_config=later(
@@ -334,9 +402,7 @@ CASES = [
         wait=cdk.Duration.hours(2))), "7200"),
     built("number-range", "the limits", instances(
         model_data_download_timeout=MINUTES(60), volume_size_in_gb=512,
-        container_startup_health_check_timeout=MINUTES(1),
-        managed_instance_scaling=neo.ManagedInstanceScaling(
-            min_instance_count=0, max_instance_count=1))),
+        container_startup_health_check_timeout=MINUTES(1))),
     bad("model-other-stack", "another region's", imported_from(ARN.format("us-east-1", "model")),
         "123456789012/us-east-1", "123456789012/eu-west-1"),
     built("model-other-stack", "this region's", imported_from(ARN.format("eu-west-1", "model"))),
@@ -348,6 +414,69 @@ CASES = [
     bad("instance-type-architecture", "ARM", on("ml.c7g.large"), "x86"),
     built("instance-type-architecture", "x86", on("ml.c6i.large")),
     bad("execution-mode", "of a container", containers(container(mode="Multi")), "MultiModel"),
+    bad("deployment-parts", "a step at once", endpoint(deployment_config=neo.DeploymentConfig(
+        strategy="ALL_AT_ONCE", step=neo.CapacitySize.percent(10))), "has none"),
+    bad("deployment-parts", "no step", endpoint(deployment_config=neo.DeploymentConfig(
+        strategy="ROLLING")), "needs it"),
+    bad("deployment-parts", "a word", endpoint(deployment_config=neo.DeploymentConfig(
+        strategy="CANERY")), "'CANARY'?"),
+    bad("deployment-parts", "a size", endpoint(deployment_config=neo.DeploymentConfig.canary(
+        neo.CapacitySize("PERCENT", 10))), "CAPACITY_PERCENT"),
+    bad("deployment-parts", "a wait after rolling", endpoint(
+        deployment_config=neo.DeploymentConfig(
+            strategy="ROLLING", step=neo.CapacitySize.percent(10), termination_wait=MINUTES(5))),
+        "termination_wait"),
+    built("deployment-parts", "each its own", endpoint(deployment_config=rolling())),
+    bad("number-range", "a way back", endpoint(deployment_config=neo.DeploymentConfig.rolling(
+        neo.CapacitySize.percent(10), rollback_batch=neo.CapacitySize.percent(900))), "900"),
+    bad("scaling-twice", "one variant", _scaled_twice, "already"),
+    built("scaling-twice", "two variants", endpoint(
+        {"variant_name": "a"}, {"variant_name": "b"}, scaled=("a", 1))),
+    bad("scaling-kind", "by what waits", endpoint(by_backlog=True), "answers at once"),
+    bad("scaling-capacity", "a schedule of nothing", endpoint(schedule={}), "nothing would change"),
+    bad("scaling-to-zero", "by the clock", endpoint(schedule={"min_capacity": 0}), "asynchronous"),
+    bad("serverless-concurrency", "more than it answers", endpoint(
+        is_serverless=True, concurrency=5, provisioned=50), "max_concurrency, 5"),
+    bad("compilation-scope", "the same scope", lambda scope: digits_endpoint(
+        scope, compilation_scope=scope), "'Digits'"),
+    built("compilation-scope", "another stack", lambda scope: digits_endpoint(
+        scope, compilation_scope=cdk.Stack(cdk.App.of(scope), "Other", env=IRELAND))),
+    bad("container-targets", "two", _two_targets(neo.TargetDevice.ML_M5), "'ml_c5'", "'ml_m5'"),
+    built("container-targets", "one", _two_targets(neo.TargetDevice.ML_C5)),
+    bad("container-environment", "a digit first", containers(container(environment={"1a": "b"})),
+        "'1a'"),
+    built("container-environment", "letters", containers(container(environment={"a1": "b"}))),
+    bad("container-hostname", "a blank", containers(container(container_hostname="a b")), "'a b'"),
+    bad("execution-mode", "one container", lambda scope: own_model(
+        scope, inference_execution_mode="Direct"), "one container"),
+    bad("vpc-groups", "six", model_in_vpc(vpc=True, number=6), "up to 5"),
+    built("vpc-groups", "five", model_in_vpc(vpc=True, number=5)),
+    bad("key-alias", "imported", config(C5, data_capture_config=lambda scope: neo.DataCaptureConfig(
+        bucket=bucket(scope), encryption_key=kms.Alias.from_alias_name(
+            scope, "Alias", "alias/mine"))), "alias/mine"),
+    built("key-alias", "made here", served(data_capture_config=lambda scope: neo.DataCaptureConfig(
+        bucket=bucket(scope), encryption_key=kms.Alias(
+            scope, "Alias", alias_name="alias/mine", target_key=kms.Key(scope, "Key"))))),
+    bad("rollback-alarms", "composite", _composite, "composite"),
+    bad("rollback-never-watched", "added later", endpoint(
+        alarms=1, deployment_config=neo.DeploymentConfig.all_at_once()), "wait"),
+    bad("variant-name-twice", "one target twice", compiled(targets=[
+        target(), target(instance_type="ml.c5.xlarge")]), "'MlC5'"),
+    bad("variant-hardware", "a volume of no instance", compiled(
+        target=neo.TargetDevice.ML_C5, memory_size_in_mb=2048, volume_size_in_gb=50), "volume"),
+    bad("variant-hardware", "a concurrency of instances", compiled(
+        target=neo.TargetDevice.ML_C5, instance_type=C5, max_concurrency=7), "max_concurrency"),
+    bad("serverless-feature", "files", serverless(model=files), "not packed"),
+    bad("model-data-prefix", "files of several models", lambda scope: neo.Model(
+        scope, "Model", containers=[neo.ContainerDefinition(
+            image=IMAGE, model_data_url="s3://artifacts/m/", mode="MultiModel",
+            uncompressed_model_data=True, artifact_bucket=bucket(scope, "artifacts"))]), "packed"),
+    bad("capture-mode", "a content type", served(data_capture_config=capture(
+        csv_content_types=["text/csv; charset=utf-8"])), "without parameters"),
+    bad("known-at-synth", "a timeout in minutes", lambda scope: instances(
+        model_data_download_timeout=MINUTES(
+            cdk.CfnParameter(scope, "M", type="Number").value_as_number))(scope), "minutes"),
+    bad("known-at-synth", "a rate", _rate_of_parameter, "another number"),
     bad("variant-choice", "a slip", instances(routing_strategy="LEAST_OUTSTANDING_REQUEST"),
         "'LEAST_OUTSTANDING_REQUESTS'?"),
     bad("variant-choice", "retained", endpoint(

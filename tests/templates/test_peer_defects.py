@@ -97,9 +97,6 @@ def test_3_every_number_may_be_a_parameter() -> None:
                 volume_size_in_gb=number("Volume"),
                 model_data_download_timeout=cdk.Duration.seconds(number("Download")),
                 container_startup_health_check_timeout=cdk.Duration.seconds(number("Start")),
-                managed_instance_scaling=neo.ManagedInstanceScaling(
-                    min_instance_count=number("Least"), max_instance_count=number("Most")
-                ),
             )
         ],
         data_capture_config=neo.DataCaptureConfig(
@@ -118,7 +115,6 @@ def test_3_every_number_may_be_a_parameter() -> None:
     assert variant["VolumeSizeInGB"] == {"Ref": "Volume"}
     assert variant["ModelDataDownloadTimeoutInSeconds"] == {"Ref": "Download"}
     assert variant["ContainerStartupHealthCheckTimeoutInSeconds"] == {"Ref": "Start"}
-    assert variant["ManagedInstanceScaling"]["MaxInstanceCount"] == {"Ref": "Most"}
     assert properties["DataCaptureConfig"]["InitialSamplingPercentage"] == {"Ref": "Sample"}
     client = properties["AsyncInferenceConfig"]["ClientConfig"]
     assert client["MaxConcurrentInvocationsPerInstance"] == {"Ref": "Concurrent"}

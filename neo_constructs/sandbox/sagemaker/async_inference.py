@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import threading
 import time
@@ -78,38 +79,57 @@ def answer_later(
             reply, reason = Reply(500, "text/plain", str(error).encode()), str(error)
         place = asked.failure if reason else asked.output
         bucket, key = split_uri(place)
+        wanted = config["OutputConfig"].get("KmsKeyId")
         role("s3").put_object(
-            Bucket=bucket, Key=key, Body=reply.body, ContentType=reply.content_type or "text/plain"
+            Bucket=bucket,
+            Key=key,
+            Body=reply.body,
+            ContentType=reply.content_type or "text/plain",
+            **({"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": wanted} if wanted else {}),
         )
-        _tell(config, asked, role=role, source=source, endpoint=endpoint, reason=reason, at=began)
+        _tell(config, asked, role, _Outcome(source, endpoint, reply, reason, began))
 
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
     return thread
 
 
-def _tell(
-    config: Mapping[str, Any],
-    asked: Ticket,
-    *,
-    role: AssumedRole,
-    source: str,
-    endpoint: str,
-    reason: str,
-    at: float,
-) -> None:
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What became of a request: the answer, and why there is none, if so."""
+
+    source: str
+    endpoint: str
+    reply: Reply
+    reason: str
+    received: float
+
+
+def _tell(config: Mapping[str, Any], asked: Ticket, role: AssumedRole, outcome: _Outcome) -> None:
     """Tell the topic of success or failure. Source of the fields: page async-inference-invoke."""
     told = config["OutputConfig"].get("NotificationConfig") or {}
+    reason = outcome.reason
     topic = told.get("ErrorTopic" if reason else "SuccessTopic")
     if not topic:
         return
+    kind = "ERROR" if reason else "SUCCESS"
+    answer: dict[str, Any] = {"outputLocation": asked.failure if reason else asked.output}
+    if f"{kind}_NOTIFICATION_TOPIC" in (told.get("IncludeInferenceResponseIn") or []):
+        answer["responseBody"] = {
+            "content": base64.b64encode(outcome.reply.body).decode(),
+            "contentType": outcome.reply.content_type,
+            "encoding": "BASE64",
+        }
     message = {
         "awsRegion": topic.split(":")[3],
         "eventTime": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "receivedTime": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at)),
+        "receivedTime": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(outcome.received)),
         "invocationStatus": "Failed" if reason else "Completed",
-        "requestParameters": {"endpointName": endpoint, "inputLocation": source},
-        "responseParameters": {"outputLocation": asked.failure if reason else asked.output},
+        "requestParameters": {
+            "endpointName": outcome.endpoint,
+            "inputLocation": outcome.source,
+        },
+        "responseParameters": answer,
         "inferenceId": asked.inference_id,
         "eventVersion": "1.0",
         "eventSource": "aws:sagemaker",

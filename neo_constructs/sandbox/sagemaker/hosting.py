@@ -355,7 +355,7 @@ class Hosting:
                     record["PendingDeploymentSummary"] = _pending(config, percent)
                     time.sleep(told.deployment_step_seconds)
                     self._watch(plan)
-            except _AlarmError:
+            except Exception:
                 serving.new = serving.turns = None
                 fleet.stop()
                 raise
@@ -378,15 +378,18 @@ class Hosting:
         names = deployment.alarms(plan.deployment)
         if not names:
             return
-        role = next(iter(plan.roles.values()))
-        every = []
-        for name in names:  # one by one: the role's policy names each
-            found = role("cloudwatch").describe_alarms(AlarmNames=[name])
-            every += [*found.get("MetricAlarms", []), *found.get("CompositeAlarms", [])]
+        # Which model's role the service takes is not documented: each must be able to. One alarm
+        # by one: the roles' policies name each.
+        every = [
+            alarm
+            for role in plan.roles.values()
+            for name in names
+            for alarm in role("cloudwatch").describe_alarms(AlarmNames=[name])["MetricAlarms"]
+        ]
         known = {each["AlarmName"] for each in every}
         if missing := sorted(set(names) - known):
             raise _AlarmError(f"The alarms {', '.join(missing)} do not exist.")
-        if ringing := sorted(e["AlarmName"] for e in every if e["StateValue"] == "ALARM"):
+        if ringing := sorted({e["AlarmName"] for e in every if e["StateValue"] == "ALARM"}):
             raise _AlarmError(f"The alarms {', '.join(ringing)} went off; the update went back.")
 
 

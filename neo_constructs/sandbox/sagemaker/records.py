@@ -1,4 +1,4 @@
-"""Resources that never change: models, endpoint configurations, and the endpoints' own records."""
+"""Records of models, endpoint configurations and endpoints: made, described, listed, deleted."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Store: TypeAlias = MutableMapping[str, Record]
 
 
 class Records:
-    """Create, describe and delete of resources that never change: models, configurations.
+    """Create, describe, list and delete of one kind of resource.
 
     Parameters
     ----------
