@@ -8,6 +8,7 @@ from typing import Any
 import aws_cdk as cdk
 import pytest
 from aws_cdk import aws_kms as kms
+from constructs import Construct
 
 import neo_constructs as neo
 from tests.templates.features import built
@@ -255,3 +256,48 @@ def test_every_setting_reaches_the_template() -> None:
         '"subnet-3"', '"sg-2"',
     ):  # fmt: skip
         assert value in text, value
+
+
+def test_unfolding_an_endpoint_changes_nothing() -> None:
+    """The same constructs under the same ids are the same template, for several targets too."""
+    data = neo.ModelData.from_asset(DIGITS / "digits.onnx")
+    code = neo.InferenceCode.from_asset(DIGITS / "code")
+    targets = {"MlC5": neo.TargetDevice.ML_C5, "MlM5": neo.TargetDevice.ML_M5}
+
+    def folded(scope: cdk.Stack) -> None:
+        neo.CompiledEndpoint(
+            scope,
+            "Digits",
+            model_data=data,
+            inference_code=code,
+            targets=[
+                neo.CompiledVariant(target=each, instance_type=f"ml.{name[2:].lower()}.large")
+                for name, each in targets.items()
+            ],
+            endpoint_name="digits",
+            environment={"A": "b"},
+        )
+
+    def unfolded(scope: cdk.Stack) -> None:
+        inner = Construct(scope, "Digits")
+        variants = []
+        for name, each in targets.items():
+            job = neo.CompilationJob(inner, f"CompilationJob{name}", model_data=data, target=each)
+            model = neo.Model(
+                inner,
+                f"Model{name}",
+                compilation_job=job,
+                inference_code=code,
+                environment={"A": "b"},
+            )
+            kind = f"ml.{name[2:].lower()}.large"
+            variants.append(neo.InstanceVariant(model=model, instance_type=kind, variant_name=name))
+        config = neo.EndpointConfig(inner, "EndpointConfig", production_variants=variants)
+        neo.Endpoint(inner, "Endpoint", endpoint_config=config, endpoint_name="digits")
+
+    found = []
+    for build in (folded, unfolded):
+        scope = stack()
+        build(scope)
+        found.append(template(scope))
+    assert found[0] == found[1]
