@@ -34,16 +34,16 @@ if TYPE_CHECKING:
     from neo_constructs.hosting.inference_code import InferenceCode
     from neo_constructs.hosting.interfaces import IEndpoint, IEndpointConfig, IModel
     from neo_constructs.hosting.model import Model
+    from neo_constructs.hosting.package_interface import IModelPackage
     from neo_constructs.hosting.scaling import ScalableInstanceCount, ScalableProvisionedConcurrency
     from neo_constructs.hosting.serving_archive import ServingArchive
-    from neo_constructs.hosting.variants import (
-        InstanceVariant,
-        ServerlessVariant,
-    )
+    from neo_constructs.hosting.variants import InstanceVariant, ServerlessVariant
     from neo_constructs.patterns.compiled_endpoint import CompiledEndpoint
     from neo_constructs.patterns.compiled_variant import CompiledVariant, InstanceScaling
     from neo_constructs.patterns.settings import Settings
     from neo_constructs.patterns.stacks import CompilationStack, CompiledEndpointStack, HostingStack
+    from neo_constructs.registry.model_package import ModelPackage
+    from neo_constructs.registry.model_package_group import IModelPackageGroup, ModelPackageGroup
     from neo_constructs.scripts.serving_contract import ServingContract
 
 __all__ = [
@@ -72,6 +72,8 @@ __all__ = [
     "IEndpoint",
     "IEndpointConfig",
     "IModel",
+    "IModelPackage",
+    "IModelPackageGroup",
     "InferenceCode",
     "InferenceImage",
     "InstanceScaling",
@@ -79,6 +81,8 @@ __all__ = [
     "JobEngineOptions",
     "Model",
     "ModelData",
+    "ModelPackage",
+    "ModelPackageGroup",
     "NeoConstructsError",
     "ScalableInstanceCount",
     "ScalableProvisionedConcurrency",
@@ -116,6 +120,8 @@ _MODULES = {
     "IEndpoint": "hosting.interfaces",
     "IEndpointConfig": "hosting.interfaces",
     "IModel": "hosting.interfaces",
+    "IModelPackage": "hosting.package_interface",
+    "IModelPackageGroup": "registry.model_package_group",
     "InferenceCode": "hosting.inference_code",
     "InferenceImage": "compilation.inference_image",
     "InstanceScaling": "patterns.compiled_variant",
@@ -123,6 +129,8 @@ _MODULES = {
     "JobEngineOptions": "engine.options",
     "Model": "hosting.model",
     "ModelData": "compilation.model_data",
+    "ModelPackage": "registry.model_package",
+    "ModelPackageGroup": "registry.model_package_group",
     "NeoConstructsError": "findings.errors",
     "ScalableInstanceCount": "hosting.scaling",
     "ScalableProvisionedConcurrency": "hosting.scaling",

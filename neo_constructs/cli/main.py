@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from neo_constructs.cli.image import image
+from neo_constructs.cli.model_metadata import model_metadata
 from neo_constructs.cli.package import package
 from neo_constructs.cli.run import run
 from neo_constructs.cli.sandbox import sandbox
@@ -21,6 +22,7 @@ def neo() -> None:
 
 
 neo.add_command(image)
+neo.add_command(model_metadata)
 neo.add_command(package)
 neo.add_command(run)
 neo.add_command(sandbox)

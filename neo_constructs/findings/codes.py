@@ -145,6 +145,12 @@ CODES: Final[Mapping[str, str]] = {
     "serverless-concurrency": "the concurrency is not one that SageMaker takes",
     "serverless-alone": "a serverless variant is alone on its endpoint",
     "endpoint-name": "the name is not one that SageMaker takes",
+    # the registry
+    "package-name": "the name is not one that the registry takes",
+    "package-word": "the word is not one that the registry takes",
+    "package-group-region": "a version is registered in its group's region",
+    "package-metadata": "a version has up to 50 texts of metadata",
+    "package-artifact-unknown": "the model's role cannot be let read the version's artifact",
     # settings
     "setting-missing": "a setting is needed and not given",
     "setting-unknown": "there is no such setting",

@@ -21,6 +21,7 @@ from neo_constructs.engine.job_engine import JobEngine
 from neo_constructs.engine.permissions import places, use_keys
 from neo_constructs.hosting.artifact_reading import read_artifact, read_prefix, reading_of
 from neo_constructs.hosting.inference_code import InferenceCode
+from neo_constructs.hosting.package_interface import IModelPackage
 from neo_constructs.hosting.serving_archive import ServingArchive
 from neo_constructs.scripts.serving_contract import EVERY_CONTAINER, ServingContract
 from neo_constructs.typed import check_fields
@@ -58,6 +59,8 @@ class ContainerDefinition:
         written. Default: the job's bucket.
     container_hostname
         How a request names the container, where containers answer one by one. Default: none.
+    model_package
+        A version in the registry, in place of a job, an artifact and an image. Default: none.
 
     Raises
     ------
@@ -78,6 +81,7 @@ class ContainerDefinition:
     environment: Mapping[str, str] | None = None
     artifact_bucket: s3.IBucket | None = None
     container_hostname: str | None = None
+    model_package: IModelPackage | None = None
 
     def __post_init__(self) -> None:
         """Refuse fields of wrong types."""
@@ -162,6 +166,8 @@ class BoundContainer:
     @property
     def places(self) -> list[str]:
         """The ARNs of the buckets and keys that the container reads from."""
+        if package := self.definition.model_package:
+            return package.places
         archives = self.archive.artifact_bucket if self.archive else None
         return [
             place
@@ -173,6 +179,12 @@ class BoundContainer:
     def render(self) -> sagemaker.CfnModel.ContainerDefinitionProperty:
         """Return it as CloudFormation has it."""
         made, asked = sagemaker.CfnModel, self.definition
+        if package := asked.model_package:
+            return made.ContainerDefinitionProperty(
+                model_package_name=package.model_package_arn,
+                environment=asked.environment,
+                container_hostname=asked.container_hostname,
+            )
         source = (
             made.ModelDataSourceProperty(
                 s3_data_source=made.S3DataSourceProperty(
@@ -193,6 +205,8 @@ class BoundContainer:
 
     def reading(self, scope: Construct) -> list[iam.PolicyStatement]:
         """Return the rights to read what is served."""
+        if package := self.definition.model_package:
+            return package.reading(scope)
         return [
             *self._reading_of_artifact(scope),
             *self._reading_of_archive(scope),
@@ -238,6 +252,14 @@ def bind_container(
     is_isolated
         Whether it will be cut off from the network.
     """
+    if package := asked.model_package:
+        return BoundContainer(
+            definition=asked,
+            image_uri=package.image_uri or "",
+            repository_arns=package.repository_arns,
+            url=None,
+            bucket=None,
+        )
     definition = _in_this_stack(scope, asked)
     uri, repositories = _image(scope, definition)
     job = definition.compilation_job

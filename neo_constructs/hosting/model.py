@@ -36,6 +36,7 @@ from neo_constructs.hosting.inference_code import InferenceCode
 from neo_constructs.hosting.model_feature import ModelFeature
 from neo_constructs.hosting.model_rules import SERIAL, check_model, pull_not_granted
 from neo_constructs.hosting.network import ModelNetwork
+from neo_constructs.hosting.package_interface import IModelPackage
 from neo_constructs.typed import typed
 
 _UNPACKED: Final = "the files of a model that is not packed: all below the prefix given"
@@ -63,6 +64,9 @@ class Model(Resource):
         The script. Default: the container's own handler.
     image
         Default: the image that the finished job reports.
+    model_package
+        A version in the registry, in place of a job, an artifact and an image. The version must be
+        approved when it is deployed.
     containers
         Several containers, in place of all of the above: a pipeline, where each gets what the one
         before it answers. Up to 15.
@@ -130,6 +134,7 @@ class Model(Resource):
         uncompressed_model_data: bool = False,
         inference_code: InferenceCode | None = None,
         image: InferenceImage | None = None,
+        model_package: IModelPackage | None = None,
         containers: Sequence[ContainerDefinition] = (),
         inference_execution_mode: str = SERIAL,
         role: iam.IRole | None = None,
@@ -150,6 +155,7 @@ class Model(Resource):
             image=image,
             environment=environment,
             artifact_bucket=artifact_bucket,
+            model_package=model_package,
         )
         found = [
             *check_model(
@@ -170,8 +176,10 @@ class Model(Resource):
         )
         bound = self._bind(asked)
         jobs = [each.definition.compilation_job for each in bound]
+        packages = [each.definition.model_package for each in bound]
+        self._package = next((each for each in packages if each), None)
         self.compilation_job: Final = next((job for job in jobs if job), None)
-        self.image_uri: Final = bound[0].image_uri
+        self.image_uri: Final = bound[0].image_uri or None
         self._network = (
             ModelNetwork(
                 self,
@@ -223,7 +231,9 @@ class Model(Resource):
     @property
     def target(self) -> TargetDevice | None:
         """What the model was compiled for, if a job of this app compiled it."""
-        return self.compilation_job.target if self.compilation_job else None
+        if self.compilation_job:
+            return self.compilation_job.target
+        return self._package.target if self._package else None
 
     @property
     def grant_principal(self) -> iam.IPrincipal:

@@ -58,7 +58,7 @@ def check_model(
     for number, asked in enumerate(containers or [alone]):
         where = f"containers[{number}]." if several else ""
         own = [
-            *_check_sources(asked),
+            *check_container(asked),
             *(check_environments(scope, asked.compilation_job) if asked.compilation_job else ()),
             *_check_place(scope, asked, role),
             *_check_network(asked, isolation),
@@ -166,10 +166,12 @@ def _check_network(asked: ContainerDefinition, isolation: bool | None) -> list[F
     ]
 
 
-def _check_sources(asked: ContainerDefinition) -> list[Finding]:
-    """Say if job, artifact, script and image do not make a container together."""
+def check_container(asked: ContainerDefinition) -> list[Finding]:
+    """Say if job, artifact, package, script and image do not make a container together."""
     found = []
     job, url = asked.compilation_job, asked.model_data_url
+    if asked.model_package:
+        return _check_package(asked)
     if (job and url is not None) or (job is None and url is None and asked.image is None):
         given = "both" if job else "neither"
         found.append(
@@ -202,6 +204,26 @@ def _check_sources(asked: ContainerDefinition) -> list[Finding]:
     if job and asked.inference_code is None:
         found += check_needed(asked.contract, str(job.framework))
     return [*found, *_check_form(asked)]
+
+
+def _check_package(asked: ContainerDefinition) -> list[Finding]:
+    """Say what is given beside a package, which says it itself."""
+    alone = ("model_package", "environment", "container_hostname")
+    beside = [
+        each.name
+        for each in fields(ContainerDefinition)
+        if each.name not in alone and getattr(asked, each.name) != each.default
+    ]
+    if not beside:
+        return []
+    return [
+        Finding(
+            code="model-source",
+            where=", ".join(beside),
+            message="It is given beside model_package, which says it itself.",
+            fix="leave it out, or register another version.",
+        )
+    ]
 
 
 def _check_form(asked: ContainerDefinition) -> list[Finding]:

@@ -54,6 +54,9 @@ _NAMED: Final = (
     ("EndpointName", "endpoint"),
     ("EndpointConfigName", "endpoint-config"),
     ("ModelName", "model"),
+    ("ModelPackageArn", "model-package"),
+    ("ModelPackageName", "model-package"),
+    ("ModelPackageGroupName", "model-package-group"),
 )
 
 
@@ -531,5 +534,6 @@ def _resource_arn(path: str, headers: Mapping[str, str], body: bytes) -> str:
         return str(parameters["ResourceArn"])
     for key, kind in _NAMED:
         if key in parameters:
-            return platform.arn(kind, parameters[key])
+            given = str(parameters[key])  # versions are named by their ARNs
+            return given if given.startswith("arn:") else platform.arn(kind, given)
     return "*"

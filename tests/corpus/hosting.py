@@ -384,6 +384,50 @@ def files(scope: cdk.Stack) -> neo.Model:
     )
 
 
+def group(scope: cdk.Stack, **changes: Any) -> neo.IModelPackageGroup:
+    return neo.ModelPackageGroup(scope, "Versions", **changes)
+
+
+def version(**changes: Any) -> Make:
+    """Return a version of an artifact of one's own."""
+
+    def make(scope: cdk.Stack) -> object:
+        own = neo.ContainerDefinition(
+            image=IMAGE,
+            model_data_url="s3://artifacts/model.tar.gz",
+            artifact_bucket=bucket(scope, "artifacts"),
+        )
+        arguments = {"container": own, "model_package_group": None, **changes}
+        arguments["model_package_group"] = arguments["model_package_group"] or group(scope)
+        return neo.ModelPackage(scope, "Version", **arguments)
+
+    return make
+
+
+def _group_elsewhere(region: str) -> Make:
+    def make(scope: cdk.Stack) -> object:
+        arn = ARN.format(region, "model-package-group")
+        theirs = neo.ModelPackageGroup.from_model_package_group_arn(scope, "Theirs", arn)
+        return version(model_package_group=theirs)(scope)
+
+    return make
+
+
+def _served_version(**changes: Any) -> Make:
+    def make(scope: cdk.Stack) -> object:
+        theirs = neo.ModelPackage.from_model_package_arn(
+            scope, "Theirs", ARN.format("eu-west-1", "model-package"), image=IMAGE, **changes
+        )
+        return neo.Model(scope, "Model", model_package=theirs)
+
+    return make
+
+
+def _beside_version(scope: cdk.Stack) -> object:
+    theirs = neo.ModelPackage.from_model_package_arn(scope, "Theirs", ARN.format("eu-west-1", "x"))
+    return neo.Model(scope, "Model", model_package=theirs, image=IMAGE)
+
+
 GUARDED: dict[str, Any] = {"deployment_config": canary()}
 
 CASES = [
@@ -477,6 +521,30 @@ CASES = [
         model_data_download_timeout=MINUTES(
             cdk.CfnParameter(scope, "M", type="Number").value_as_number))(scope), "minutes"),
     bad("known-at-synth", "a rate", _rate_of_parameter, "another number"),
+    bad("package-name", "an underscore", lambda scope: group(
+        scope, model_package_group_name="a_b"), "'a_b'"),
+    built("package-name", "a hyphen", lambda scope: group(scope, model_package_group_name="a-b")),
+    bad("package-word", "a domain", version(domain="VISION"), "COMPUTER_VISION"),
+    bad("package-word", "a task", version(task="IMAGE_CLASIFICATION"), "'IMAGE_CLASSIFICATION'?"),
+    bad("package-word", "a status", version(model_approval_status="approved"), "Approved"),
+    built("package-word", "known", version(domain="MACHINE_LEARNING", task="OTHER")),
+    bad("package-group-region", "another", _group_elsewhere("us-east-1"), "us-east-1"),
+    built("package-group-region", "the same", _group_elsewhere("eu-west-1")),
+    bad("package-metadata", "51", version(customer_metadata_properties={
+        str(n): "x" for n in range(51)}), "51"),
+    built("package-metadata", "50", version(customer_metadata_properties={
+        str(n): "x" for n in range(50)})),
+    bad("framework-version-form", "of a version", version(framework_version="v2"), "'v2'"),
+    bad("payload-not-an-archive", "of a version", version(
+        sample_payload_url="s3://payloads/image.json"), ".tar.gz"),
+    bad("data-input-config-length", "of a version", version(data_input_config={
+        f"input{n}": [1, 3, 224, 224] for n in range(60)}), "1,024"),
+    bad("instance-type-unknown", "of a version", version(
+        supported_realtime_inference_instance_types=["ml.c5.lrage"]), "'ml.c5.large'?"),
+    warned("package-artifact-unknown", "no bucket", _served_version(), "artifact_bucket"),
+    built("package-artifact-unknown", "a bucket", lambda scope: _served_version(
+        artifact_bucket=bucket(scope), artifact_prefix="a.tar.gz")(scope)),
+    bad("model-source", "beside a version", _beside_version, "image"),
     bad("variant-choice", "a slip", instances(routing_strategy="LEAST_OUTSTANDING_REQUEST"),
         "'LEAST_OUTSTANDING_REQUESTS'?"),
     bad("variant-choice", "retained", endpoint(

@@ -51,6 +51,7 @@ class Account:
     """
 
     def __init__(self, running: Sandbox) -> None:
+        self.environment = running.environment
         self._session = session_of(running)
         self._endpoint = running.endpoint
         self.s3 = self.client("s3")

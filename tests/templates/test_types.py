@@ -121,6 +121,13 @@ def good() -> Mapping[str, Any]:
         "max_requests_per_second": 10,
         "metric": cdk.aws_cloudwatch.Metric(namespace="n", metric_name="m"),
         "target_value": 1,
+        "model_package_group": neo.ModelPackageGroup.from_model_package_group_name(
+            stack, "Versions", "digits"
+        ),
+        "model_package_group_name": "digits",
+        "model_package_group_arn": "arn:aws:sagemaker:eu-west-1:123456789012:model-package-group/a",
+        "model_package_arn": "arn:aws:sagemaker:eu-west-1:123456789012:model-package/a/1",
+        "container": neo.ContainerDefinition(image=neo.InferenceImage.image_classification()),
         "size": neo.CapacitySize.percent(10),
         "batch": neo.CapacitySize.percent(10),
         "step": neo.CapacitySize.percent(10),

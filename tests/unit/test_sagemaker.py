@@ -20,7 +20,7 @@ from neo_constructs.sandbox.behaviour import Behaviour
 from neo_constructs.sandbox.sagemaker.compilation import _with_note
 from neo_constructs.sandbox.sagemaker.errors import ApiError
 from neo_constructs.sandbox.sagemaker.platform import AssumedRole, split_uri
-from neo_constructs.sandbox.sagemaker.resources import RESOURCE_TYPES
+from neo_constructs.sandbox.sagemaker.resources import RESOURCE_TYPES, ResourceType
 from neo_constructs.sandbox.sagemaker.service import SageMaker
 from neo_constructs.sandbox.sagemaker.shares import Shares
 from tests.lifecycle.events import archive
@@ -29,7 +29,9 @@ Json = dict[str, Any]
 ACCOUNT = "123456789012"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/service"
 IMAGE = f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/sagemaker-inference-pytorch:2.0-cpu-py3"
-ENDPOINT_TYPE = next(t for t in RESOURCE_TYPES if t.noun == "Endpoint")
+ENDPOINT_TYPE = next(
+    t for t in RESOURCE_TYPES if isinstance(t, ResourceType) and t.noun == "Endpoint"
+)
 
 
 class Bucket:

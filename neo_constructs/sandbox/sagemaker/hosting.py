@@ -15,10 +15,11 @@ from neo_constructs.sandbox.behaviour import Behaviour
 from neo_constructs.sandbox.sagemaker import capacity, deployment
 from neo_constructs.sandbox.sagemaker.async_inference import Ticket, answer_later, ticket
 from neo_constructs.sandbox.sagemaker.data_capture import DataCapture
-from neo_constructs.sandbox.sagemaker.errors import ApiError, not_emulated, refused
+from neo_constructs.sandbox.sagemaker.errors import ApiError, refused
 from neo_constructs.sandbox.sagemaker.fleet import Fleet, containers_of
 from neo_constructs.sandbox.sagemaker.platform import AssumedRole, Platform, split_uri
 from neo_constructs.sandbox.sagemaker.records import Records
+from neo_constructs.sandbox.sagemaker.registry import Registry
 from neo_constructs.sandbox.sagemaker.shares import Shares
 from neo_constructs.sandbox.sagemaker.telemetry import (
     ENDPOINT_LOGS,
@@ -32,6 +33,7 @@ Record: TypeAlias = dict[str, Any]
 Store: TypeAlias = MutableMapping[str, Record]
 
 _CHANGING: Final = frozenset({"Creating", "Updating"})
+_SERVED: Final = "ServedContainers"  # of a model's record; never shown
 _CAPACITIES: Final = "Capacities"  # of an endpoint's record; never shown
 
 
@@ -63,6 +65,8 @@ class Hosting:
         The AWS around it.
     behaviour
         Returns how long an endpoint takes and why it fails, asked when one is made or updated.
+    registry
+        Where models may come from.
     """
 
     def __init__(
@@ -73,7 +77,9 @@ class Hosting:
         endpoints: Store,
         platform: Platform,
         behaviour: Callable[[], Behaviour],
+        registry: Registry,
     ) -> None:
+        self._registry = registry
         self._platform = platform
         self._behaviour = behaviour
         self.models = Records(models, platform, kind="model", name_key="ModelName")
@@ -88,8 +94,7 @@ class Hosting:
         """CreateModel: the role must be SageMaker's to assume, and able to read the artifact."""
         if ("PrimaryContainer" in parameters) == ("Containers" in parameters):
             raise refused("Exactly one of PrimaryContainer and Containers must be specified.")
-        if any(c.get("ModelPackageName") for c in containers_of(parameters)):
-            raise not_emulated("model packages")
+        given, parameters = parameters, self._unpacked(parameters)
         arn = self._platform.arn("model", parameters["ModelName"])
         s3 = self._platform.assume(parameters["ExecutionRoleArn"], arn)("s3")
         for container in containers_of(parameters):
@@ -105,7 +110,29 @@ class Hosting:
                         f"Could not access model data at {url}. Please ensure that the role "
                         f"{parameters['ExecutionRoleArn']} exists and may read it: {error}",
                     ) from error
-        return self.models.create(parameters)
+        reply = self.models.create(given)
+        # What is described is what was given; what is served is what the package says.
+        self.models.get(given["ModelName"])[_SERVED] = containers_of(parameters)
+        return reply
+
+    def _unpacked(self, parameters: Parameters) -> Parameters:
+        """Return a model's parameters with each package replaced by what it says."""
+        containers = [
+            {**found, **{k: v for k, v in each.items() if k != "ModelPackageName"}}
+            for each in containers_of(parameters)
+            for found in (
+                self._registry.containers(each["ModelPackageName"])
+                if "ModelPackageName" in each
+                else [each]
+            )
+        ]
+        rest = {k: v for k, v in parameters.items() if k not in {"PrimaryContainer", "Containers"}}
+        return {**rest, "Containers": containers}
+
+    def describe_model(self, parameters: Parameters) -> dict[str, Any]:
+        """DescribeModel."""
+        found = self.models.describe(parameters)
+        return {key: value for key, value in found.items() if key != _SERVED}
 
     def create_configuration(self, parameters: Parameters) -> dict[str, Any]:
         """CreateEndpointConfig: its models must be there, and its variants ones that are served."""
@@ -270,7 +297,7 @@ class Hosting:
         """Return what an endpoint is to run; what is missing is said before anything is made."""
         config = self.configurations.get(parameters["EndpointConfigName"])
         every = [*_variants(config), *_shadows(config)]
-        models = {v["ModelName"]: self.models.get(v["ModelName"]) for v in every}
+        models = {v["ModelName"]: _served(self.models.get(v["ModelName"])) for v in every}
         arn = self._platform.arn("endpoint", parameters["EndpointName"])
         roles = {
             role: self._platform.assume(role, arn)
@@ -406,6 +433,11 @@ class _Plan:
     models: Mapping[str, Record]
     roles: Mapping[str, AssumedRole]
     deployment: Mapping[str, Any] | None = None
+
+
+def _served(model: Record) -> Record:
+    """Return a model's record with the containers that it is served by."""
+    return {**model, "PrimaryContainer": None, "Containers": model[_SERVED]}
 
 
 def _reason(error: Exception) -> str:

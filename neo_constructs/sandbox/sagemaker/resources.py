@@ -121,7 +121,7 @@ class ResourceType:
         return {}
 
 
-RESOURCE_TYPES = (
+_NAMED_TYPES = (
     ResourceType(
         type_name="AWS::SageMaker::Model",
         noun="Model",
@@ -157,6 +157,73 @@ RESOURCE_TYPES = (
         replacing=("EndpointName",),
         updates=True,
     ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PackageType:
+    """AWS::SageMaker::ModelPackage, whose versions have no names."""
+
+    type_name: str = "AWS::SageMaker::ModelPackage"
+    replacing: tuple[str, ...] = (
+        "ModelPackageGroupName",
+        "ModelPackageDescription",
+        "InferenceSpecification",
+        "ValidationSpecification",
+        "SourceAlgorithmSpecification",
+        "MetadataProperties",
+        "ModelMetrics",
+        "ClientToken",
+        "DriftCheckBaselines",
+        "Domain",
+        "Task",
+        "SamplePayloadUrl",
+        "SecurityConfig",
+    )
+
+    def handlers(self, call: Call, make_name: MakeName, find_by_arn: FindByArn) -> dict[str, Any]:
+        """Return create, update and delete in the emulator's signatures."""
+        del make_name, find_by_arn
+
+        def create(
+            _logical_id: str, properties: Properties, _stack_name: str
+        ) -> tuple[str, dict[str, str]]:
+            operation = "CreateModelPackage"
+            reply = _translated(call, operation, _parameters(operation, properties))
+            arn = str(reply["ModelPackageArn"])
+            return arn, {"ModelPackageArn": arn}
+
+        def update(
+            physical_id: str, _old: Properties, new: Properties, _stack: str, _logical_id: str
+        ) -> tuple[str, dict[str, str]]:
+            operation = "UpdateModelPackage"
+            asked = _parameters(operation, {**new, "ModelPackageArn": physical_id})
+            _translated(call, operation, asked)
+            return physical_id, {"ModelPackageArn": physical_id}
+
+        def delete(physical_id: str, _properties: Properties) -> None:
+            try:
+                call("DeleteModelPackage", {"ModelPackageName": physical_id})
+            except ApiError as error:
+                if "Could not find" not in str(error):
+                    raise ValueError(str(error)) from error
+
+        return {
+            "create": create,
+            "update": update,
+            "delete": delete,
+            "update_with_logical_id": True,
+        }
+
+
+RESOURCE_TYPES: tuple[ResourceType | PackageType, ...] = (
+    *_NAMED_TYPES,
+    ResourceType(
+        type_name="AWS::SageMaker::ModelPackageGroup",
+        noun="ModelPackageGroup",
+        replacing=("ModelPackageGroupName", "ModelPackageGroupDescription"),
+    ),
+    PackageType(),
 )
 
 

@@ -10,10 +10,15 @@ from neo_constructs.sandbox.sagemaker import requests
 from neo_constructs.sandbox.sagemaker.compilation import CompilationJobs
 from neo_constructs.sandbox.sagemaker.errors import ApiError
 from neo_constructs.sandbox.sagemaker.hosting import Hosting
+from neo_constructs.sandbox.sagemaker.model_metadata import list_metadata
 from neo_constructs.sandbox.sagemaker.platform import Platform
+from neo_constructs.sandbox.sagemaker.registry import Registry
 
 Parameters: TypeAlias = Mapping[str, Any]
 Store: TypeAlias = MutableMapping[str, dict[str, Any]]
+
+
+_KINDS = ("jobs", "models", "configs", "endpoints", "groups", "packages")
 
 
 class SageMaker:
@@ -36,7 +41,10 @@ class SageMaker:
         platform: Platform,
         behaviour: Callable[[], Behaviour],
     ) -> None:
-        self._stores = {kind: make_store() for kind in ("jobs", "models", "configs", "endpoints")}
+        self._stores = {kind: make_store() for kind in _KINDS}
+        registry = Registry(
+            groups=self._stores["groups"], packages=self._stores["packages"], platform=platform
+        )
         jobs = CompilationJobs(self._stores["jobs"], platform, behaviour)
         self.hosting = Hosting(
             models=self._stores["models"],
@@ -44,6 +52,7 @@ class SageMaker:
             endpoints=self._stores["endpoints"],
             platform=platform,
             behaviour=behaviour,
+            registry=registry,
         )
         hosting = self.hosting
         self._operations: dict[str, Callable[[Parameters], dict[str, Any]]] = {
@@ -53,7 +62,7 @@ class SageMaker:
             "DeleteCompilationJob": jobs.delete,
             "ListCompilationJobs": jobs.list,
             "CreateModel": hosting.create_model,
-            "DescribeModel": hosting.models.describe,
+            "DescribeModel": hosting.describe_model,
             "DeleteModel": hosting.models.delete,
             "CreateEndpointConfig": hosting.create_configuration,
             "DescribeEndpointConfig": hosting.configurations.describe,
@@ -66,6 +75,16 @@ class SageMaker:
             "ListModels": hosting.models.list,
             "ListEndpointConfigs": hosting.configurations.list,
             "ListEndpoints": hosting.endpoints.list,
+            "CreateModelPackageGroup": registry.groups.create,
+            "DescribeModelPackageGroup": registry.describe_group,
+            "DeleteModelPackageGroup": registry.delete_group,
+            "ListModelPackageGroups": registry.list_groups,
+            "CreateModelPackage": registry.create,
+            "DescribeModelPackage": registry.describe,
+            "UpdateModelPackage": registry.update,
+            "DeleteModelPackage": registry.delete,
+            "ListModelPackages": registry.list,
+            "ListModelMetadata": list_metadata,
             "AddTags": self._add_tags,
             "DeleteTags": self._delete_tags,
             "ListTags": self._list_tags,

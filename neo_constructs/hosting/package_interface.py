@@ -1,0 +1,43 @@
+"""What a version in the registry hands to a model that serves it."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from aws_cdk import aws_iam as iam
+from constructs import Construct, IConstruct
+
+from neo_constructs.catalog.target import TargetDevice
+
+
+class IModelPackage(IConstruct, Protocol):
+    """A version of a model in the registry, made here or imported."""
+
+    @property
+    def model_package_arn(self) -> str:
+        """Its ARN."""
+        ...
+
+    @property
+    def image_uri(self) -> str | None:
+        """Its image, if that is known."""
+        ...
+
+    @property
+    def target(self) -> TargetDevice | None:
+        """What it was compiled for, if that is known."""
+        ...
+
+    @property
+    def repository_arns(self) -> tuple[str, ...]:
+        """Where its image is pulled from; empty if that is not known."""
+        ...
+
+    @property
+    def places(self) -> list[str]:
+        """The ARNs of the buckets and keys that its artifact is read from."""
+        ...
+
+    def reading(self, scope: Construct) -> list[iam.PolicyStatement]:
+        """Return the rights to read its artifact."""
+        ...

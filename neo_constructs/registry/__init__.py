@@ -1,0 +1,1 @@
+"""The model registry: groups of versions, and the versions in them."""
