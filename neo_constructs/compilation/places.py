@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from aws_cdk import Stack
+from aws_cdk import IResource, Stack
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
@@ -69,6 +69,22 @@ def check_bucket(scope: Construct, bucket: s3.IBucket, where: str, *, whose: str
             )
         )
     return found
+
+
+def check_region(scope: Construct, resource: IResource, where: str) -> list[Finding]:
+    """Say whether a key or a topic is in another region, where SageMaker does not use it."""
+    region, _ = elsewhere(scope, resource.env.region, "")
+    if not region:
+        return []
+    return [
+        Finding(
+            code="resource-region",
+            where=where,
+            message=f"{resource.node.path} is in {region!r}, the stack in "
+            f"{Stack.of(scope).region!r}; SageMaker uses those of its own region.",
+            fix="give one of the stack's region.",
+        )
+    ]
 
 
 def check_source_bucket(

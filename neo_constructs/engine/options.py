@@ -12,7 +12,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from neo_constructs.engine.subnets import check_vpc
+from neo_constructs.engine.subnets import check_vpc, selected_subnets
 from neo_constructs.engine.tokens import is_unresolved
 from neo_constructs.findings.errors import raise_errors
 from neo_constructs.findings.finding import Finding
@@ -122,7 +122,29 @@ class JobEngineOptions:
                     fix="leave it out: the function logs every step.",
                 )
             )
-        return [*found, *check_vpc(self.vpc, self.vpc_subnets, self.security_groups)]
+        return [
+            *found,
+            *check_vpc(self.vpc, self.vpc_subnets, self.security_groups),
+            *self._check_subnets(),
+        ]
+
+    def _check_subnets(self) -> list[Finding]:
+        """Say if functions would be in public subnets, from which they reach nothing."""
+        if self.vpc is None:
+            return []
+        chosen = set(selected_subnets(self.vpc, self.vpc_subnets).subnet_ids)
+        public = {each.subnet_id for each in self.vpc.public_subnets}
+        if not chosen & public:
+            return []
+        return [
+            Finding(
+                code="engine-options",
+                where="vpc_subnets",
+                message="Public subnets are among them: a function has no public address, and "
+                "reaches nothing from there.",
+                fix="give private subnets, with a NAT gateway or with VPC endpoints.",
+            )
+        ]
 
 
 class _Chosen(Construct):

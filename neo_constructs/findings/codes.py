@@ -174,6 +174,8 @@ CODES: Final[Mapping[str, str]] = {
     "container-environment": "a variable has a name that the API does not take",
     "vpc-groups": "a network interface has up to 5 security groups",
     "key-alias": "a right on an alias is none on its key",
+    "deployment-step": "the step is another part of the fleet than the strategy takes",
+    "resource-region": "SageMaker uses keys and topics of its own region",
     "deployment-rolling": "a rolling update is for one variant",
     "quota-doubles": "an update needs twice as many instances of a kind with low quotas",
     "rollback-alarms": "an update goes back by up to 10 alarms",

@@ -24,13 +24,14 @@ CANARY: Final = "CANARY"
 LINEAR: Final = "LINEAR"
 ROLLING: Final = "ROLLING"
 STRATEGIES: Final = (ALL_AT_ONCE, CANARY, LINEAR, ROLLING)
-_SIZES: Final = ("INSTANCE_COUNT", "CAPACITY_PERCENT")  # botocore, CapacitySizeType
+INSTANCE_COUNT: Final = "INSTANCE_COUNT"
+_SIZES: Final = (INSTANCE_COUNT, "CAPACITY_PERCENT")  # botocore, CapacitySizeType
 _WHERE: Final = "deployment_config"
 # A step is watched for as long as this where nothing else is said.
 STEP_WAIT_MINUTES: Final = 5
 # API reference, TrafficRoutingConfig and RollingUpdatePolicy: the part of the fleet that one step
 # may be, in percent.
-_PERCENT: Final = {ALL_AT_ONCE: (1, 100), CANARY: (1, 50), LINEAR: (10, 50), ROLLING: (5, 50)}
+PERCENT: Final = {ALL_AT_ONCE: (1, 100), CANARY: (1, 50), LINEAR: (10, 50), ROLLING: (5, 50)}
 
 Rendered: TypeAlias = sagemaker.CfnEndpoint.DeploymentConfigProperty
 
@@ -62,13 +63,13 @@ class CapacitySize:
     @typed
     def instances(cls, value: int) -> CapacitySize:
         """Return a number of instances."""
-        return cls("INSTANCE_COUNT", value)
+        return cls(INSTANCE_COUNT, value)
 
     def check(self, where: str, least: int, most: int) -> list[Finding]:
         """Say if a percentage is outside of limits, or a number of instances not from 1."""
         if self.type not in _SIZES:
             return [_unknown_word(where, self.type, _SIZES)]
-        if self.type == _SIZES[0]:
+        if self.type == INSTANCE_COUNT:
             return check_number(self.value, where, 1, 1_000_000, unit="instances")
         return check_number(self.value, where, least, most, unit="percent")
 
@@ -266,7 +267,7 @@ class DeploymentConfig:
         back = self.rollback_step
         return [
             *self._check_parts(),
-            *(self.step.check(f"{_WHERE}, step", *_PERCENT[self.strategy]) if self.step else ()),
+            *(self.step.check(f"{_WHERE}, step", *PERCENT[self.strategy]) if self.step else ()),
             *(back.check(f"{_WHERE}, rollback_step", 1, 100) if back else ()),
             *check_seconds(self.wait, f"{_WHERE}, wait", *_WAIT),
             *check_seconds(self.termination_wait, f"{_WHERE}, termination_wait", *_WAIT),

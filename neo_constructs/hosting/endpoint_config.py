@@ -9,9 +9,10 @@ import jsii
 from aws_cdk import Fn, IStableAnyProducer, Lazy, Resource, Stack
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sagemaker as sagemaker
+from aws_cdk import aws_sns as sns
 from constructs import Construct, IConstruct, IValidation
 
-from neo_constructs.compilation.places import check_bucket, elsewhere
+from neo_constructs.compilation.places import check_bucket, check_region, elsewhere
 from neo_constructs.engine.permissions import warn
 from neo_constructs.findings.errors import raise_errors
 from neo_constructs.findings.finding import Finding
@@ -208,11 +209,25 @@ class EndpointConfig(Resource):
             "async_inference_config, bucket": later.bucket if later else None,
             "async_inference_config, input_bucket": later.input_bucket if later else None,
         }
+        others: dict[str, kms.IKey | sns.ITopic | None] = {
+            "data_capture_config, encryption_key": capture.encryption_key if capture else None,
+            "async_inference_config, encryption_key": later.encryption_key if later else None,
+            "async_inference_config, success_topic": later.success_topic if later else None,
+            "async_inference_config, error_topic": later.error_topic if later else None,
+        }
         return [
-            finding
-            for where, bucket in buckets.items()
-            if bucket
-            for finding in check_bucket(self, bucket, where, whose="the models' roles")
+            *(
+                finding
+                for where, bucket in buckets.items()
+                if bucket
+                for finding in check_bucket(self, bucket, where, whose="the models' roles")
+            ),
+            *(
+                finding
+                for where, other in others.items()
+                if other
+                for finding in check_region(self, other, where)
+            ),
         ]
 
 

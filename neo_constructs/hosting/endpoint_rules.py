@@ -10,7 +10,14 @@ from neo_constructs.catalog.instance_types import is_accelerated, is_burstable, 
 from neo_constructs.engine.tokens import is_unresolved
 from neo_constructs.findings.finding import Finding, Level
 from neo_constructs.findings.wording import listed, suggestion
-from neo_constructs.hosting.deployment import ALL_AT_ONCE, MAX_ALARMS, ROLLING, DeploymentConfig
+from neo_constructs.hosting.deployment import (
+    ALL_AT_ONCE,
+    INSTANCE_COUNT,
+    MAX_ALARMS,
+    PERCENT,
+    ROLLING,
+    DeploymentConfig,
+)
 from neo_constructs.hosting.variants import InstanceVariant, ServerlessVariant, Variant
 
 _DEPLOYMENT: Final = "deployment_config"
@@ -141,6 +148,7 @@ class WholeEndpoint:
                     "an endpoint all at once, and watches no alarm.",
                     fix="leave it out, so that nobody counts on it.",
                 )
+        yield from self._check_batch(asked, variants)
         if asked.strategy == ROLLING and len(variants) > 1:
             yield Finding(
                 code="deployment-rolling",
@@ -148,6 +156,26 @@ class WholeEndpoint:
                 message=f"A rolling update is asked for, and there are {len(variants)} variants. "
                 "Allowed: one.",
                 fix="take DeploymentConfig.canary or linear.",
+            )
+
+    def _check_batch(
+        self, asked: DeploymentConfig, variants: Sequence[Variant]
+    ) -> Iterator[Finding]:
+        """Say if a step in instances is another part of the fleet than a strategy takes."""
+        counts = [e.initial_instance_count for e in variants if isinstance(e, InstanceVariant)]
+        if asked.step is None or asked.step.type != INSTANCE_COUNT or not counts:
+            return
+        if is_unresolved(asked.step.value) or any(is_unresolved(each) for each in counts):
+            return
+        least, most = PERCENT[asked.strategy]
+        percent = 100 * asked.step.value / sum(counts)
+        if not least <= percent <= most:
+            yield Finding(
+                code="deployment-step",
+                where=f"{_DEPLOYMENT}, step",
+                message=f"{asked.step.value} of {sum(counts)} instances are {percent:.0f} %. "
+                f"Allowed: {least} to {most} %.",
+                fix="give another number of instances, or take DeploymentConfig.all_at_once.",
             )
 
     def _check_quota(self) -> Iterator[Finding]:

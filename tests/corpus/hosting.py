@@ -428,6 +428,15 @@ def _beside_version(scope: cdk.Stack) -> object:
     return neo.Model(scope, "Model", model_package=theirs, image=IMAGE)
 
 
+def _topic_of(region: str) -> Any:
+    def make(scope: cdk.Stack) -> neo.AsyncInferenceConfig:
+        arn = f"arn:aws:sns:{region}:123456789012:failed"
+        topic = sns.Topic.from_topic_arn(scope, "Topic", arn)
+        return neo.AsyncInferenceConfig(bucket=bucket(scope), error_topic=topic)
+
+    return make
+
+
 GUARDED: dict[str, Any] = {"deployment_config": canary()}
 
 CASES = [
@@ -545,6 +554,16 @@ CASES = [
     built("package-artifact-unknown", "a bucket", lambda scope: _served_version(
         artifact_bucket=bucket(scope), artifact_prefix="a.tar.gz")(scope)),
     bad("model-source", "beside a version", _beside_version, "image"),
+    bad("deployment-step", "all of two", endpoint({"initial_instance_count": 2},
+        deployment_config=neo.DeploymentConfig.rolling(neo.CapacitySize.instances(2))), "100 %"),
+    built("deployment-step", "one of two", endpoint({"initial_instance_count": 2},
+          deployment_config=neo.DeploymentConfig.rolling(neo.CapacitySize.instances(1)))),
+    bad("resource-region", "a topic", served(async_inference_config=_topic_of("us-east-1")),
+        "'us-east-1'"),
+    built("resource-region", "the same", served(async_inference_config=_topic_of("eu-west-1"))),
+    bad("engine-options", "public subnets", lambda scope: options(vpc=ec2.Vpc(
+        scope, "Vpc", nat_gateways=0, subnet_configuration=[ec2.SubnetConfiguration(
+            name="open", subnet_type=ec2.SubnetType.PUBLIC)]))(scope), "Public"),
     bad("variant-choice", "a slip", instances(routing_strategy="LEAST_OUTSTANDING_REQUEST"),
         "'LEAST_OUTSTANDING_REQUESTS'?"),
     bad("variant-choice", "retained", endpoint(

@@ -14,11 +14,13 @@ import aws_cdk as cdk
 import pytest
 from botocore.exceptions import ClientError
 
+import neo_constructs as neo
 from neo_constructs.sandbox.emulator import sandbox
 from neo_constructs.sandbox.environment import REGION
-from tests.sandbox.account import Account, Json
+from tests.sandbox.account import ENVIRONMENT, Account, Json
 from tests.sandbox.test_stacks import FAST
 from tests.templates.features import FEATURES
+from tests.templates.stacks import DIGITS
 
 DATA = "my-data-bucket"
 ENDPOINT = "AWS::SageMaker::Endpoint"
@@ -139,6 +141,57 @@ def test_it_answers(account: Account, name: str) -> None:
     endpoint = deployed(account, name)
     assert ask(account, endpoint)["body"]
     gone(account, name)
+
+
+@pytest.mark.parametrize(
+    ("name", "key"), [("pipeline", "prepare/model.tar.gz"), ("unpacked", "model/model.pth")]
+)
+def test_it_comes_into_service(account: Account, name: str, key: str) -> None:
+    """The sandbox has no deep learning container to answer; the rest is as on AWS."""
+    account.put_model(DATA, key)
+    endpoint = deployed(account, name)
+    found = account.sagemaker.describe_endpoint(EndpointName=endpoint)
+    assert found["EndpointStatus"] == "InService"
+    gone(account, name)
+
+
+def test_two_stacks_from_settings(account: Account) -> None:
+    """Compile in one, host in the other; then both again, with another shape."""
+
+    def templates(count: int) -> Json:
+        asked = neo.Settings.from_context(
+            {
+                "neo": {
+                    "stack_name": "Host",
+                    "compilation_stack_name": "Compile",
+                    "endpoints": [
+                        {
+                            "name": "digits",
+                            "model_data": "digits.onnx",
+                            "target": "ml_c5" if count == 1 else "ml_m5",
+                            "instance_type": "ml.c5.large" if count == 1 else "ml.m5.large",
+                            "inference_code": "code",
+                        }
+                    ],
+                }
+            }
+        )
+        app = cdk.App(context={"neo_constructs:iam_grace_seconds": 0})
+        compiling = neo.CompilationStack(app, settings=asked, folder=DIGITS, env=ENVIRONMENT)
+        neo.HostingStack(
+            app, compilation_stack=compiling, settings=asked, folder=DIGITS, env=ENVIRONMENT
+        )
+        return account.synthesize_app(app)
+
+    first, second = templates(1), templates(2)
+    assert account.create("Compile", first["Compile"]) == "CREATE_COMPLETE", account.said("Compile")
+    assert account.create("Host", first["Host"]) == "CREATE_COMPLETE", account.said("Host")
+    assert account.update("Compile", second["Compile"]) == "UPDATE_COMPLETE"
+    assert account.update("Host", second["Host"]) == "UPDATE_COMPLETE", account.said("Host")
+    outputs = {o["OutputKey"]: o["OutputValue"] for o in account.describe("Host")["Outputs"]}
+    assert ask(account, outputs["DigitsEndpointName"])["body"]
+    for name in ("Host", "Compile"):
+        assert account.delete(name) == "DELETE_COMPLETE", account.said(name)
 
 
 def scaled_update(stack: cdk.Stack) -> None:
