@@ -39,6 +39,12 @@ from neo_constructs.engine.limits import (
     WORKER_MIB,
     WORKER_SECONDS,
 )
+from neo_constructs.engine.log_access import (
+    allow_delivery,
+    allow_logs,
+    log_delivery,
+    machine_log_group,
+)
 from neo_constructs.engine.names import name_prefix
 from neo_constructs.engine.options import ENGINE_ID, options_of
 from neo_constructs.engine.permissions import (
@@ -340,7 +346,7 @@ class JobEngine(Construct):
         given = self._options.log_encryption_key
         key = real_key(given) if given else None
         if key:
-            _allow_logs(key, Stack.of(self))
+            allow_logs(key, Stack.of(self))
         return logs.LogGroup(
             self,
             construct_id,
@@ -361,7 +367,7 @@ class JobEngine(Construct):
             # Whoever starts an execution, or looks at one, uses the key too.
             self._allow(statement)
         if self._options.state_machine_log_level != "OFF":
-            policies["Logs"] = iam.PolicyDocument(statements=[_log_delivery()])
+            policies["Logs"] = iam.PolicyDocument(statements=[log_delivery()])
         return policies
 
     def _machine_encryption(self) -> sfn.CfnStateMachine.EncryptionConfigurationProperty | None:
@@ -375,10 +381,10 @@ class JobEngine(Construct):
     def _machine_logging(self) -> sfn.CfnStateMachine.LoggingConfigurationProperty | None:
         if self._options.state_machine_log_level == "OFF":
             return None
-        acknowledge_wildcards(self._machine_role, [_log_delivery()])
+        acknowledge_wildcards(self._machine_role, [log_delivery()])
         if key := self._options.state_machine_encryption_key:
-            _allow_delivery(real_key(key))
-        group = self._make_log_group("MachineLogGroup", _machine_log_group(Stack.of(self)))
+            allow_delivery(real_key(key))
+        group = self._make_log_group("MachineLogGroup", machine_log_group(Stack.of(self)))
         made = sfn.CfnStateMachine
         return made.LoggingConfigurationProperty(
             level=self._options.state_machine_log_level,
@@ -450,76 +456,6 @@ class JobEngine(Construct):
             "a step and a wait, in turns: the execution's history shows all of a trace",
         )
         return machine
-
-
-def _allow_logs(key: kms.IKey, stack: Stack) -> None:
-    """Let CloudWatch Logs use a key for log groups of a stack.
-
-    Source: CloudWatch Logs user guide, page Encrypt log data using AWS KMS. An imported key's
-    policy stays as it is.
-    """
-    group = f"arn:{stack.partition}:logs:{stack.region}:{stack.account}:log-group"
-    key.add_to_resource_policy(
-        iam.PolicyStatement(
-            actions=["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*"],
-            principals=[iam.ServicePrincipal(f"logs.{stack.region}.amazonaws.com")],
-            resources=["*"],
-            conditions={
-                "ArnLike": {
-                    "kms:EncryptionContext:aws:logs:arn": [
-                        f"{group}:{stack.stack_name}-{ENGINE_ID}*",
-                        f"{group}:{_machine_log_group(stack)}",
-                    ]
-                }
-            },
-        ),
-        allow_no_op=True,
-    )
-
-
-def _allow_delivery(key: kms.IKey) -> None:
-    """Let the delivery of a state machine's log decrypt what executions hold.
-
-    Source: the CDK's own StateMachine, which says the same of its keys. An imported key's policy
-    stays as it is.
-    """
-    key.add_to_resource_policy(
-        iam.PolicyStatement(
-            actions=["kms:Decrypt"],
-            principals=[iam.ServicePrincipal("delivery.logs.amazonaws.com")],
-            resources=["*"],
-        ),
-        allow_no_op=True,
-    )
-
-
-def _log_delivery() -> iam.PolicyStatement:
-    """Return what a state machine needs to log: the actions have no resource level.
-
-    Source: Step Functions user guide, page Logging using CloudWatch Logs.
-    """
-    return iam.PolicyStatement(
-        actions=[
-            "logs:CreateLogDelivery",
-            "logs:DeleteLogDelivery",
-            "logs:DescribeLogGroups",
-            "logs:DescribeResourcePolicies",
-            "logs:GetLogDelivery",
-            "logs:ListLogDeliveries",
-            "logs:PutResourcePolicy",
-            "logs:UpdateLogDelivery",
-        ],
-        resources=["*"],
-    )
-
-
-def _machine_log_group(stack: Stack) -> str:
-    """Return a name for the state machine's log group.
-
-    Step Functions user guide, page Logging using CloudWatch Logs: with this start, many state
-    machines do not exceed the size of the log groups' resource policy.
-    """
-    return f"/aws/vendedlogs/states/{stack.stack_name}-{ENGINE_ID}"
 
 
 def without_none(properties: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import jsii
 from aws_cdk import (
@@ -11,35 +11,36 @@ from aws_cdk import (
     Fn,
     IStableAnyProducer,
     Lazy,
-    Reference,
     Resource,
-    Stack,
-    Tokenization,
 )
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct, IValidation
 
-from neo_constructs.catalog.names import RESOURCE_NAME
-from neo_constructs.compilation.places import elsewhere
 from neo_constructs.engine.permissions import warn
 from neo_constructs.engine.tokens import is_unresolved
 from neo_constructs.findings.errors import raise_errors
 from neo_constructs.findings.finding import Finding, Level
-from neo_constructs.hosting.arns import arn_of
 from neo_constructs.hosting.deployment import DeploymentConfig, Rendered
-from neo_constructs.hosting.endpoint_config import EndpointConfig, root_stack
+from neo_constructs.hosting.endpoint_arguments import (
+    check_alarm_kind,
+    check_config,
+    check_deployment,
+    check_name,
+    check_retained,
+    refers_to,
+)
+from neo_constructs.hosting.endpoint_config import EndpointConfig
 from neo_constructs.hosting.endpoint_rules import WholeEndpoint
 from neo_constructs.hosting.endpoint_variant import EndpointVariant, metric_of
+from neo_constructs.hosting.imported_endpoint import ImportedEndpoint, grant_invoke
 from neo_constructs.hosting.interfaces import IEndpointConfig
 from neo_constructs.hosting.role_access import FeatureRights, role_unknown
 from neo_constructs.hosting.scaling import ScalableCapacity
 from neo_constructs.hosting.variants import ALL_TRAFFIC, Variant
 from neo_constructs.typed import typed
 
-# botocore, VariantPropertyType.
-RETAINABLE: Final = ("DataCaptureConfig", "DesiredWeight", "DesiredInstanceCount")
 _NOT_SCALED: Final = ("DataCaptureConfig", "DesiredWeight")
 
 
@@ -104,9 +105,9 @@ class Endpoint(Resource):
         super().__init__(scope, construct_id)
         found = [
             *check_name(endpoint_name),
-            *_check_config(self, endpoint_config),
+            *check_config(self, endpoint_config),
             *(deployment_config.check() if deployment_config else ()),
-            *_check_retained(exclude_retained_variant_properties),
+            *check_retained(exclude_retained_variant_properties),
         ]
         raise_errors(found, subject=self.node.path)
         self.endpoint_config: Final = endpoint_config
@@ -158,8 +159,8 @@ class Endpoint(Resource):
             says how long alarms are watched.
         """
         found = [
-            *_check_deployment(self._deployment),
-            *_check_kind(alarm),
+            *check_deployment(self._deployment),
+            *check_alarm_kind(alarm),
             *self._check_circle(alarm),
         ]
         raise_errors(found, subject=self.node.path)
@@ -271,7 +272,7 @@ class Endpoint(Resource):
         return grant_invoke(self.endpoint_arn, grantee, is_async=self.is_async)
 
     def _check_circle(self, alarm: cloudwatch.IAlarm) -> list[Finding]:
-        if not isinstance(alarm, cloudwatch.Alarm) or not _refers_to(alarm, self):
+        if not isinstance(alarm, cloudwatch.Alarm) or not refers_to(alarm, self):
             return []
         return [
             Finding(
@@ -326,163 +327,5 @@ class _WholeCheck:
         return [str(each) for each in found if each.level is Level.ERROR]
 
 
-class ImportedEndpoint(Resource):
-    """An endpoint that is there already; see ``Endpoint.from_endpoint_name``."""
-
-    def __init__(
-        self,
-        scope: Construct,
-        construct_id: str,
-        *,
-        endpoint_name: str,
-        endpoint_arn: str | None = None,
-    ) -> None:
-        super().__init__(scope, construct_id)
-        self.endpoint_name: Final = endpoint_name
-        self.endpoint_arn: Final = endpoint_arn or arn_of(self, "endpoint", endpoint_name)
-
-    @property
-    def metric_endpoint_name(self) -> str:
-        """The name as metrics bear it."""
-        return self.endpoint_name
-
-    @property
-    def variants(self) -> None:
-        """What answers requests is not known."""
-        return
-
-    @typed
-    def variant(self, variant_name: str = ALL_TRAFFIC) -> EndpointVariant:
-        """Return a variant by its name, for its metrics."""
-        return EndpointVariant(self, variant_name)
-
-    @typed
-    def metric(
-        self, metric_name: str, *, statistic: str = "Average", period: Duration | None = None
-    ) -> cloudwatch.Metric:
-        """Return a metric of the endpoint as a whole; see ``Endpoint.metric``."""
-        return metric_of(self, metric_name, statistic, period)
-
-    @typed
-    def grant_invoke(self, grantee: iam.IGrantable) -> iam.Grant:
-        """Let ``grantee`` send requests that are answered at once."""
-        return grant_invoke(self.endpoint_arn, grantee, is_async=False)
-
-    @typed
-    def grant_invoke_async(self, grantee: iam.IGrantable) -> iam.Grant:
-        """Let ``grantee`` send requests that are answered later."""
-        return grant_invoke(self.endpoint_arn, grantee, is_async=True)
-
-
-def grant_invoke(endpoint_arn: str, grantee: iam.IGrantable, *, is_async: bool) -> iam.Grant:
-    """Let a grantee send requests to an endpoint, to be answered at once or later."""
-    action = "sagemaker:InvokeEndpointAsync" if is_async else "sagemaker:InvokeEndpoint"
-    return iam.Grant.add_to_principal(
-        grantee=grantee, actions=[action], resource_arns=[endpoint_arn]
-    )
-
-
-def check_name(name: str | None) -> list[Finding]:
-    """Say whether SageMaker takes a name for an endpoint. Source: botocore, EndpointName."""
-    if name is None or is_unresolved(name) or RESOURCE_NAME.fullmatch(name):
-        return []
-    return [
-        Finding(
-            code="endpoint-name",
-            where="endpoint_name",
-            message=f"{name!r} is given. Allowed: 1 to 63 letters, digits and inner hyphens.",
-            fix="leave it out to let CloudFormation make one.",
-        )
-    ]
-
-
-def _check_kind(alarm: cloudwatch.IAlarm) -> list[Finding]:
-    """Say if an alarm is one over others: SageMaker's guide knows those on metrics only."""
-    if not isinstance(alarm, cloudwatch.CompositeAlarm):
-        return []
-    return [
-        Finding(
-            code="rollback-alarms",
-            where="rollback_alarms",
-            message=f"{alarm.node.path} is a composite alarm. Allowed: alarms on metrics.",
-            fix="give the alarms that it is made of.",
-        )
-    ]
-
-
-def _check_deployment(deployment: DeploymentConfig | None) -> list[Finding]:
-    if deployment:
-        return deployment.check_watching()
-    return [
-        Finding(
-            code="rollback-never-watched",
-            where="rollback_alarms",
-            message="The endpoint has no deployment_config, which says how long alarms are "
-            "watched.",
-            fix="give it one, such as DeploymentConfig.all_at_once(wait=Duration.minutes(10)).",
-        )
-    ]
-
-
-def _check_config(scope: Construct, config: IEndpointConfig) -> list[Finding]:
-    """Say whether a configuration's name would be an export, or is one of another region."""
-    if isinstance(config, EndpointConfig):
-        mine, other = root_stack(scope), root_stack(config)
-        if mine is other or mine.node.addr == other.node.addr:
-            return []
-        why = (
-            f"It is in the stack {other.stack_name!r}, this endpoint in {mine.stack_name!r}: its "
-            "name would be an export, and a new configuration could not replace it."
-        )
-    else:
-        mine, theirs = Stack.of(scope), config.env
-        if not any(elsewhere(scope, theirs.region, theirs.account)):
-            return []
-        here = f"{mine.account}/{mine.region}"
-        why = f"It is in {theirs.account}/{theirs.region}, this stack in {here}."
-    return [
-        Finding(
-            code="config-other-stack",
-            where="endpoint_config",
-            message=why,
-            fix="make the configuration in the endpoint's stack.",
-        )
-    ]
-
-
-def _check_retained(names: Sequence[str] | None) -> list[Finding]:
-    unknown = [name for name in names or () if name not in RETAINABLE]
-    if not unknown:
-        return []
-    return [
-        Finding(
-            code="variant-choice",
-            where="exclude_retained_variant_properties",
-            message=f"{', '.join(map(repr, unknown))} is given. Allowed: {', '.join(RETAINABLE)}.",
-            fix="leave it out to keep what scaling has made of the instance counts.",
-        )
-    ]
-
-
 def _scaled(endpoint: Construct) -> list[ScalableCapacity]:
     return [each for each in endpoint.node.children if isinstance(each, ScalableCapacity)]
-
-
-def _refers_to(alarm: cloudwatch.Alarm, endpoint: Endpoint) -> bool:
-    """Whether an alarm's metric names an endpoint by a reference."""
-    return any(_is_reference_to(value, endpoint) for value in _dimensions(alarm.metric))
-
-
-def _dimensions(metric: cloudwatch.IMetric) -> list[str]:
-    """Return all texts of a metric that may name an endpoint: dimensions, and expressions."""
-    config = metric.to_metric_config()
-    if expression := config.math_expression:
-        return [value for each in expression.using_metrics.values() for value in _dimensions(each)]
-    dimensions = config.metric_stat.dimensions if config.metric_stat else None
-    return [str(each.value) for each in dimensions or ()]
-
-
-def _is_reference_to(value: str, endpoint: Endpoint) -> bool:
-    tokens = Tokenization.reverse_string(value).tokens
-    owners = [cast(Reference, each).target for each in tokens if Reference.is_reference(each)]
-    return any(owner.node.path.startswith(f"{endpoint.node.path}/") for owner in owners)

@@ -201,20 +201,8 @@ class Model(Resource):
             description="What the serving container may do",
         )
         dependencies = self._allow(bound)
-        rendered = [each.render() for each in bound]
-        self._resource = sagemaker.CfnModel(
-            self,
-            "Resource",
-            execution_role_arn=self.role.role_arn,
-            enable_network_isolation=self.is_isolated,
-            primary_container=None if containers else rendered[0],
-            containers=rendered if containers else None,
-            inference_execution_config=(
-                sagemaker.CfnModel.InferenceExecutionConfigProperty(mode=inference_execution_mode)
-                if containers
-                else None
-            ),
-            vpc_config=self._network.render() if self._network else None,
+        self._resource = self._make_resource(
+            bound, inference_execution_mode, is_pipeline=bool(containers)
         )
         if needs and not self.is_isolated:
             self._resource.add_metadata("NetworkIsolation", f"Off: {needs}")
@@ -227,6 +215,24 @@ class Model(Resource):
         self._configs: list[IConstruct] = []
         self.model_name: Final[str] = self._resource.attr_model_name
         self.model_arn: Final[str] = self._resource.ref
+
+    def _make_resource(
+        self, bound: Sequence[BoundContainer], mode: str, *, is_pipeline: bool
+    ) -> sagemaker.CfnModel:
+        rendered = [each.render() for each in bound]
+        made = sagemaker.CfnModel
+        return made(
+            self,
+            "Resource",
+            execution_role_arn=self.role.role_arn,
+            enable_network_isolation=self.is_isolated,
+            primary_container=None if is_pipeline else rendered[0],
+            containers=rendered if is_pipeline else None,
+            inference_execution_config=(
+                made.InferenceExecutionConfigProperty(mode=mode) if is_pipeline else None
+            ),
+            vpc_config=self._network.render() if self._network else None,
+        )
 
     @property
     def target(self) -> TargetDevice | None:

@@ -27,7 +27,8 @@ from neo_constructs.findings.finding import Finding
 from neo_constructs.hosting.async_inference import AsyncInferenceConfig
 from neo_constructs.hosting.data_capture import DataCaptureConfig
 from neo_constructs.hosting.deployment import DeploymentConfig
-from neo_constructs.hosting.endpoint import Endpoint, check_name
+from neo_constructs.hosting.endpoint import Endpoint
+from neo_constructs.hosting.endpoint_arguments import check_name
 from neo_constructs.hosting.endpoint_config import EndpointConfig
 from neo_constructs.hosting.endpoint_variant import EndpointVariant
 from neo_constructs.hosting.inference_code import InferenceCode

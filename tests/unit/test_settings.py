@@ -20,16 +20,14 @@ from neo_constructs.hosting.data_capture import DataCaptureConfig
 from neo_constructs.hosting.deployment import DeploymentConfig
 from neo_constructs.patterns.compiled_endpoint import CompiledEndpoint
 from neo_constructs.patterns.compiled_variant import CompiledVariant, InstanceScaling
-from neo_constructs.patterns.settings import (
+from neo_constructs.patterns.hosting_settings import (
     AsyncSettings,
     DataCaptureSettings,
     DeploymentSettings,
-    EndpointSettings,
-    EngineSettings,
     ScalingSettings,
-    Settings,
     VariantSettings,
 )
+from neo_constructs.patterns.settings import EndpointSettings, EngineSettings, Settings
 from tools import settings_page
 
 ENDPOINT = {
