@@ -11,7 +11,7 @@ import copy
 import json
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +26,9 @@ from tests.sandbox.test_stacks import BUCKET, jobs_of, resolved
 DIGITS = Path(__file__).parent.parent.parent / "examples" / "digits"
 ENGINE, COMPILER, MODEL = "NeoJobEngineRole", "NeoJobEngineCompileRole", "EndpointModelRole"
 MACHINE = "NeoJobEngineMachineRole"
+
+
+LEFT = "left in the bucket"
 
 
 @dataclass(frozen=True, order=True)
@@ -233,7 +236,13 @@ def _rare_paths(account: Account, name: str, template: Json) -> str:
         delete = requests.send("Delete", properties, physical_id=answer["PhysicalResourceId"])
         if answers.wait_for(delete).get("Status") != "SUCCESS":
             return "no delete"
-        return _broken_archive(requests, properties)
+        return _broken_archive(requests, properties) or _named(answers.answers.values())
+
+
+def _named(answers: Iterable[Json]) -> str:
+    """Return what successful answers say was refused: what stays is named, and is no failure."""
+    reasons = [str(each.get("Reason", "")) for each in answers if each["Status"] == "SUCCESS"]
+    return "\n".join(reason for reason in reasons if "not authorized" in reason)
 
 
 def _broken_archive(requests: Requests, job: Json) -> str:
@@ -294,8 +303,11 @@ def _until_it_runs(
 
 def _left(account: Account, bucket: str, variant: Variant) -> str:
     """Return what should have been destroyed and is there; endpoints keep theirs."""
-    keys = account.keys(bucket) if variant.has_rare_paths else []
-    return f"left in the bucket: {keys}" if keys else ""
+    if not variant.has_rare_paths:
+        return ""
+    begun = account.s3.list_multipart_uploads(Bucket=bucket).get("Uploads", [])
+    left = [*account.keys(bucket), *(f"upload of {each['Key']}" for each in begun)]
+    return f"{LEFT}: {left}" if left else ""
 
 
 # --- the record --------------------------------------------------------------------------------
