@@ -81,7 +81,7 @@ class EndpointAlarms(Construct):
         topics: Sequence[sns.ITopic] = (),
     ) -> None:
         super().__init__(scope, construct_id)
-        seconds = max(int((period or Duration.minutes(1)).to_seconds()), 1)
+        seconds = _period_seconds(period)
         found = [
             *check_number(max_error_percent, "max_error_percent", 0, 100),
             *check_number(max_memory_percent, "max_memory_percent", 0, 100),
@@ -153,6 +153,13 @@ class EndpointAlarms(Construct):
         if self._actions:
             alarm.add_alarm_action(*self._actions)
         return alarm
+
+
+def _period_seconds(period: Duration | None) -> int:
+    """Return the length of a period; the shortest for one that is known only at deploy."""
+    if period is None:
+        return 60
+    return 1 if period.is_unresolved() else max(int(period.to_seconds(integral=False)), 1)
 
 
 def check_latency(latency: Duration | None) -> list[Finding]:

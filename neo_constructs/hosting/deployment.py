@@ -358,7 +358,7 @@ class DeploymentConfig:
 
     def _watches(self) -> bool:
         times = [each for each in (self._wait, self.termination_wait) if each is not None]
-        return any(each.is_unresolved() or seconds_of(each) for each in times)
+        return any(each.is_unresolved() or each.to_seconds(integral=False) for each in times)
 
 
 def _unknown_word(where: str, word: str, allowed: Sequence[str]) -> Finding:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from aws_cdk import Duration
 
 from neo_constructs.engine.tokens import is_unresolved
@@ -84,6 +86,5 @@ def _known(value: Duration) -> bool:
 
 
 def _token(value: Duration) -> int:
-    """Return what stands for a time that is known only at deploy."""
-    token: int = value.to_seconds()  # type: ignore[assignment] # a token is a number
-    return token
+    """Return what stands for a time that is known only at deploy: a number of its own."""
+    return cast(int, value.to_seconds())

@@ -564,6 +564,8 @@ CASES = [
     bad("engine-options", "public subnets", lambda scope: options(vpc=ec2.Vpc(
         scope, "Vpc", nat_gateways=0, subnet_configuration=[ec2.SubnetConfiguration(
             name="open", subnet_type=ec2.SubnetType.PUBLIC)]))(scope), "Public"),
+    bad("number-range", "a part of a second", endpoint(
+        deployment_config=canary(wait=cdk.Duration.millis(1500))), "1.5 seconds"),
     bad("variant-choice", "a slip", instances(routing_strategy="LEAST_OUTSTANDING_REQUEST"),
         "'LEAST_OUTSTANDING_REQUESTS'?"),
     bad("variant-choice", "retained", endpoint(
