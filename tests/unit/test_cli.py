@@ -98,7 +98,7 @@ def of_readme(project: Path) -> list[str]:
     """Return the commands of the README that need no account, no server and no framework."""
     lines = re.findall(r"^    (?:neo|tar) .+", (project / "README.md").read_text(), re.MULTILINE)
     commands = [line.partition("#")[0].strip() for line in lines]
-    return [c for c in commands if not re.search(r"--serve|--python|sandbox run", c)]
+    return [c for c in commands if not re.search(r"--serve|--python|sandbox run|model-metadata", c)]
 
 
 def test_the_readmes_commands_run_as_they_stand(project: Path, tmp_path: Path) -> None:

@@ -371,7 +371,7 @@ def test_a_weight_of_zero_gets_nothing_unless_all_have_it() -> None:
     ("changes", "says"),
     [
         ({"Containers": [{"Image": IMAGE}]}, "Exactly one of PrimaryContainer"),
-        ({"PrimaryContainer": {"ModelPackageName": "p"}}, "model packages"),
+        ({"PrimaryContainer": {"ModelPackageName": "p"}}, 'Could not find model-package "p"'),
         ({"ExecutionRoleArn": "no ARN, but long enough"}, "executionRoleArn"),
     ],
 )
