@@ -14,6 +14,7 @@ from neo_constructs.hosting.alarms import EndpointAlarms
 from neo_constructs.hosting.dashboard import EndpointDashboard
 from neo_constructs.hosting.variants import ServerlessVariant
 from neo_constructs.patterns.compiled_endpoint import CompiledEndpoint
+from neo_constructs.patterns.hosting_settings import AlarmSettings
 from neo_constructs.patterns.setting_makers import security_groups
 from neo_constructs.patterns.setting_schema import Place, arguments
 from neo_constructs.patterns.settings import EndpointSettings, EngineSettings, Settings
@@ -61,15 +62,13 @@ class _SettingsStack(Stack):
         ):
             CfnOutput(compilation_scope or self, f"{name}{output}", value=value)
         if settings.alarms:
-            self._watch(made, settings)
+            self._watch(made, settings.alarms)
         if settings.dashboard:
             EndpointDashboard(made, "Dashboard", endpoint=made.endpoint)
         return made
 
-    def _watch(self, made: CompiledEndpoint, settings: EndpointSettings) -> None:
+    def _watch(self, made: CompiledEndpoint, asked: AlarmSettings) -> None:
         """Make the alarms of each variant."""
-        asked = settings.alarms
-        assert asked  # noqa: S101 - the caller looked
         for variant in made.endpoint_config.production_variants:
             given = arguments(asked, self._place)
             if isinstance(variant, ServerlessVariant):
