@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from neo_constructs.hosting.endpoint_config import EndpointConfig
     from neo_constructs.hosting.endpoint_variant import EndpointVariant
     from neo_constructs.hosting.inference_code import InferenceCode
+    from neo_constructs.hosting.instance_type_choice import InstanceTypeChoice
     from neo_constructs.hosting.interfaces import IEndpoint, IEndpointConfig, IModel
     from neo_constructs.hosting.model import Model
     from neo_constructs.hosting.package_interface import IModelPackage
@@ -42,8 +43,17 @@ if TYPE_CHECKING:
     from neo_constructs.patterns.compiled_variant import CompiledVariant, InstanceScaling
     from neo_constructs.patterns.settings import Settings
     from neo_constructs.patterns.stacks import CompilationStack, CompiledEndpointStack, HostingStack
+    from neo_constructs.recommender.load_test import (
+        EndpointInputConfiguration,
+        StoppingConditions,
+        TrafficPattern,
+        TrafficPhase,
+    )
+    from neo_constructs.recommender.recommendations_job import InferenceRecommendationsJob
+    from neo_constructs.recommender.selection import RecommendationRule
     from neo_constructs.registry.model_package import ModelPackage
     from neo_constructs.registry.model_package_group import IModelPackageGroup, ModelPackageGroup
+    from neo_constructs.registry.sample_payload import SamplePayload
     from neo_constructs.scripts.serving_contract import ServingContract
 
 __all__ = [
@@ -64,6 +74,7 @@ __all__ = [
     "EndpointAlarms",
     "EndpointConfig",
     "EndpointDashboard",
+    "EndpointInputConfiguration",
     "EndpointVariant",
     "Finding",
     "Framework",
@@ -76,7 +87,9 @@ __all__ = [
     "IModelPackageGroup",
     "InferenceCode",
     "InferenceImage",
+    "InferenceRecommendationsJob",
     "InstanceScaling",
+    "InstanceTypeChoice",
     "InstanceVariant",
     "JobEngineOptions",
     "Model",
@@ -84,13 +97,18 @@ __all__ = [
     "ModelPackage",
     "ModelPackageGroup",
     "NeoConstructsError",
+    "RecommendationRule",
+    "SamplePayload",
     "ScalableInstanceCount",
     "ScalableProvisionedConcurrency",
     "ServerlessVariant",
     "ServingArchive",
     "ServingContract",
     "Settings",
+    "StoppingConditions",
     "TargetDevice",
+    "TrafficPattern",
+    "TrafficPhase",
     "ValidationError",
 ]
 
@@ -112,6 +130,7 @@ _MODULES = {
     "EndpointAlarms": "hosting.alarms",
     "EndpointConfig": "hosting.endpoint_config",
     "EndpointDashboard": "hosting.dashboard",
+    "EndpointInputConfiguration": "recommender.load_test",
     "EndpointVariant": "hosting.endpoint_variant",
     "Finding": "findings.finding",
     "Framework": "catalog.framework",
@@ -124,7 +143,9 @@ _MODULES = {
     "IModelPackageGroup": "registry.model_package_group",
     "InferenceCode": "hosting.inference_code",
     "InferenceImage": "compilation.inference_image",
+    "InferenceRecommendationsJob": "recommender.recommendations_job",
     "InstanceScaling": "patterns.compiled_variant",
+    "InstanceTypeChoice": "hosting.instance_type_choice",
     "InstanceVariant": "hosting.variants",
     "JobEngineOptions": "engine.options",
     "Model": "hosting.model",
@@ -132,13 +153,18 @@ _MODULES = {
     "ModelPackage": "registry.model_package",
     "ModelPackageGroup": "registry.model_package_group",
     "NeoConstructsError": "findings.errors",
+    "RecommendationRule": "recommender.selection",
+    "SamplePayload": "registry.sample_payload",
     "ScalableInstanceCount": "hosting.scaling",
     "ScalableProvisionedConcurrency": "hosting.scaling",
     "ServerlessVariant": "hosting.variants",
     "ServingArchive": "hosting.serving_archive",
     "ServingContract": "scripts.serving_contract",
     "Settings": "patterns.settings",
+    "StoppingConditions": "recommender.load_test",
     "TargetDevice": "catalog.target",
+    "TrafficPattern": "recommender.load_test",
+    "TrafficPhase": "recommender.load_test",
     "ValidationError": "findings.errors",
 }
 

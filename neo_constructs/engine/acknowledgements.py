@@ -16,6 +16,10 @@ from constructs import IConstruct
 
 _REASONS: Final = (
     (":compilation-job/", "names end in hashes made at run time; the prefix is this stack's own"),
+    (
+        ":inference-recommendations-job/",
+        "names end in hashes made at run time; the prefix is this stack's own",
+    ),
     (":execution:", "executions of this stack's own state machine only; they have no fixed names"),
     (
         ":log-group:",
@@ -23,6 +27,7 @@ _REASONS: Final = (
     ),
     (":repository/", "repositories of the account that owns these images, and of no other"),
     (":network-interface/", "interfaces in the model's subnets; their names are made later"),
+    ("/sm-epc-", "what Inference Recommender makes for a measurement, and removes again"),
     ("/neo-", "objects of this stack's own jobs only; their names are made at run time"),
 )
 

@@ -26,7 +26,7 @@ from constructs import Construct, IDependable
 from neo_constructs.engine.acknowledgements import acknowledge, acknowledge_wildcards
 from neo_constructs.engine.artifact_access import compile_access, engine_access
 from neo_constructs.engine.function_network import function_network
-from neo_constructs.engine.job_kinds import KINDS
+from neo_constructs.engine.job_kinds import COMPILATION, JobKind
 from neo_constructs.engine.keys import real_key
 from neo_constructs.engine.lambda_code import lambda_code
 from neo_constructs.engine.limits import (
@@ -203,6 +203,33 @@ class JobEngine(Construct):
             self._areas[name] = area
         return self._areas[name]
 
+    def allow(self, construct_id: str, statements: Sequence[iam.PolicyStatement]) -> IDependable:
+        """Let the engine do what not every stack needs; what needs it depends on the result.
+
+        The rights are a policy of their own, which CloudFormation deletes after all that depends on
+        it: a Delete is still served.
+
+        Parameters
+        ----------
+        construct_id
+            Of the policy; the first call for an id makes it.
+        statements
+            The rights.
+        """
+        found = self.node.try_find_child(construct_id)
+        if found:
+            return found
+        policy = iam.ManagedPolicy(
+            self, construct_id, roles=[self._role], statements=list(statements)
+        )
+        acknowledge_wildcards(policy, statements)
+        return policy
+
+    def allow_jobs(self, kind: JobKind) -> IDependable:
+        """Let the engine run a kind of job that not every stack has, as ``allow`` does."""
+        statements = kind.statements(Stack.of(self), self.name_prefix)
+        return self.allow(f"{kind.operation}s", statements)
+
     def read_object(self, bucket: s3.IBucket, key: str, *, has_version: bool = False) -> None:
         """Let the engine read one source object, and learn truthfully if it is not there.
 
@@ -248,15 +275,12 @@ class JobEngine(Construct):
 
     def _allow_always(self, log_group: logs.ILogGroup) -> None:
         """Grant what is the same for every stack, whichever jobs it has."""
-        run, find = [], []
-        for kind in KINDS:
-            for_running, for_finding = kind.statements(Stack.of(self), self.name_prefix)
-            run.append(for_running)
-            find.append(for_finding)
+        # Policies are changed before the Deletes of an update are served.
+        run, find = COMPILATION.statements(Stack.of(self), self.name_prefix)
         for statement in (
-            *run,
+            run,
             pass_role_statement(self.compile_role),
-            *find,
+            find,
             iam.PolicyStatement(
                 sid="WriteLogs",
                 actions=["logs:CreateLogStream", "logs:PutLogEvents"],
@@ -459,9 +483,12 @@ class JobEngine(Construct):
 
 
 def without_none(properties: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the properties that are set, at every level."""
-    return {
-        key: without_none(value) if isinstance(value, Mapping) else value
-        for key, value in properties.items()
-        if value is not None
-    }
+    """Return the properties that are set, at every level; mappings of none are left out."""
+    given = {key: _set(value) for key, value in properties.items() if value is not None}
+    return {key: value for key, value in given.items() if value != {}}
+
+
+def _set(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return without_none(value)
+    return [_set(each) for each in value] if isinstance(value, list) else value

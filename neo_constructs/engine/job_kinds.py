@@ -59,7 +59,11 @@ class JobKind:
         ]
 
 
-# The same for every stack: policies are changed before the Deletes of an update are served.
-KINDS: Final = (
-    JobKind(arn_resource="compilation-job", operation="CompilationJob", can_delete=True),
+COMPILATION: Final = JobKind(
+    arn_resource="compilation-job", operation="CompilationJob", can_delete=True
+)
+INFERENCE_RECOMMENDATIONS: Final = JobKind(
+    arn_resource="inference-recommendations-job",
+    operation="InferenceRecommendationsJob",
+    can_delete=False,
 )

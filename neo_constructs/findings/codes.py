@@ -15,6 +15,7 @@ CODES: Final[Mapping[str, str]] = {
     "target-region": "Neo compiles for the target in other regions only",
     "instance-type-unknown": "no endpoint has such an instance type",
     "instance-type-target": "the instance type is not of the target's family",
+    "instance-type-candidates": "what may be chosen at deploy is not known at synth",
     # the framework
     "framework-missing": "no framework is given, and none can be read from the model",
     "framework-unknown": "Neo does not compile the framework for cloud instances",
@@ -151,6 +152,16 @@ CODES: Final[Mapping[str, str]] = {
     "package-group-region": "a version is registered in its group's region",
     "package-metadata": "a version has up to 50 texts of metadata",
     "package-artifact-unknown": "the model's role cannot be let read the version's artifact",
+    # the recommender
+    "recommender-candidates": "it is not clear what is to be measured",
+    "recommender-load-test": "a load test lacks configurations, traffic or a limit",
+    "recommender-traffic": "the traffic of a load test has no phase",
+    "recommender-stopping": "a load test has no limit, or one that does not exist",
+    "recommender-duration": "the job cannot end while CloudFormation waits",
+    "recommender-package": "the version does not say what Inference Recommender asks for",
+    "recommender-payload": "there are no requests to measure with",
+    "recommender-environment": "more variables or values than a load test takes",
+    "recommender-objective": "there is no such metric to choose by",
     # settings
     "setting-missing": "a setting is needed and not given",
     "setting-unknown": "there is no such setting",

@@ -18,6 +18,7 @@ from neo_constructs.hosting.deployment import (
     ROLLING,
     DeploymentConfig,
 )
+from neo_constructs.hosting.instance_type_choice import possible_types
 from neo_constructs.hosting.variants import InstanceVariant, ServerlessVariant, Variant
 
 _DEPLOYMENT: Final = "deployment_config"
@@ -185,9 +186,10 @@ class WholeEndpoint:
         variants = self.variants or ()
         other = ", or give DeploymentConfig.rolling" if len(variants) == 1 else ""
         for each in [*variants, *self.shadow]:
-            if not isinstance(each, InstanceVariant) or is_unresolved(each.instance_type):
+            if not isinstance(each, InstanceVariant):
                 continue
-            if is_accelerated(each.instance_type):
+            kinds = list(filter(is_accelerated, possible_types(each.instance_type)))
+            if kinds:
                 count = each.initial_instance_count
                 twice = "twice as many" if is_unresolved(count) else str(2 * count)
                 yield Finding(
@@ -195,7 +197,7 @@ class WholeEndpoint:
                     level=Level.WARNING,
                     where=f"variant {each.variant_name!r}",
                     message=f"An update starts the new fleet beside the old one: it needs {twice} "
-                    f"of {each.instance_type!r}, whose quotas are low by default.",
+                    f"of {listed(map(repr, kinds))}, whose quotas are low by default.",
                     fix=f"ask Service Quotas for that many{other}.",
                 )
 
@@ -220,11 +222,11 @@ def _check_scales(scaled: Scaled, variant: Variant, where: str) -> Iterator[Find
                 fix="give the ServerlessVariant provisioned_concurrency.",
             )
         yield from _check_concurrency(scaled, variant, where)
-    elif not is_unresolved(variant.instance_type) and is_burstable(variant.instance_type):
+    elif kinds := list(filter(is_burstable, possible_types(variant.instance_type))):
         yield Finding(
             code="scaling-burstable",
             where=where,
-            message=f"{variant.instance_type!r} lives on credits; SageMaker does not scale such "
+            message=f"{kinds[0]!r} lives on credits; SageMaker does not scale such "
             "instances.",
             fix="take an instance type of another family, such as ml.c5.large.",
         )
@@ -246,5 +248,5 @@ def _check_concurrency(scaled: Scaled, variant: ServerlessVariant, where: str) -
 def _excludes_guardrails(variant: Variant) -> str:
     if isinstance(variant, ServerlessVariant):
         return "serverless"
-    known = not is_unresolved(variant.instance_type)
-    return "on Inf1 instances" if known and is_inferentia1(variant.instance_type) else ""
+    is_old = any(map(is_inferentia1, possible_types(variant.instance_type)))
+    return "on Inf1 instances" if is_old else ""

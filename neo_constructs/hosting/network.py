@@ -75,6 +75,10 @@ class ModelNetwork:
             security_group_ids=self._groups, subnets=self._subnets
         )
 
+    def ids(self) -> dict[str, list[str]]:
+        """Return it as SageMaker's API has it."""
+        return {"SecurityGroupIds": self._groups, "Subnets": self._subnets}
+
     def statements(self) -> list[iam.PolicyStatement]:
         """Return what the model's role needs to place interfaces: in these subnets, no others."""
         stack = Stack.of(self._scope)

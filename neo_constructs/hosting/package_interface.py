@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 from aws_cdk import aws_iam as iam
 from constructs import Construct, IConstruct
 
 from neo_constructs.catalog.target import TargetDevice
+from neo_constructs.compilation.model_data import ObjectLocation
 
 
 class IModelPackage(IConstruct, Protocol):
@@ -31,6 +33,16 @@ class IModelPackage(IConstruct, Protocol):
     @property
     def repository_arns(self) -> tuple[str, ...]:
         """Where its image is pulled from; empty if that is not known."""
+        ...
+
+    @property
+    def contents(self) -> Mapping[str, Any]:
+        """What it registers, by the API's names; empty if that is not known."""
+        ...
+
+    @property
+    def sample_payload_location(self) -> ObjectLocation | None:
+        """Where the requests it is measured with lie, if that is known."""
         ...
 
     @property

@@ -11,6 +11,7 @@ from neo_constructs.catalog.instance_types import has_local_storage, is_inferent
 from neo_constructs.engine.tokens import is_unresolved
 from neo_constructs.findings.finding import Finding
 from neo_constructs.findings.wording import listed
+from neo_constructs.hosting.instance_type_choice import possible_types
 from neo_constructs.hosting.model_feature import NOT_SHADOWED
 from neo_constructs.hosting.variants import InstanceVariant, ServerlessVariant, Variant
 
@@ -97,11 +98,11 @@ class WholeConfig:
     def _check_storage(self) -> Iterator[Finding]:
         """Source: API reference, CreateEndpointConfig, KmsKeyId."""
         types = [
-            repr(each.instance_type)
+            repr(kind)
             for each in [*self.production, *self.shadow]
             if isinstance(each, InstanceVariant)
-            and not is_unresolved(each.instance_type)
-            and has_local_storage(each.instance_type)
+            for kind in possible_types(each.instance_type)
+            if has_local_storage(kind)
         ]
         if self.has_key and types:
             yield Finding(
@@ -117,7 +118,7 @@ class WholeConfig:
 def _excludes_shadow(variant: Variant) -> str:
     if isinstance(variant, ServerlessVariant):
         return "serverless inference"
-    if not is_unresolved(variant.instance_type) and is_inferentia1(variant.instance_type):
+    if any(map(is_inferentia1, possible_types(variant.instance_type))):
         return "Inf1 instances"
     return next(iter(sorted(variant.model.features & NOT_SHADOWED)), "")
 

@@ -16,6 +16,7 @@ from neo_constructs.catalog.target import TargetDevice, check_instance_type_name
 from neo_constructs.engine.tokens import is_unresolved
 from neo_constructs.findings.finding import Finding
 from neo_constructs.findings.wording import listed, suggestion
+from neo_constructs.hosting.instance_type_choice import InstanceTypeChoice, possible_types
 from neo_constructs.hosting.interfaces import IModel
 from neo_constructs.hosting.model_feature import NOT_SERVERLESS, ModelFeature
 from neo_constructs.hosting.numbers import check_number, check_seconds, seconds_of
@@ -141,9 +142,6 @@ class InstanceVariant:
         )
 
     def _check_architecture(self, where: str) -> list[Finding]:
-        kind = self.instance_type
-        if is_unresolved(kind) or not (self.model.is_x86 and is_arm(kind)):
-            return []
         return [
             Finding(
                 code="instance-type-architecture",
@@ -151,6 +149,8 @@ class InstanceVariant:
                 message=f"{kind!r} has ARM processors, and the model's image is for x86.",
                 fix="take an instance type such as ml.c5.large, or an image for ARM.",
             )
+            for kind in possible_types(self.instance_type)
+            if self.model.is_x86 and is_arm(kind)
         ]
 
 
@@ -202,8 +202,8 @@ class ServerlessVariant:
         return [
             *_check_processor(target, where),
             *self._check_model(where),
-            *_check_memory(self.memory_size_in_mb, where),
-            *_check_concurrency(self.max_concurrency, self.provisioned_concurrency, where),
+            *check_memory(self.memory_size_in_mb, where),
+            *check_concurrency(self.max_concurrency, self.provisioned_concurrency, where),
             *_check_weight(self.initial_variant_weight, where),
             *_check_name(self.variant_name, where),
         ]
@@ -276,11 +276,22 @@ def _check_instances(
 ) -> list[Finding]:
     """Say what is wrong with serving on these instances; what is known at deploy only is right."""
     found: list[Finding] = []
-    if not is_unresolved(instance_type):
+    for each in possible_types(instance_type):
         found += (
-            target.check_instance_type(instance_type, where=f"{where}instance_type")
+            target.check_instance_type(each, where=f"{where}instance_type")
             if target
-            else check_instance_type_name(instance_type, where=f"{where}instance_type")
+            else check_instance_type_name(each, where=f"{where}instance_type")
+        )
+    if target and isinstance(instance_type, InstanceTypeChoice) and not instance_type.candidates:
+        found.append(
+            Finding(
+                code="instance-type-candidates",
+                where=f"{where}instance_type",
+                message="It is chosen at deploy among instance types that are not known, and the "
+                f"model is compiled for {target.name!r} alone.",
+                fix="give the recommendations job instance_types of the target's family, such as "
+                f"{listed(target.instance_types[:2])}.",
+            )
         )
     if not is_unresolved(count) and count < 1:
         found.append(
@@ -297,16 +308,16 @@ def _check_instances(
 def _check_volume(size: int | None, instance_type: str, where: str = "") -> list[Finding]:
     """Say if an instance cannot have a volume of a size."""
     found = check_number(size, f"{where}volume_size_in_gb", *_VOLUME_GB, unit="GB")
-    known = not is_unresolved(instance_type)
-    if size is not None and known and has_local_storage(instance_type):
-        found.append(
-            Finding(
-                code="local-storage",
-                where=f"{where}volume_size_in_gb",
-                message=f"{instance_type!r} has storage of its own, of a fixed size.",
-                fix="leave it out, or take an instance type without storage of its own.",
-            )
+    found += [
+        Finding(
+            code="local-storage",
+            where=f"{where}volume_size_in_gb",
+            message=f"{each!r} has storage of its own, of a fixed size.",
+            fix="leave it out, or take an instance type without storage of its own.",
         )
+        for each in possible_types(instance_type)
+        if size is not None and has_local_storage(each)
+    ]
     return found
 
 
@@ -362,7 +373,7 @@ def _check_processor(target: TargetDevice | None, where: str) -> list[Finding]:
     ]
 
 
-def _check_concurrency(most: int, provisioned: int | None, where: str = "") -> list[Finding]:
+def check_concurrency(most: int, provisioned: int | None, where: str = "") -> list[Finding]:
     """Say if a serverless variant cannot have these concurrencies."""
     found = []
     for name, value in (("max", most), ("provisioned", provisioned)):
@@ -389,7 +400,7 @@ def _check_concurrency(most: int, provisioned: int | None, where: str = "") -> l
     return found
 
 
-def _check_memory(size: int, where: str) -> list[Finding]:
+def check_memory(size: int, where: str) -> list[Finding]:
     if is_unresolved(size) or size in MEMORY_SIZES_IN_MB:
         return []
     allowed = ", ".join(map(str, MEMORY_SIZES_IN_MB))

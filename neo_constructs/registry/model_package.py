@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from aws_cdk import RemovalPolicy, Resource
 from aws_cdk import aws_iam as iam
@@ -23,6 +23,7 @@ from neo_constructs.hosting.artifact_reading import read_artifact
 from neo_constructs.hosting.container import BoundContainer, ContainerDefinition, bind_container
 from neo_constructs.registry.model_package_group import IModelPackageGroup, ModelPackageGroup
 from neo_constructs.registry.package_rules import APPROVAL_STATUSES, PackageFacts
+from neo_constructs.registry.sample_payload import SamplePayload
 from neo_constructs.typed import typed
 
 JSON: Final = ("application/json",)
@@ -55,9 +56,8 @@ class ModelPackage(Resource):
     data_input_config
         Names and shapes of the inputs, up to 1,024 characters as JSON: with them, Inference
         Recommender compiles an uncompiled model by itself. Default: none.
-    sample_payload_url
-        An ``s3://`` URI of a ``.tar.gz`` with requests. Default: none; a recommendations job can
-        have its own.
+    sample_payload
+        Requests to measure the model with. Default: none; a recommendations job can have its own.
     supported_content_types, supported_response_mime_types
         Default: ``application/json`` each.
     supported_realtime_inference_instance_types
@@ -82,6 +82,9 @@ class ModelPackage(Resource):
     image_uri, repository_arns, target, places
         Its image and where that is pulled from, what it was compiled for, and where its artifact
         lies, for the model that serves it.
+    contents, sample_payload_location
+        What it registers, by the API's names, and where its requests lie: what a measurement of it
+        depends on.
 
     Raises
     ------
@@ -114,7 +117,7 @@ class ModelPackage(Resource):
         framework_version: str | None = None,
         nearest_model_name: str | None = None,
         data_input_config: DataInputConfigLike | None = None,
-        sample_payload_url: str | None = None,
+        sample_payload: SamplePayload | None = None,
         supported_content_types: Sequence[str] = JSON,
         supported_response_mime_types: Sequence[str] = JSON,
         supported_realtime_inference_instance_types: Sequence[str] | None = None,
@@ -135,7 +138,7 @@ class ModelPackage(Resource):
             domain=domain,
             task=task,
             framework_version=framework_version,
-            sample_payload_url=sample_payload_url,
+            sample_payload=sample_payload,
             data_input_config=inputs.to_json() if inputs else None,
             instance_types=types,
             approval_status=model_approval_status,
@@ -143,6 +146,7 @@ class ModelPackage(Resource):
         )
         warn(self, raise_errors(facts.check(self), subject=self.node.path))
         bound = bind_container(self, container, is_isolated=False)
+        payload = sample_payload.bind(self) if sample_payload else None
         made = sagemaker.CfnModelPackage
         self._resource = made(
             self,
@@ -151,7 +155,7 @@ class ModelPackage(Resource):
             model_package_description=description,
             domain=domain,
             task=task,
-            sample_payload_url=sample_payload_url,
+            sample_payload_url=payload.s3_uri if payload else None,
             model_approval_status=model_approval_status,
             approval_description=approval_description,
             customer_metadata_properties=customer_metadata_properties,
@@ -195,6 +199,19 @@ class ModelPackage(Resource):
         self._bound = bound
         self.target: Final = job.target if job else None
         self.image_uri: Final[str | None] = bound.image_uri
+        self.sample_payload_location: Final = payload
+        self.contents: Final[Mapping[str, Any]] = {
+            "Image": bound.image_uri,
+            "ModelDataUrl": bound.url or "",
+            "Environment": bound.environment,
+            "Framework": framework or (job.framework.name if job else ""),
+            "FrameworkVersion": framework_version or (job.framework.version if job else "") or "",
+            "Domain": domain or "",
+            "Task": task or "",
+            "NearestModelName": nearest_model_name or "",
+            "DataInputConfig": facts.data_input_config or "",
+            "SamplePayload": (payload.fingerprint or payload.s3_uri) if payload else "",
+        }
         self.repository_arns: Final = bound.repository_arns
         self.model_package_group: Final = model_package_group
         self.model_package_arn: Final[str] = self._resource.ref
@@ -269,6 +286,8 @@ class ImportedModelPackage(Resource):
         self.image_uri: Final = location.uri if location else None
         self.repository_arns: Final = location.repository_arns if location else ()
         self.target: Final = target
+        self.sample_payload_location: Final = None
+        self.contents: Final[Mapping[str, Any]] = {}
 
     @property
     def places(self) -> list[str]:

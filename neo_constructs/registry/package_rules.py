@@ -18,6 +18,7 @@ from neo_constructs.findings.wording import listed, suggestion
 from neo_constructs.hosting.container import ContainerDefinition
 from neo_constructs.hosting.model_rules import check_container
 from neo_constructs.registry.model_package_group import IModelPackageGroup
+from neo_constructs.registry.sample_payload import SamplePayload
 
 APPROVAL_STATUSES: Final = ("Approved", "Rejected", "PendingManualApproval")  # botocore
 # botocore on CreateModelPackage.Task; the developer guide's prerequisites of Inference Recommender
@@ -36,7 +37,6 @@ DOMAINS: Final = ("COMPUTER_VISION", "NATURAL_LANGUAGE_PROCESSING", "MACHINE_LEA
 MAX_INPUT_CONFIG: Final = 1024  # botocore, RecommendationJobDataInputConfig
 _MAX_METADATA: Final = 50  # botocore, CustomerMetadataMap
 _VERSION: Final = re.compile(r"[0-9]\.[A-Za-z0-9.-]+")  # botocore, ModelPackageFrameworkVersion
-_PAYLOAD: Final = re.compile(r"s3://[^/]+/.+\.tar\.gz")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +48,7 @@ class PackageFacts:
     domain: str | None
     task: str | None
     framework_version: str | None
-    sample_payload_url: str | None
+    sample_payload: SamplePayload | None
     data_input_config: str | None
     instance_types: Sequence[str] | None
     approval_status: str
@@ -66,6 +66,7 @@ class PackageFacts:
             *self._check_group(scope),
             *self._check_texts(),
             *self._check_types(),
+            *(self.sample_payload.check() if self.sample_payload else ()),
         ]
 
     def _check_group(self, scope: Construct) -> Iterator[Finding]:
@@ -79,24 +80,13 @@ class PackageFacts:
             )
 
     def _check_texts(self) -> Iterator[Finding]:
-        version, payload, inputs = (
-            self.framework_version,
-            self.sample_payload_url,
-            self.data_input_config,
-        )
+        version, inputs = self.framework_version, self.data_input_config
         if version and not is_unresolved(version) and not _VERSION.fullmatch(version):
             yield Finding(
                 code="framework-version-form",
                 where="framework_version",
                 message=f"{version!r} is given. Allowed: a form such as 2.0.1.",
                 fix="give the version without a name before it.",
-            )
-        if payload and not is_unresolved(payload) and not _PAYLOAD.fullmatch(payload):
-            yield Finding(
-                code="payload-not-an-archive",
-                where="sample_payload_url",
-                message=f"{payload!r} is given. Allowed: s3://bucket/key.tar.gz.",
-                fix="pack the requests into a .tar.gz and upload that.",
             )
         if inputs and not is_unresolved(inputs) and len(inputs) > MAX_INPUT_CONFIG:
             yield Finding(

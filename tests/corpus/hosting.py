@@ -545,7 +545,7 @@ CASES = [
         str(n): "x" for n in range(50)})),
     bad("framework-version-form", "of a version", version(framework_version="v2"), "'v2'"),
     bad("payload-not-an-archive", "of a version", version(
-        sample_payload_url="s3://payloads/image.json"), ".tar.gz"),
+        sample_payload=neo.SamplePayload.from_s3_uri("s3://payloads/image.json")), ".tar.gz"),
     bad("data-input-config-length", "of a version", version(data_input_config={
         f"input{n}": [1, 3, 224, 224] for n in range(60)}), "1,024"),
     bad("instance-type-unknown", "of a version", version(

@@ -74,6 +74,29 @@ def archive_event(
     return request_event(kind, "Custom::NeoServingArchive", "Archive", properties, physical_id)
 
 
+PACKAGE = "arn:aws:sagemaker:eu-west-1:123456789012:model-package/digits/1"
+
+
+def recommendation_event(
+    kind: str = "Create", *, physical_id: str | None = None, **changes: Any
+) -> Json:
+    """Return an event for an inference recommendations job, with scalars as texts."""
+    properties = {
+        "StateMachineArn": MACHINE,
+        "PropertiesVersion": "1",
+        "JobType": "Default",
+        "RoleArn": "arn:aws:iam::123456789012:role/recommend",
+        "InputConfig": {"ModelPackageVersionArn": PACKAGE, "JobDurationInSeconds": "2700"},
+        "OutputConfig": {"S3OutputLocation": f"s3://{BUCKET}/"},
+        "CandidateInstanceTypes": ["ml.c5.large", "ml.c5.xlarge"],
+        "Selection": {"Objective": "CostPerInference"},
+        "ArtifactRemovalPolicy": "RETAIN",
+    }
+    properties.update(changes)
+    resource_type = "Custom::NeoInferenceRecommendationsJob"
+    return request_event(kind, resource_type, "Recommendation", properties, physical_id)
+
+
 def archive(files: Mapping[str, bytes]) -> bytes:
     """Return a tar.gz."""
     packed = io.BytesIO()

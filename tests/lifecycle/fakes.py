@@ -383,7 +383,14 @@ class FakeSageMaker:
         self.rights: Rights | None = None  # the compile role's
         self.created: list[str] = []
         self.needless: list[str] = []
+        self.recommender = FakeRecommender(clock, self)
         self.image = "785573368785.dkr.ecr.eu-west-1.amazonaws.com/sagemaker-neo-onnx:1.5.0-cpu-py3"
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what the recommender answers to."""
+        if "inference_recommendations_job" not in name:
+            raise AttributeError(name)
+        return getattr(self.recommender, name)
 
     def create_compilation_job(self, **parameters: Any) -> Json:
         name = parameters["CompilationJobName"]
@@ -397,13 +404,17 @@ class FakeSageMaker:
             "tags": {tag["Key"]: tag["Value"] for tag in parameters.get("Tags", [])},
             "reason": "",
         }
-        self.created.append(name)
+        self.note_created(name)
         self.past.note()
-        # The name without its last part is the same for the same compile inputs.
+        return {}
+
+    def note_created(self, name: str) -> None:
+        """Take note of a job, and whether there was a result of the same inputs."""
+        self.created.append(name)
+        # The name without its last part is the same for the same inputs.
         resource, rest = name[:-20], name[-19:-8]
         if self._s3.under(f"{resource}/results/{rest}"):
             self.needless.append(name)
-        return {}
 
     def describe_compilation_job(self, *, CompilationJobName: str) -> Json:
         job = self._job("DescribeCompilationJob", CompilationJobName, self.describe_lag)
@@ -456,23 +467,29 @@ class FakeSageMaker:
         ]
 
     def list_tags(self, *, ResourceArn: str) -> list[Json]:
-        tags = self._job("ListTags", ResourceArn.rsplit("/", 1)[-1])["tags"]
+        tags = self._tagged("ListTags", ResourceArn)["tags"]
         return [{"Tags": [{"Key": key, "Value": value}]} for key, value in tags.items()]
 
     def add_tags(self, *, ResourceArn: str, Tags: list[Json]) -> Json:
-        job = self._job("AddTags", ResourceArn.rsplit("/", 1)[-1])
+        job = self._tagged("AddTags", ResourceArn)
         job["tags"].update({tag["Key"]: tag["Value"] for tag in Tags})
         return {}
 
     def delete_tags(self, *, ResourceArn: str, TagKeys: list[str]) -> Json:
-        job = self._job("DeleteTags", ResourceArn.rsplit("/", 1)[-1])
+        job = self._tagged("DeleteTags", ResourceArn)
         for key in TagKeys:
             job["tags"].pop(key, None)
         return {}
 
     def running(self) -> list[str]:
         """Return the jobs that have not ended."""
-        return [n for n, j in self.jobs.items() if j["status"] not in TERMINAL]
+        jobs = {**self.jobs, **self.recommender.jobs}
+        return [n for n, j in jobs.items() if j["status"] not in TERMINAL]
+
+    def _tagged(self, operation: str, arn: str) -> Json:
+        name = arn.rsplit("/", 1)[-1]
+        is_measured = ":inference-recommendations-job/" in arn
+        return self.recommender.jobs[name] if is_measured else self._job(operation, name)
 
     def _job(self, operation: str, name: str, lag: float = 0) -> Json:
         if lag:
@@ -516,6 +533,132 @@ class FakeSageMaker:
     def _check(self, action: str, uri: str) -> None:
         need = Need(action, f"arn:aws:s3:::{uri.removeprefix('s3://')}")
         assert self.rights is None or allowed(self.rights, need), f"the compile role lacks {need}"
+
+
+class FakeRecommender:
+    """Inference recommendations jobs: they take their time and their end from SageMaker's.
+
+    None is ever deleted, and none has an artifact.
+    """
+
+    def __init__(self, clock: Clock, sagemaker: FakeSageMaker) -> None:
+        self._clock = clock
+        self._sagemaker = sagemaker
+        self.jobs: dict[str, Json] = {}
+        self.past = Past(clock, self.jobs)
+        self.recommended = [
+            _recommendation("ml.c5.xlarge", hour=0.2, inference=2e-6, latency=20, most=1_000),
+            _recommendation("ml.c5.large", hour=0.1, inference=3e-6, latency=40, most=500),
+        ]
+
+    def create_inference_recommendations_job(self, **parameters: Any) -> Json:
+        name = parameters["JobName"]
+        if name in self.jobs:
+            raise refused("CreateInferenceRecommendationsJob", "ResourceInUse")
+        now = self._clock()
+        tags = {tag["Key"]: tag["Value"] for tag in parameters.get("Tags", [])}
+        self.jobs[name] = {
+            **parameters,
+            "status": "PENDING",
+            "since": now,
+            "created": now,
+            "tags": tags,
+            "reason": "",
+        }
+        self._sagemaker.note_created(name)
+        self.past.note()
+        return {"JobArn": recommendations_job_arn(name)}
+
+    def describe_inference_recommendations_job(self, *, JobName: str) -> Json:
+        job = self._job("Describe", JobName, self._sagemaker.describe_lag)
+        created = datetime.datetime.fromtimestamp(job["created"], datetime.UTC)
+        is_done = job["status"] == "COMPLETED"
+        reason = job["reason"] or self._sagemaker.reason
+        return {
+            "JobName": JobName,
+            "JobArn": recommendations_job_arn(JobName),
+            "JobType": job["JobType"],
+            "RoleArn": job["RoleArn"],
+            "Status": job["status"],
+            "CreationTime": created,
+            "LastModifiedTime": created,
+            "InputConfig": job["InputConfig"],
+            **({"FailureReason": reason} if job["status"] == "FAILED" else {}),
+            **({"InferenceRecommendations": self.recommended} if is_done else {}),
+        }
+
+    def stop_inference_recommendations_job(self, *, JobName: str) -> Json:
+        job = self._job("Stop", JobName)
+        if self._sagemaker.ignores_stops:
+            return {}
+        if job["status"] not in {"PENDING", "IN_PROGRESS"}:
+            raise refused("StopInferenceRecommendationsJob", "ValidationException", "has ended")
+        job.update(status="STOPPING", since=self._clock())
+        self.past.note()
+        return {}
+
+    def list_inference_recommendations_jobs(self, *, NameContains: str) -> list[Json]:
+        lag = self._sagemaker.list_lag
+        return [
+            {
+                "InferenceRecommendationsJobs": [
+                    {"JobName": name, "Status": self._job("List", name, lag)["status"]}
+                ]
+            }
+            for name in sorted(self.past.seen(lag))
+            if NameContains in name
+        ]
+
+    def _job(self, operation: str, name: str, lag: float = 0) -> Json:
+        for job in self.jobs.values():
+            self._move_on(job)
+        found = self.past.seen(lag)
+        if name not in found:
+            raise refused(f"{operation}InferenceRecommendationsJob", *self._sagemaker.missing)
+        return found[name]
+
+    def _move_on(self, job: Json) -> None:
+        was, age, neo = job["status"], self._clock() - job["since"], self._sagemaker
+        if was == "STOPPING" and age > 20:
+            job["status"] = "STOPPED"
+        if was in {"PENDING", "IN_PROGRESS"} and age > 5:
+            job["status"] = "IN_PROGRESS" if age < neo.seconds else neo.outcome
+            if neo.young_roles:
+                neo.young_roles -= 1
+                job.update(status="FAILED", reason="ClientError: Access Denied: sts:AssumeRole")
+        if job["status"] != was:
+            self.past.note()
+
+
+def _recommendation(
+    instance_type: str, *, hour: float, inference: float, latency: int, most: int
+) -> Json:
+    return {
+        "RecommendationId": f"job/{instance_type}",
+        "Metrics": {
+            "CostPerHour": hour,
+            "CostPerInference": inference,
+            "MaxInvocations": most,
+            "ModelLatency": latency,
+            "CpuUtilization": float("nan"),
+        },
+        "EndpointConfiguration": {
+            "EndpointName": "sm-epc-1",
+            "VariantName": "sm-epc-1",
+            "InstanceType": instance_type,
+            "InitialInstanceCount": 1,
+        },
+        "ModelConfiguration": {
+            "EnvironmentParameters": [
+                {"Key": "OMP_NUM_THREADS", "ValueType": "String", "Value": "2"}
+            ]
+        },
+    }
+
+
+def recommendations_job_arn(name: str) -> str:
+    """Return the ARN of an inference recommendations job."""
+    return f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:inference-recommendations-job/{name}"
 
 
 def job_arn(name: str) -> str:

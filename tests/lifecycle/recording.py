@@ -14,7 +14,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.lifecycle.events import BUCKET, INVENTED, archive_event, event
+from tests.lifecycle.events import (
+    BUCKET,
+    INVENTED,
+    archive_event,
+    event,
+    recommendation_event,
+)
 from tests.lifecycle.fakes import Json
 from tests.lifecycle.world import Running, World
 
@@ -118,6 +124,21 @@ def _a_serving_archive() -> list[Json]:
     return world.requests
 
 
+def _a_measurement() -> list[Json]:
+    world = Recorder()
+    first = world.ask(recommendation_event())["PhysicalResourceId"]
+    rule = {"Objective": "CostPerHour", "AtMost": {"ModelLatency": "50"}}
+    world.ask(recommendation_event("Update", physical_id=first, Selection=rule))
+    contents = {"Image": "image:1", "ModelDataUrl": "s3://models/1.tar.gz"}
+    update = recommendation_event("Update", physical_id=first, ModelContents=contents)
+    second = world.ask(update)["PhysicalResourceId"]
+    world.ask(recommendation_event("Delete", physical_id=first))
+    world.ask(
+        recommendation_event("Delete", physical_id=second, ArtifactRemovalPolicy="DESTROY")
+    )
+    return world.requests
+
+
 def _failing(world: World) -> None:
     world.sagemaker.outcome = "FAILED"
     world.sagemaker.reason = "ClientError: InputConfiguration: No pth file found"
@@ -130,6 +151,7 @@ _SCENARIOS: dict[str, Callable[[], list[Json]]] = {
     "an unversioned model": _an_unversioned_model,
     "a create that is given up": _a_create_that_is_given_up,
     "a serving archive": _a_serving_archive,
+    "a measurement": _a_measurement,
 }
 
 

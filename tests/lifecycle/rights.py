@@ -128,17 +128,20 @@ def _delete_all(p: Mapping[str, Any]) -> list[Need]:
 
 def _job(action: str) -> Callable[[Mapping[str, Any]], list[Need]]:
     def found(p: Mapping[str, Any]) -> list[Need]:
-        kind = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:compilation-job"
-        arn = p.get("ResourceArn") or f"{kind}/{p['CompilationJobName'].lower()}"
-        return [Need(f"sagemaker:{action}", arn)]
+        is_compilation = "CompilationJobName" in p
+        kind = "compilation-job" if is_compilation else "inference-recommendations-job"
+        name = str(p.get("CompilationJobName") or p.get("JobName")).lower()
+        arn = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:{kind}/{name}"
+        return [Need(f"sagemaker:{action}", p.get("ResourceArn") or arn)]
 
     return found
 
 
 def _create(p: Mapping[str, Any]) -> list[Need]:
     passing = (("iam:PassedToService", "sagemaker.amazonaws.com"),)
+    kind = "Compilation" if "CompilationJobName" in p else "InferenceRecommendations"
     return [
-        *_job("CreateCompilationJob")(p),
+        *_job(f"Create{kind}Job")(p),
         *(_job("AddTags")(p) if p.get("Tags") else []),
         Need("iam:PassRole", p["RoleArn"], passing),
     ]
@@ -166,6 +169,10 @@ _NEEDS: dict[str, Callable[[Mapping[str, Any]], list[Need]]] = {
     "ListObjectsV2": _listing("ListBucket"),
     "ListObjectVersions": _listing("ListBucketVersions"),
     "CreateCompilationJob": _create,
+    "CreateInferenceRecommendationsJob": _create,
+    "ListInferenceRecommendationsJobs": lambda _: [
+        Need("sagemaker:ListInferenceRecommendationsJobs", "*")
+    ],
     "ListCompilationJobs": lambda _: [Need("sagemaker:ListCompilationJobs", "*")],
     **{
         name: _job(name)
@@ -173,6 +180,8 @@ _NEEDS: dict[str, Callable[[Mapping[str, Any]], list[Need]]] = {
             "DescribeCompilationJob",
             "StopCompilationJob",
             "DeleteCompilationJob",
+            "DescribeInferenceRecommendationsJob",
+            "StopInferenceRecommendationsJob",
             "AddTags",
             "ListTags",
             "DeleteTags",

@@ -13,7 +13,7 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk.assertions import Template
 
 import neo_constructs as neo
-from tests.lifecycle.events import BUCKET, COMPILED, STACK_ID, archive
+from tests.lifecycle.events import BUCKET, COMPILED, PACKAGE, STACK_ID, archive
 from tests.lifecycle.rights import (
     ACCOUNT,
     MACHINE,
@@ -38,6 +38,8 @@ class ArchiveSpec:
         Construct id and version of the model, for each job.
     script
         Version of the script of a serving archive; 0 is no archive.
+    measured
+        Version of the model package that a recommendations job measures; 0 is no such job.
     tag
         A tag on the stack: it compiles nothing.
     destroys
@@ -48,6 +50,7 @@ class ArchiveSpec:
 
     jobs: tuple[tuple[str, int], ...]
     script: int = 0
+    measured: int = 0
     tag: str = ""
     destroys: bool = False
     grace: int = 90
@@ -92,7 +95,7 @@ def script_body(version: int) -> bytes:
 def deployed(wanted: ArchiveSpec) -> Deployed:
     """Return the template of a stack, resolved."""
     os.environ["CDK_VALIDATION"] = "false"
-    if not (wanted.jobs or wanted.script):
+    if not (wanted.jobs or wanted.script or wanted.measured):
         return Deployed({}, NONE, NONE, {})
     template = _synthesize(wanted)
     machine = next(
@@ -143,6 +146,17 @@ def _synthesize(wanted: ArchiveSpec) -> Json:
             inference_code=neo.InferenceCode.from_bucket(
                 models, script_key(wanted.script), object_version="v1"
             ),
+            artifact_removal_policy=policy,
+        )
+    if wanted.measured:
+        version = neo.ModelPackage.from_model_package_arn(
+            stack, "Version", f"{PACKAGE[:-1]}{wanted.measured}", artifact_bucket=models
+        )
+        neo.InferenceRecommendationsJob(
+            stack,
+            "Recommendation",
+            model_package=version,
+            instance_types=["ml.c5.large", "ml.c5.xlarge"],
             artifact_removal_policy=policy,
         )
     return dict(Template.from_stack(stack).to_json())

@@ -20,6 +20,7 @@ def test_a_create_copies_compiles_and_reports(world: World) -> None:
         "InferenceImage": world.sagemaker.image,
         "ImageMatchesCatalog": "false",
         "CompilationJobArn": f"arn:aws:sagemaker:eu-west-1:123456789012:compilation-job/{name}",
+        "RecordUrl": f"s3://{BUCKET}/{record_key(name)}",
     }
     (copy,) = world.calls.of("CopyObject")
     assert copy["CopySource"] == {"Bucket": "staging", "Key": "0123.gz"}

@@ -6,7 +6,13 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.lifecycle.events import INVENTED, SOURCE, archive_event, event
+from tests.lifecycle.events import (
+    INVENTED,
+    SOURCE,
+    archive_event,
+    event,
+    recommendation_event,
+)
 from tests.lifecycle.fakes import Json
 from tests.lifecycle.world import World
 
@@ -87,7 +93,45 @@ def a_large_model(world: World) -> Json:
     return event()
 
 
+def a_measurement(_world: World) -> Json:
+    return recommendation_event(Tags=[{"Key": "a", "Value": "b"}])
+
+
+def a_measurement_whose_role_is_young(world: World) -> Json:
+    world.sagemaker.young_roles = 1
+    return recommendation_event()
+
+
+def an_update_that_measures(world: World) -> Json:
+    first = world.serve(recommendation_event())["PhysicalResourceId"]
+    return recommendation_event("Update", physical_id=first, JobType="Advanced")
+
+
+def an_update_that_chooses_anew(world: World) -> Json:
+    first = world.serve(recommendation_event())["PhysicalResourceId"]
+    rule = {"Objective": "CostPerHour"}
+    return recommendation_event("Update", physical_id=first, Selection=rule)
+
+
+def a_delete_of_what_measures(world: World) -> Json:
+    world.sagemaker.seconds = 5_000
+    world.serve(recommendation_event(), until=lambda: bool(world.sagemaker.running()))
+    (name,) = world.sagemaker.recommender.jobs
+    return recommendation_event("Delete", physical_id=name)
+
+
+def a_measurement_that_is_destroyed(world: World) -> Json:
+    name = world.serve(recommendation_event())["PhysicalResourceId"]
+    return recommendation_event("Delete", physical_id=name, ArtifactRemovalPolicy="DESTROY")
+
+
 SCENARIOS = [
+    a_measurement,
+    a_measurement_whose_role_is_young,
+    an_update_that_measures,
+    an_update_that_chooses_anew,
+    a_delete_of_what_measures,
+    a_measurement_that_is_destroyed,
     a_create,
     an_update_that_compiles,
     an_update_of_tags,
@@ -118,7 +162,8 @@ def outcome(scenario: Scenario, trouble: Callable[[World], None]) -> tuple[objec
         pass
     assert not world.sagemaker.running()
     assert world.s3.uploads == {}
-    jobs = {name: (job["status"], job["tags"]) for name, job in world.sagemaker.jobs.items()}
+    all_jobs = {**world.sagemaker.jobs, **world.sagemaker.recommender.jobs}
+    jobs = {name: (job["status"], job["tags"]) for name, job in all_jobs.items()}
     made = len(world.sagemaker.created) - jobs_before
     said = (answer["Status"], answer["Reason"].split(" Job neo-", maxsplit=1)[0])
     return (said, sorted(map(str, jobs.values())), len(world.s3.under("neo-")), made), calls

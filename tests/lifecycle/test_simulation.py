@@ -23,12 +23,14 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from neo_jobs.cloudformation import Request as Event
+from neo_jobs.kinds.job_apis import JOB_APIS
 from neo_jobs.kinds.job_names import job_name
 from neo_jobs.kinds.serving_archive import own_folder
 
 from tests.lifecycle.cloudformation import CloudFormation, Request
 from tests.lifecycle.events import BUCKET, PREFIX, count_from_zero, unpacked
 from tests.lifecycle.fakes import TERMINAL, refused
+from tests.lifecycle.helpers import record_key
 from tests.lifecycle.rights import needs
 from tests.lifecycle.templates import ArchiveSpec, deployed, script_body, script_key, source
 from tests.lifecycle.world import World
@@ -38,18 +40,25 @@ OFTEN = (
     "CreateCompilationJob",
     "CopyObject",
     "StopCompilationJob",
+    "CreateInferenceRecommendationsJob",
+    "StopInferenceRecommendationsJob",
     "UploadPart",
     "UploadPartCopy",
     "CompleteMultipartUpload",
 )  # where faults matter most
+CREATE_ERRORS = (
+    *TRANSIENT_ERRORS,
+    "ResourceLimitExceeded",
+    "ResourceInUse",
+    "AccessDeniedException",
+)
 OPERATIONS = {
     "DescribeCompilationJob": TRANSIENT_ERRORS,
-    "CreateCompilationJob": (
-        *TRANSIENT_ERRORS,
-        "ResourceLimitExceeded",
-        "ResourceInUse",
-        "AccessDeniedException",
-    ),
+    "CreateCompilationJob": CREATE_ERRORS,
+    "DescribeInferenceRecommendationsJob": TRANSIENT_ERRORS,
+    "CreateInferenceRecommendationsJob": CREATE_ERRORS,
+    "StopInferenceRecommendationsJob": TRANSIENT_ERRORS,
+    "ListInferenceRecommendationsJobs": TRANSIENT_ERRORS,
     "StopCompilationJob": TRANSIENT_ERRORS,
     "DeleteCompilationJob": TRANSIENT_ERRORS,
     "ListCompilationJobs": TRANSIENT_ERRORS,
@@ -79,6 +88,7 @@ OPERATIONS = {
 TASK_FAULTS = ("Lambda.TooManyRequestsException", "Lambda.ServiceException", "States.Timeout")
 HOUR = 3_600
 BOOM = "ClientError: boom"
+MEASUREMENT = "Custom::NeoInferenceRecommendationsJob"
 IMAGE = "802834080501.dkr.ecr.eu-west-1.amazonaws.com/xgboost-neo:another"
 PATHS = (
     "faults",
@@ -87,6 +97,7 @@ PATHS = (
     "failed answers",
     "rollbacks",
     "given up after three faults",
+    "measurements",
 )
 totals: Counter[str] = Counter()
 
@@ -144,12 +155,13 @@ class Lifecycle(RuleBasedStateMachine):
         first=st.integers(0, 2),
         second=st.integers(0, 1),
         script=st.integers(0, 2),
+        measured=st.integers(0, 2),
         tag=st.sampled_from(["", "new"]),
     )
-    def deploy(self, first: int, second: int, script: int, tag: str) -> None:
+    def deploy(self, first: int, second: int, script: int, measured: int, tag: str) -> None:
         jobs = tuple((name, model) for name, model in (("A", first), ("B", second)) if model)
-        if jobs or script:
-            self.stack.deploy(deployed_as(jobs, script, tag, self.destroys))
+        if jobs or script or measured:
+            self.stack.deploy(deployed_as(jobs, script, measured, tag, self.destroys))
 
     @precondition(lambda self: self.stack.is_idle and self.stack.live)
     @rule()
@@ -165,18 +177,21 @@ class Lifecycle(RuleBasedStateMachine):
     @rule(data=st.data(), is_deleted=st.booleans())
     def meddle(self, data: Any, is_deleted: bool) -> None:
         """Someone stops a job, or deletes the record of one that has ended."""
-        jobs = self.world.sagemaker.jobs
-        chosen = [n for n, j in jobs.items() if (j["status"] in TERMINAL) == is_deleted]
+        neo = self.world.sagemaker
+        # Nobody can delete the record of a measurement.
+        of_people = neo.jobs if is_deleted else {**neo.jobs, **neo.recommender.jobs}
+        chosen = [n for n, j in of_people.items() if (j["status"] in TERMINAL) == is_deleted]
         if chosen:
             name = data.draw(st.sampled_from(sorted(chosen)))
             totals["meddled"] += 1
             if is_deleted:
-                del jobs[name]
+                del neo.jobs[name]
                 self.removed.add(name)
             else:
-                jobs[name].update(status="STOPPING", since=self.world.clock())
+                of_people[name].update(status="STOPPING", since=self.world.clock())
                 self.has_bad_luck = True
-            self.world.sagemaker.past.note()
+            neo.past.note()
+            neo.recommender.past.note()
 
     # --- what happens --------------------------------------------------------------------------
 
@@ -393,8 +408,7 @@ def _owner(key: str) -> str:
 
 def _id_of(event: Event) -> str:
     """Return the physical id that a request's own job or archive has."""
-    is_job = event.resource_type == "Custom::NeoCompilationJob"
-    return job_name(event) if is_job else own_folder(event)
+    return job_name(event) if event.resource_type in JOB_APIS else own_folder(event)
 
 
 def _has_failed(request: Request) -> bool:
@@ -412,10 +426,12 @@ def check_answer(
     name = answer["PhysicalResourceId"]
     if answer["Status"] == "FAILED":
         check_reason(stack, request, *luck)
-        job = world.sagemaker.jobs.get(name, {"status": ""})
+        jobs = {**world.sagemaker.jobs, **world.sagemaker.recommender.jobs}
+        job = jobs.get(name, {"status": ""})
         can_stop = request.kind != "Delete" and not world.sagemaker.ignores_stops
         if can_stop and "Stopping the job failed too" not in answer["Reason"]:
-            assert job["status"] not in {"STARTING", "INPROGRESS"}, "a failure leaves a job running"
+            running = {"STARTING", "INPROGRESS", "PENDING", "IN_PROGRESS"}
+            assert job["status"] not in running, "a failure leaves a job running"
     elif request.kind == "Delete":
         assert name not in world.sagemaker.jobs, "the record is there"
         assert name == request.resource.physical_id
@@ -429,10 +445,23 @@ def check_answer(
             assert answer["Data"]["S3ModelArtifacts"] == uri
             assert answer["Data"]["InferenceImage"] == world.sagemaker.image
             check_tags(world, name, event)
+        elif event.resource_type == MEASUREMENT:
+            check_measurement(world, name, answer["Data"], event)
+            check_tags(world, name, event)
         else:
             url = f"s3://{BUCKET}/{name}/model.tar.gz"
             assert answer["Data"]["ModelDataUrl"] == url
             check_archive(world, f"{name}/model.tar.gz", event)
+
+
+def check_measurement(world: World, name: str, said: dict[str, Any], event: Event) -> None:
+    """Check that an answer is what was measured of the version that was asked for."""
+    job = world.sagemaker.recommender.jobs[name]
+    wanted = event.properties["InputConfig"]["ModelPackageVersionArn"]
+    assert job["status"] == "COMPLETED"
+    assert job["InputConfig"]["ModelPackageVersionArn"] == wanted, "of another model"
+    assert said["InstanceType"] == "ml.c5.xlarge"
+    totals["measurements"] += 1
 
 
 def body(uri: str) -> bytes:
@@ -451,7 +480,7 @@ def check_archive(world: World, key: str, event: Event) -> None:
 
 def check_tags(world: World, name: str, event: Event) -> None:
     """Check that a job bears the tags of the template, unless its record is gone."""
-    job = world.sagemaker.jobs.get(name)
+    job = world.sagemaker.jobs.get(name) or world.sagemaker.recommender.jobs.get(name)
     if job:
         wanted = {tag["Key"]: tag["Value"] for tag in event.properties.get("Tags", [])}
         assert job["tags"] == wanted
@@ -487,7 +516,7 @@ def check_reason(stack: CloudFormation, request: Request, bad_luck: bool, slow_j
 
 def check_place(operation: str, parameters: dict[str, Any]) -> None:
     """Check that a call changes nothing but what bears the stack's prefix."""
-    if operation in {"PutResponse", "ListCompilationJobs"}:
+    if operation == "PutResponse" or operation.startswith(("ListCompil", "ListInference")):
         return
     for need in needs(operation, parameters):
         is_reading = need.action.startswith(("s3:Get", "s3:List", "iam:", "states:"))
@@ -496,16 +525,18 @@ def check_place(operation: str, parameters: dict[str, Any]) -> None:
 
 def has_artifact(world: World, kind: str, name: str) -> bool:
     """Whether what a resource stands for is there."""
+    if kind == MEASUREMENT:
+        return (BUCKET, record_key(name)) in world.s3.objects
     file = "model-ml_c5.tar.gz" if kind == "Custom::NeoCompilationJob" else "model.tar.gz"
     return (BUCKET, f"{name}/{file}") in world.s3.objects
 
 
 @functools.cache
 def deployed_as(
-    jobs: tuple[tuple[str, int], ...], script: int, tag: str, destroys: bool
+    jobs: tuple[tuple[str, int], ...], script: int, measured: int, tag: str, destroys: bool
 ) -> ArchiveSpec:
     """Return the same value for the same deploy."""
-    return ArchiveSpec(jobs, script, tag, destroys)
+    return ArchiveSpec(jobs, script, measured, tag, destroys)
 
 
 def simulate(lives: int, *, derandomize: bool, steps: int = 40) -> None:

@@ -52,7 +52,7 @@ def registered() -> Json:
         scope,
         nearest_model_name="resnet50",
         data_input_config={"pixels": [1, 1, 8, 8]},
-        sample_payload_url="s3://payloads/digits.tar.gz",
+        sample_payload=neo.SamplePayload.from_s3_uri("s3://payloads/digits.tar.gz"),
         model_approval_status="Approved",
         customer_metadata_properties={"accuracy": "0.986"},
     )

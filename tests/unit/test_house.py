@@ -18,7 +18,7 @@ from neo_constructs.findings.codes import CODES
 # Each floor knows only floors below it (docs/decisions.md). The second ladder stands on the first
 # up to `plans`, and never loads the CDK.
 WITHOUT_CDK = ("findings", "typed", "catalog", "model_formats", "archives", "scripts", "plans")
-CONSTRUCTS = ("engine", "compilation", "hosting", "registry", "patterns")
+CONSTRUCTS = ("engine", "compilation", "hosting", "registry", "recommender", "patterns")
 TOOLS = ("local", "sandbox", "cli")
 FLOORS = {
     floor: set(ladder[:number])

@@ -8,7 +8,7 @@ from typing import Any
 
 from neo_jobs.cloudformation import Request
 
-Fields = Mapping[str, str]
+Fields = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +39,7 @@ class JobApi:
         Returns the parameters of Create but for the name and the tags, from the request, the URI
         of the job's copy of the model and the URI of its output folder.
     fields
-        The names of what a result has.
+        What a result has: the type of each value, by its name.
     result_fields
         Returns them from what a finished job's Describe says.
     artifact_field
@@ -66,7 +66,7 @@ class JobApi:
     stages_input: bool
     immutable_fields: Callable[[Mapping[str, Any]], dict[str, Any]]
     create_parameters: Callable[[Request, str, str], dict[str, Any]]
-    fields: frozenset[str]
+    fields: Mapping[str, type]
     result_fields: Callable[[Mapping[str, Any]], Fields]
     artifact_field: str
     attributes: Callable[[Request, Fields], dict[str, str]]

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from neo_jobs.cloudformation import Request
 from neo_jobs.kinds.compilation import COMPILATION
 from neo_jobs.kinds.job_api import JobApi
+from neo_jobs.kinds.recommendation import RECOMMENDATION
 
-JOB_APIS: Mapping[str, JobApi] = {api.resource_type: api for api in (COMPILATION,)}
+JOB_APIS: Mapping[str, JobApi] = {api.resource_type: api for api in (COMPILATION, RECOMMENDATION)}
 
 
 def api_of(request: Request) -> JobApi:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from neo_jobs.kinds.job_api import Fields, JobApi
 
-TERMINAL = frozenset({"COMPLETED", "FAILED", "STOPPED"})
+TERMINAL = frozenset({"COMPLETED", "FAILED", "STOPPED", "DELETED"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Job:
 
 def can_stop(status: str) -> bool:
     """Whether a job of a status is to be stopped when it is not wanted any more."""
-    return status not in TERMINAL and status != "STOPPING"
+    return status not in {*TERMINAL, "STOPPING", "DELETING"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,5 +75,6 @@ class Result:
             name, arn = written.pop(api.name_key), written.pop(api.arn_key)
         except (ValueError, KeyError, TypeError, RecursionError):
             return None
-        is_text = all(isinstance(value, str) for value in (name, arn, *written.values()))
-        return cls(name, arn, written) if is_text and set(written) >= api.fields else None
+        is_named = isinstance(name, str) and isinstance(arn, str)
+        is_whole = all(isinstance(written.get(key), kind) for key, kind in api.fields.items())
+        return cls(name, arn, written) if is_named and is_whole else None

@@ -30,7 +30,7 @@ from neo_jobs.actions import (
 from neo_jobs.cloudformation import Request
 from neo_jobs.errors import IAM_ERROR_MARKERS
 from neo_jobs.kinds.job_apis import api_of
-from neo_jobs.kinds.job_names import as_mapping, job_name
+from neo_jobs.kinds.job_names import as_mapping, bucket, job_name, record_key
 from neo_jobs.kinds.job_result import TERMINAL, Job, Result
 from neo_jobs.properties import deletes_artifacts
 
@@ -113,7 +113,7 @@ def _follow(request: Request, job: Job, seen: Observed, context: StepContext) ->
         return _complete(request, job, seen, context)
     if job.status in TERMINAL and seen.has_input:
         return DiscardInput()
-    if job.status == "FAILED" or (job.status == "STOPPED" and not context.is_past_deadline):
+    if job.status == "FAILED" or (job.status in TERMINAL and not context.is_past_deadline):
         may_retry = _is_role_propagation_failure(request, job, context)
         return (
             RetryUnderNewName(RETRY_SECONDS, job.reason)
@@ -182,7 +182,8 @@ def _end(name: str, job: Job, context: StepContext) -> Action:
 def attributes(request: Request, result: Result) -> dict[str, str]:
     """Return what Fn::GetAtt can read."""
     api = api_of(request)
-    return {**api.attributes(request, result.fields), api.arn_key: result.arn}
+    record = f"s3://{bucket(request)}/{record_key(request, result.job_name)}"
+    return {**api.attributes(request, result.fields), api.arn_key: result.arn, "RecordUrl": record}
 
 
 def _reason(request: Request, job: Job, name: str) -> str:
