@@ -51,12 +51,14 @@ if TYPE_CHECKING:
     )
     from neo_constructs.recommender.recommendations_job import InferenceRecommendationsJob
     from neo_constructs.recommender.selection import RecommendationRule
+    from neo_constructs.registry.approved_model_package import ApprovedModelPackage
     from neo_constructs.registry.model_package import ModelPackage
     from neo_constructs.registry.model_package_group import IModelPackageGroup, ModelPackageGroup
     from neo_constructs.registry.sample_payload import SamplePayload
     from neo_constructs.scripts.serving_contract import ServingContract
 
 __all__ = [
+    "ApprovedModelPackage",
     "ArtifactBucket",
     "AsyncInferenceConfig",
     "CapacitySize",
@@ -113,6 +115,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    "ApprovedModelPackage": "registry.approved_model_package",
     "ArtifactBucket": "compilation.artifact_bucket",
     "AsyncInferenceConfig": "hosting.async_inference",
     "CapacitySize": "hosting.deployment",

@@ -122,6 +122,13 @@ class RecordResult:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordAnswer:
+    """Write down what a look-up has found: the next request of its kind gets the same answer."""
+
+    data: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class DiscardInput:
     """Remove the job's copy of the model."""
 
@@ -170,6 +177,7 @@ Action: TypeAlias = (
     | RetryUnderNewName
     | TagJob
     | RecordResult
+    | RecordAnswer
     | DiscardInput
     | DestroyArtifacts
     | Wait

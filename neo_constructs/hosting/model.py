@@ -330,6 +330,38 @@ class Model(Resource):
         """
         return ImportedModel(scope, construct_id, model_name=model_name, target=target, role=role)
 
+    @staticmethod
+    @typed
+    def from_model_package(
+        scope: Construct,
+        construct_id: str,
+        model_package: IModelPackage,
+        *,
+        role: iam.IRole | None = None,
+        environment: Mapping[str, str] | None = None,
+        enable_network_isolation: bool | None = None,
+    ) -> Model:
+        """Return a model that serves an approved version of the registry.
+
+        Parameters
+        ----------
+        scope, construct_id
+            Where it stands.
+        model_package
+            A ``ModelPackage``, one by its ARN (``ModelPackage.from_model_package_arn``), or the
+            newest approved one of a group as each deploy finds it (``ApprovedModelPackage``).
+        role, environment, enable_network_isolation
+            As ``Model`` has them.
+        """
+        return Model(
+            scope,
+            construct_id,
+            model_package=model_package,
+            role=role,
+            environment=environment,
+            enable_network_isolation=enable_network_isolation,
+        )
+
     def let_wait(self, config: IConstruct) -> None:
         """Let an endpoint configuration wait for what the containers are granted beside the model.
 

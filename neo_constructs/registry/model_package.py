@@ -17,6 +17,7 @@ from neo_constructs.catalog.target import TargetDevice
 from neo_constructs.compilation.inference_image import InferenceImage
 from neo_constructs.engine.keys import real_key
 from neo_constructs.engine.permissions import places, use_keys, warn
+from neo_constructs.engine.tokens import is_unresolved
 from neo_constructs.findings.errors import raise_errors
 from neo_constructs.findings.finding import Finding, Level
 from neo_constructs.hosting.artifact_reading import read_artifact
@@ -279,7 +280,8 @@ class ImportedModelPackage(Resource):
         image: InferenceImage | None,
         target: TargetDevice | None,
     ) -> None:
-        super().__init__(scope, construct_id, environment_from_arn=arn)
+        known = None if is_unresolved(arn) else arn
+        super().__init__(scope, construct_id, environment_from_arn=known)
         location = image.bind(self) if image else None
         self._bucket, self._prefix = bucket, prefix
         self.model_package_arn: Final = arn

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from tests.lifecycle.events import INVENTED, request_event, signed
-from tests.lifecycle.rights import NONE
+from tests.lifecycle.rights import NO_POLICIES
 from tests.lifecycle.templates import ArchiveSpec, Deployed, deployed
 from tests.lifecycle.world import World
 
@@ -117,7 +117,7 @@ class CloudFormation:
 
     def _deploy(self, wanted: Deployed) -> Process:
         before, was = dict(self.live), self.current
-        self._set_rights(wanted if wanted.resources else was)
+        self._set_rights(wanted if wanted.resources else was, leaving=was)
         asked = []
         for name, (kind, properties) in wanted.resources.items():
             if name not in before:
@@ -127,7 +127,7 @@ class CloudFormation:
                 asked.append(Request("Update", name, resource, before[name].properties))
         yield asked, True
         if any(not r.answer or r.answer["Status"] == "FAILED" for r in asked):
-            yield from self._roll_back(asked, before, was)
+            yield from self._roll_back(asked, before, was, wanted)
             return
         self.current = wanted
         gone = [(name, live) for name, live in before.items() if name not in wanted.resources]
@@ -138,10 +138,14 @@ class CloudFormation:
         self._set_rights(wanted)
 
     def _roll_back(
-        self, asked: list[Request], before: dict[str, Live], was: Deployed | None
+        self,
+        asked: list[Request],
+        before: dict[str, Live],
+        was: Deployed | None,
+        wanted: Deployed,
     ) -> Process:
         if was is not None:
-            self._set_rights(was)
+            self._set_rights(was, leaving=wanted)
         updated = [r for r in asked if r.kind == "Update"]
         gone = [
             (r.logical_id, Live(_reported(r) or INVENTED, r.resource.type, r.resource.properties))
@@ -229,13 +233,18 @@ class CloudFormation:
                 self.world.deliver(request.event)
         self.delay = 0
 
-    def _set_rights(self, template: Deployed | None) -> None:
+    def _set_rights(self, template: Deployed | None, *, leaving: Deployed | None = None) -> None:
         has_engine = bool(template and template.resources)
         self.world.is_gone = False
         if not has_engine:
             self.world.remove_engine()
-        self.world.calls.rights = template.rights if template else NONE
-        self.world.sagemaker.rights = template.compile_rights if template else NONE
+        engine = template.policies if template else NO_POLICIES
+        compiling = template.compile_policies if template else NO_POLICIES
+        if leaving:
+            engine = engine.with_leaving(leaving.policies)
+            compiling = compiling.with_leaving(leaving.compile_policies)
+        self.world.calls.rights = engine.rights
+        self.world.sagemaker.rights = compiling.rights
 
 
 def _again(request: Request) -> Request:

@@ -97,6 +97,32 @@ def recommendation_event(
     return request_event(kind, resource_type, "Recommendation", properties, physical_id)
 
 
+def package(version: int, status: str = "Approved", state: str = "Completed") -> Json:
+    """Return a version of a model package, as a list shows it."""
+    return {
+        "ModelPackageArn": f"{PACKAGE[:-1]}{version}",
+        "ModelPackageVersion": version,
+        "ModelApprovalStatus": status,
+        "ModelPackageStatus": state,
+    }
+
+
+def approved_event(
+    kind: str = "Create", *, physical_id: str | None = None, **changes: Any
+) -> Json:
+    """Return an event for a look-up of an approved version."""
+    properties = {
+        "StateMachineArn": MACHINE,
+        "PropertiesVersion": "1",
+        "ModelPackageGroupName": "digits",
+        "Revision": "1",
+        "OutputLocation": f"s3://{BUCKET}/",
+    }
+    properties.update(changes)
+    resource_type = "Custom::NeoApprovedModelPackage"
+    return request_event(kind, resource_type, "Approved", properties, physical_id)
+
+
 def archive(files: Mapping[str, bytes]) -> bytes:
     """Return a tar.gz."""
     packed = io.BytesIO()

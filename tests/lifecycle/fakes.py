@@ -384,6 +384,7 @@ class FakeSageMaker:
         self.created: list[str] = []
         self.needless: list[str] = []
         self.recommender = FakeRecommender(clock, self)
+        self.packages: list[Json] = []  # of the registry, the oldest first
         self.image = "785573368785.dkr.ecr.eu-west-1.amazonaws.com/sagemaker-neo-onnx:1.5.0-cpu-py3"
 
     def __getattr__(self, name: str) -> Any:
@@ -391,6 +392,12 @@ class FakeSageMaker:
         if "inference_recommendations_job" not in name:
             raise AttributeError(name)
         return getattr(self.recommender, name)
+
+    def list_model_packages(self, **parameters: str) -> list[Json]:
+        assert (parameters["SortBy"], parameters["SortOrder"]) == ("CreationTime", "Descending")
+        status = parameters["ModelApprovalStatus"]
+        found = [each for each in reversed(self.packages) if each["ModelApprovalStatus"] == status]
+        return [{"ModelPackageSummaryList": []}, {"ModelPackageSummaryList": found}]
 
     def create_compilation_job(self, **parameters: Any) -> Json:
         name = parameters["CompilationJobName"]

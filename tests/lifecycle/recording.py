@@ -17,8 +17,10 @@ from typing import Any
 from tests.lifecycle.events import (
     BUCKET,
     INVENTED,
+    approved_event,
     archive_event,
     event,
+    package,
     recommendation_event,
 )
 from tests.lifecycle.fakes import Json
@@ -139,6 +141,15 @@ def _a_measurement() -> list[Json]:
     return world.requests
 
 
+def _a_look_up() -> list[Json]:
+    world = Recorder()
+    world.sagemaker.packages = [package(1)]
+    first = world.ask(approved_event())["PhysicalResourceId"]
+    world.ask(approved_event("Update", physical_id=first, Revision="2"))
+    world.ask(approved_event("Delete", physical_id=first))
+    return world.requests
+
+
 def _failing(world: World) -> None:
     world.sagemaker.outcome = "FAILED"
     world.sagemaker.reason = "ClientError: InputConfiguration: No pth file found"
@@ -152,6 +163,7 @@ _SCENARIOS: dict[str, Callable[[], list[Json]]] = {
     "a create that is given up": _a_create_that_is_given_up,
     "a serving archive": _a_serving_archive,
     "a measurement": _a_measurement,
+    "a look-up": _a_look_up,
 }
 
 

@@ -54,16 +54,42 @@ def matches(pattern: str, text: str) -> bool:
     return fnmatch.fnmatchcase(text, pattern.replace("[", "[[]"))
 
 
-def rights_of(template: Json, role: str, resolve: Callable[[Any], Any]) -> Rights:
+@dataclass(frozen=True)
+class Policies:
+    """The statements of each policy for one role, by the policy's logical id."""
+
+    by_id: tuple[tuple[str, Rights], ...]
+
+    @property
+    def rights(self) -> Rights:
+        """Return all of them together."""
+        return Rights(tuple(each for _, rights in self.by_id for each in rights.statements))
+
+    def with_leaving(self, other: Policies) -> Policies:
+        """Return these, and those of another template that these have not.
+
+        CloudFormation changes a policy before what depends on it. One that a template no longer has
+        is deleted after all that depends on it.
+        """
+        own = {name for name, _ in self.by_id}
+        leaving = tuple(each for each in other.by_id if each[0] not in own)
+        return Policies((*self.by_id, *leaving))
+
+
+NO_POLICIES = Policies(())
+
+
+def policies_of(template: Json, role: str, resolve: Callable[[Any], Any]) -> Policies:
     """Return what the policies of a template let a role do, by the start of its logical id."""
     found = []
-    for resource in template["Resources"].values():
+    for name, resource in template["Resources"].items():
         if resource["Type"] not in {"AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"}:
             continue
         roles = [r["Ref"] for r in resource["Properties"]["Roles"]]
-        if any(name.startswith(role) for name in roles):
-            found += resource["Properties"]["PolicyDocument"]["Statement"]
-    return Rights(tuple(_statement(resolve(s)) for s in found))
+        if any(each.startswith(role) for each in roles):
+            statements = resource["Properties"]["PolicyDocument"]["Statement"]
+            found.append((name, Rights(tuple(_statement(resolve(s)) for s in statements))))
+    return Policies(tuple(found))
 
 
 def _statement(statement: Json) -> Any:
@@ -173,6 +199,7 @@ _NEEDS: dict[str, Callable[[Mapping[str, Any]], list[Need]]] = {
     "ListInferenceRecommendationsJobs": lambda _: [
         Need("sagemaker:ListInferenceRecommendationsJobs", "*")
     ],
+    "ListModelPackages": lambda _: [Need("sagemaker:ListModelPackages", "*")],
     "ListCompilationJobs": lambda _: [Need("sagemaker:ListCompilationJobs", "*")],
     **{
         name: _job(name)

@@ -17,12 +17,13 @@ from tests.lifecycle.events import BUCKET, COMPILED, PACKAGE, STACK_ID, archive
 from tests.lifecycle.rights import (
     ACCOUNT,
     MACHINE,
-    NONE,
+    NO_POLICIES,
     REGION,
+    Policies,
     Rights,
     as_text,
+    policies_of,
     resolver,
-    rights_of,
 )
 
 Json = dict[str, Any]
@@ -64,16 +65,21 @@ class Deployed:
     ----------
     resources
         Type and properties of each custom resource, by logical id.
-    rights, compile_rights
+    policies, compile_policies
         What the engine and the compile role may do.
     machine
         The state machine's definition.
     """
 
     resources: Mapping[str, tuple[str, Json]]
-    rights: Rights
-    compile_rights: Rights
+    policies: Policies
+    compile_policies: Policies
     machine: Json
+
+    @property
+    def rights(self) -> Rights:
+        """What the engine may do."""
+        return self.policies.rights
 
 
 def source(job: str, model: int) -> str:
@@ -96,7 +102,7 @@ def deployed(wanted: ArchiveSpec) -> Deployed:
     """Return the template of a stack, resolved."""
     os.environ["CDK_VALIDATION"] = "false"
     if not (wanted.jobs or wanted.script or wanted.measured):
-        return Deployed({}, NONE, NONE, {})
+        return Deployed({}, NO_POLICIES, NO_POLICIES, {})
     template = _synthesize(wanted)
     machine = next(
         name
@@ -113,8 +119,8 @@ def deployed(wanted: ArchiveSpec) -> Deployed:
     }
     return Deployed(
         resources,
-        rights_of(template, "NeoJobEngineRole", resolve),
-        rights_of(template, "NeoJobEngineCompileRole", resolve),
+        policies_of(template, "NeoJobEngineRole", resolve),
+        policies_of(template, "NeoJobEngineCompileRole", resolve),
         resolve(template["Resources"][machine]["Properties"]["Definition"]),
     )
 

@@ -9,8 +9,10 @@ import pytest
 from tests.lifecycle.events import (
     INVENTED,
     SOURCE,
+    approved_event,
     archive_event,
     event,
+    package,
     recommendation_event,
 )
 from tests.lifecycle.fakes import Json
@@ -125,7 +127,28 @@ def a_measurement_that_is_destroyed(world: World) -> Json:
     return recommendation_event("Delete", physical_id=name, ArtifactRemovalPolicy="DESTROY")
 
 
+def a_look_up(world: World) -> Json:
+    world.sagemaker.packages = [package(1)]
+    return approved_event()
+
+
+def another_look_up(world: World) -> Json:
+    world.sagemaker.packages = [package(1)]
+    first = world.serve(approved_event())["PhysicalResourceId"]
+    world.sagemaker.packages.append(package(2))
+    return approved_event("Update", physical_id=first, Revision="2")
+
+
+def a_look_up_that_goes(world: World) -> Json:
+    world.sagemaker.packages = [package(1)]
+    name = world.serve(approved_event())["PhysicalResourceId"]
+    return approved_event("Delete", physical_id=name)
+
+
 SCENARIOS = [
+    a_look_up,
+    another_look_up,
+    a_look_up_that_goes,
     a_measurement,
     a_measurement_whose_role_is_young,
     an_update_that_measures,

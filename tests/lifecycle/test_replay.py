@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from neo_jobs.cloudformation import Request
 
-from tests.lifecycle.events import PREFIX, event
+from tests.lifecycle.events import PREFIX, event, package
 from tests.lifecycle.fakes import Json
 from tests.lifecycle.helpers import record_key
 from tests.lifecycle.recording import FOLDER, scenarios
@@ -49,6 +49,7 @@ class Replaying(World):
 
 def replay(world: World, requests: list[Json]) -> None:
     """Serve recorded requests, and compare the answers."""
+    world.sagemaker.packages = [package(1)]
     for request in requests:
         expected = request["answer"]
         fails = expected.get("Status") == "FAILED"

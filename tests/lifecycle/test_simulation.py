@@ -480,10 +480,14 @@ def check_archive(world: World, key: str, event: Event) -> None:
 
 def check_tags(world: World, name: str, event: Event) -> None:
     """Check that a job bears the tags of the template, unless its record is gone."""
-    job = world.sagemaker.jobs.get(name) or world.sagemaker.recommender.jobs.get(name)
-    if job:
-        wanted = {tag["Key"]: tag["Value"] for tag in event.properties.get("Tags", [])}
+    wanted = {tag["Key"]: tag["Value"] for tag in event.properties.get("Tags", [])}
+    if job := world.sagemaker.jobs.get(name):
         assert job["tags"] == wanted
+    if job := world.sagemaker.recommender.jobs.get(name):
+        # Its record stays when its resource goes, with its tags, and may serve another again.
+        former = {tag["Key"] for tag in event.old_properties.get("Tags", [])}
+        assert wanted.items() <= job["tags"].items()
+        assert not (former - set(wanted)) & set(job["tags"])
 
 
 def check_reason(stack: CloudFormation, request: Request, bad_luck: bool, slow_jobs: bool) -> None:

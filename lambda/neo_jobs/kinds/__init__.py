@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from neo_jobs.aws import Aws
 from neo_jobs.cloudformation import Request
 from neo_jobs.errors import PermanentError
-from neo_jobs.kinds import serving_archive
+from neo_jobs.kinds import approved_package, serving_archive
 from neo_jobs.kinds.job_apis import JOB_APIS
 from neo_jobs.kinds.kind import Kind
 from neo_jobs.kinds.sagemaker_job import SageMakerJobs
@@ -16,6 +16,7 @@ from neo_jobs.transfer import Transfer
 KINDS: Mapping[str, Callable[[Aws, Transfer], Kind]] = {
     **dict.fromkeys(JOB_APIS, SageMakerJobs),
     serving_archive.RESOURCE_TYPE: serving_archive.ServingArchives,
+    approved_package.RESOURCE_TYPE: approved_package.ApprovedPackages,
 }
 
 
