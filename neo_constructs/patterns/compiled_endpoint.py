@@ -19,6 +19,7 @@ from neo_constructs.catalog.framework import Framework
 from neo_constructs.catalog.target import TargetDevice
 from neo_constructs.compilation.compilation_job import CompilationJob
 from neo_constructs.compilation.inference_image import InferenceImage
+from neo_constructs.compilation.interfaces import ICompilationJob
 from neo_constructs.compilation.model_data import ModelData
 from neo_constructs.compilation.planning import CompilationArguments, plan_compilation
 from neo_constructs.engine.subnets import check_vpc
@@ -35,7 +36,8 @@ from neo_constructs.hosting.inference_code import InferenceCode
 from neo_constructs.hosting.model import Model
 from neo_constructs.hosting.variants import ALL_TRAFFIC
 from neo_constructs.patterns.compiled_variant import CompiledVariant, InstanceScaling
-from neo_constructs.plans.endpoint_plan import EndpointPlan
+from neo_constructs.plans.endpoint_plan import EndpointPlan, check_needed
+from neo_constructs.scripts.serving_contract import ServingContract
 from neo_constructs.typed import typed
 
 
@@ -52,6 +54,9 @@ class CompiledEndpoint(Construct):
         Where it stands.
     model_data
         The trained model.
+    compilation_job
+        What has compiled it already, in place of ``model_data`` and all that a compilation is
+        given: a job that a version in the registry, and so a measurement, was made of.
     target
         The hardware to compile for.
     instance_type
@@ -145,7 +150,8 @@ class CompiledEndpoint(Construct):
         scope: Construct,
         construct_id: str,
         *,
-        model_data: ModelData,
+        model_data: ModelData | None = None,
+        compilation_job: ICompilationJob | None = None,
         target: TargetDevice | None = None,
         instance_type: str | None = None,
         targets: Sequence[CompiledVariant] = (),
@@ -181,7 +187,30 @@ class CompiledEndpoint(Construct):
         compilation_scope: Construct | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
-        raise_errors(_check_scope(compilation_scope, construct_id), subject=self.node.path)
+        compiling = {
+            "model_data": model_data,
+            "target": target,
+            "targets": targets or None,
+            "framework": framework,
+            "data_input_config": data_input_config,
+            "compiler_options": compiler_options,
+            "artifact_bucket": artifact_bucket,
+            "max_runtime": max_runtime,
+            "artifact_removal_policy": artifact_removal_policy,
+            "compile_role": compile_role,
+            "encryption_key": encryption_key,
+            "compilation_scope": compilation_scope,
+        }
+        raise_errors(
+            [
+                *_check_source(compilation_job, compiling),
+                *_check_scope(compilation_scope, construct_id),
+            ],
+            subject=self.node.path,
+        )
+        self._given_job = compilation_job
+        if compilation_job:
+            target = compilation_job.target
         self._job_scope = Construct(compilation_scope, construct_id) if compilation_scope else self
         alone: dict[str, Any] = {
             "instance_type": instance_type,
@@ -222,7 +251,7 @@ class CompiledEndpoint(Construct):
         ]
         # Each construct attaches the warnings that are its own.
         raise_errors([*self._check(asked), *others], subject=self.node.path)
-        self._jobs: list[CompilationJob] = []
+        self._jobs: list[ICompilationJob] = []
         self._models: list[Model] = []
         # The ids of a single target, and of a variant of that name among several, end in nothing.
         self._plain_id: Final = asked[0].name if target else ALL_TRAFFIC
@@ -239,7 +268,7 @@ class CompiledEndpoint(Construct):
         self._scale(asked)
 
     @property
-    def compilation_jobs(self) -> tuple[CompilationJob, ...]:
+    def compilation_jobs(self) -> tuple[ICompilationJob, ...]:
         """The jobs, one for every target."""
         return tuple(self._jobs)
 
@@ -262,6 +291,7 @@ class CompiledEndpoint(Construct):
         ValidationError
             With the faults that can be known at synth.
         """
+        raise_errors(self._check_further(), subject=self.node.path)
         raise_errors(self._check([variant]), subject=self.node.path)
         self.endpoint_config.add_production_variant(variant.variant(self._make_model(variant)))
         self._scale([variant])
@@ -283,7 +313,22 @@ class CompiledEndpoint(Construct):
         """Let ``grantee`` send requests to the endpoint, in the way that it takes them."""
         return self.endpoint.grant_invoke(grantee)
 
+    def _check_further(self) -> list[Finding]:
+        """Say if there is nothing to compile for a further target."""
+        if self._model_data:
+            return []
+        return [
+            Finding(
+                code="model-source",
+                where="variant",
+                message="The endpoint serves what compilation_job has compiled, and has no model to "
+                "compile for another target.",
+                fix="give the endpoint model_data in place of compilation_job.",
+            )
+        ]
+
     def _arguments(self, asked: CompiledVariant) -> CompilationArguments:
+        assert self._model_data  # noqa: S101 - without it there is a job, and nothing to compile
         return CompilationArguments(
             model_data=self._model_data,
             target=asked.target,
@@ -298,6 +343,18 @@ class CompiledEndpoint(Construct):
         """Say what is wrong with each target; what is wrong with the model is said once."""
         found = dict.fromkeys(self._check_names(asked))
         several = len(asked) > 1
+        if job := self._given_job:
+            contract = ServingContract.of(job.framework, job.target)
+            found.update(
+                dict.fromkeys(
+                    self._code.check(contract)
+                    if self._code
+                    else check_needed(contract, str(job.framework))
+                )
+            )
+            is_in_vpc = self._vpc is not None
+            found.update(dict.fromkeys(asked[0].check(job.target, is_in_vpc=is_in_vpc)))
+            return list(found)
         for number, each in enumerate(asked):
             compilation = plan_compilation(self._job_scope, self._arguments(each))
             plan = EndpointPlan(
@@ -347,7 +404,7 @@ class CompiledEndpoint(Construct):
     def _make_model(self, asked: CompiledVariant) -> Model:
         """Compile for a target, and make a model of the result."""
         end = "" if asked.name == self._plain_id else asked.name
-        job = CompilationJob(
+        job = self._given_job or CompilationJob(
             self._job_scope,
             f"CompilationJob{end}",
             artifact_bucket=self._artifact_bucket,
@@ -378,6 +435,30 @@ class CompiledEndpoint(Construct):
         for each in asked:
             if each.scaling:
                 each.scaling.apply(self.endpoint.variant(each.name))
+
+
+def _check_source(job: ICompilationJob | None, compiling: Mapping[str, object]) -> list[Finding]:
+    """Say if neither a model nor what has compiled one is given, or more than that."""
+    given = [name for name, value in compiling.items() if value is not None]
+    if job is None and "model_data" not in given:
+        return [
+            Finding(
+                code="model-source",
+                where="model_data, compilation_job",
+                message="Exactly one of the two says what is served; neither is given.",
+                fix='give model_data=ModelData.from_asset("model.onnx").',
+            )
+        ]
+    if job is None or not given:
+        return []
+    return [
+        Finding(
+            code="model-source",
+            where=", ".join(given),
+            message="It is given beside compilation_job, which has compiled the model already.",
+            fix="leave it out, or leave out compilation_job.",
+        )
+    ]
 
 
 def _check_targets(

@@ -194,9 +194,7 @@ class ModelPackage(Resource):
             # It is named by a literal, which says nothing of the order.
             self._resource.node.add_dependency(model_package_group)
         # A version is what others have approved: it outlives what registered it.
-        self._resource.apply_removal_policy(
-            RemovalPolicy.RETAIN, apply_to_update_replace_policy=True
-        )
+        self._resource.apply_removal_policy(RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
         self._bound = bound
         self.target: Final = job.target if job else None
         self.image_uri: Final[str | None] = bound.image_uri

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, Protocol
 
-from aws_cdk import Fn, Names, RemovalPolicy, Resource
+from aws_cdk import Aws, Fn, Names, RemovalPolicy, Resource
 from aws_cdk import aws_sagemaker as sagemaker
 from aws_cdk.interfaces import ResourceEnvironment
 from constructs import Construct, IConstruct
@@ -50,17 +50,18 @@ class ModelPackageGroup(Resource):
         Where it stands.
     model_package_group_name
         1 to 63 letters, digits and inner hyphens. The API needs one. Default: made of the
-        construct's path, the same at each synth.
+        construct's path and the stack's id: a stack that was deleted and is deployed again makes
+        another group, as the former one is still there. Name it to have its versions go on.
     description
         Default: none.
     removal_policy
         ``DESTROY`` deletes the group with its stack, which fails as long as it has versions.
-        Default: ``RETAIN``.
+        Default: it is retained, but not where the first deploy fails.
 
     Attributes
     ----------
     model_package_group_name, model_package_group_arn
-        The name as given, or made; the ARN is known at deploy.
+        The name as given, or made; one that is made, and the ARN, are known at deploy.
 
     Raises
     ------
@@ -80,13 +81,11 @@ class ModelPackageGroup(Resource):
         *,
         model_package_group_name: str | None = None,
         description: str | None = None,
-        removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
+        removal_policy: RemovalPolicy = RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
     ) -> None:
         super().__init__(scope, construct_id)
         raise_errors(_check_name(model_package_group_name), subject=self.node.path)
-        name = model_package_group_name or Names.unique_resource_name(
-            self, max_length=_LONGEST_NAME, separator="-"
-        )
+        name = model_package_group_name or _made_name(self)
         self._resource = sagemaker.CfnModelPackageGroup(
             self,
             "Resource",
@@ -127,6 +126,13 @@ class ImportedModelPackageGroup(Resource):
         super().__init__(scope, construct_id, environment_from_arn=arn)
         self.model_package_group_name: Final = name
         self.model_package_group_arn: Final = arn or arn_of(self, "model-package-group", name)
+
+
+def _made_name(scope: Construct) -> str:
+    """Return a name of the construct's path, and of the first eight digits of the stack's id."""
+    path = Names.unique_resource_name(scope, max_length=_LONGEST_NAME - 9, separator="-")
+    uuid = Fn.select(2, Fn.split("/", Aws.STACK_ID))
+    return f"{path}-{Fn.select(0, Fn.split('-', uuid))}"
 
 
 def _check_name(name: str | None) -> list[Finding]:

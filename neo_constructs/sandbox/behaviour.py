@@ -29,6 +29,10 @@ class Behaviour:
     deployment_step_seconds
         How long each step of an update with a DeploymentConfig waits, whatever that says.
         Default: 0.5.
+    recommendation_seconds
+        How long an inference recommendations job takes after it has measured. Default: 1.
+    recommendation_fails
+        The FailureReason of every such job. Default: empty.
     """
 
     compile_seconds: float = 2.0
@@ -36,6 +40,8 @@ class Behaviour:
     compile_fails: str = ""
     endpoint_fails: str = ""
     deployment_step_seconds: float = 0.5
+    recommendation_seconds: float = 1.0
+    recommendation_fails: str = ""
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Behaviour:
@@ -55,6 +61,10 @@ class Behaviour:
             float(
                 environment.get(f"{_PREFIX}DEPLOYMENT_STEP_SECONDS", usual.deployment_step_seconds)
             ),
+            float(
+                environment.get(f"{_PREFIX}RECOMMENDATION_SECONDS", usual.recommendation_seconds)
+            ),
+            environment.get(f"{_PREFIX}RECOMMENDATION_FAILS", usual.recommendation_fails),
         )
 
     @classmethod

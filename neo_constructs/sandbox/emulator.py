@@ -115,7 +115,7 @@ def sandbox(
     behaviour
         How long jobs and endpoints take, and what fails. Default: what the variables
         ``NEO_SANDBOX_COMPILE_SECONDS``, ``..._ENDPOINT_SECONDS``, ``..._COMPILE_FAILS`` and
-        ``..._ENDPOINT_FAILS`` say.
+        ``..._ENDPOINT_FAILS`` say, and those of the other fields of ``Behaviour``.
     progress
         Told of each step as it begins. Default: nobody is.
 

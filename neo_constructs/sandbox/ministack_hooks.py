@@ -51,6 +51,7 @@ _JSON: Final = {"Content-Type": "application/x-amz-json-1.1"}
 _namespace: ContextVar[str] = ContextVar("namespace", default="")
 _NAMED: Final = (
     ("CompilationJobName", "compilation-job"),
+    ("JobName", "inference-recommendations-job"),
     ("EndpointName", "endpoint"),
     ("EndpointConfigName", "endpoint-config"),
     ("ModelName", "model"),

@@ -490,8 +490,10 @@ class FakeSageMaker:
 
     def running(self) -> list[str]:
         """Return the jobs that have not ended."""
-        jobs = {**self.jobs, **self.recommender.jobs}
-        return [n for n, j in jobs.items() if j["status"] not in TERMINAL]
+        compiling = [n for n, j in self.jobs.items() if j["status"] not in TERMINAL]
+        # The record of one that is being stopped is not looked at again, as it is not deleted.
+        ended = {*TERMINAL, "STOPPING"}
+        return compiling + [n for n, j in self.recommender.jobs.items() if j["status"] not in ended]
 
     def _tagged(self, operation: str, arn: str) -> Json:
         name = arn.rsplit("/", 1)[-1]

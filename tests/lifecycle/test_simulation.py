@@ -362,7 +362,11 @@ class Lifecycle(RuleBasedStateMachine):
     def nothing_is_left(self) -> None:
         """At rest: no job runs, nothing live lacks its artifact, no input lies about."""
         world, live = self.world, self.stack.live
-        assert world.sagemaker.running() == [], "a job runs that nobody asks for"
+        running = {
+            name: (world.sagemaker.jobs.get(name) or world.sagemaker.recommender.jobs[name])
+            for name in world.sagemaker.running()
+        }
+        assert running == {}, "a job runs that nobody asks for"
         for resource in live.values():
             assert has_artifact(world, resource.type, resource.physical_id)
         for kind, name in self.reported if not self.destroys else ():

@@ -79,13 +79,15 @@ def test_a_version_says_what_recommender_asks_for(registered: Json) -> None:
 
 def test_versions_and_their_group_outlive_the_stack(registered: Json) -> None:
     version = the(registered, PACKAGE)
-    assert (version["DeletionPolicy"], version["UpdateReplacePolicy"]) == ("Retain", "Retain")
-    assert the(registered, GROUP)["DeletionPolicy"] == "Retain"
+    policies = (version["DeletionPolicy"], version["UpdateReplacePolicy"])
+    assert policies == ("RetainExceptOnCreate", "Retain"), "a first deploy that fails leaves none"
+    assert the(registered, GROUP)["DeletionPolicy"] == "RetainExceptOnCreate"
 
 
 def test_a_group_has_a_name_of_its_path(registered: Json) -> None:
     name = the(registered, GROUP)["Properties"]["ModelPackageGroupName"]
-    assert name.startswith("Stack-Versions")
+    assert name["Fn::Join"][1][0].startswith("Stack-Versions")
+    assert "AWS::StackId" in str(name), "a stack that is deployed again finds it free"
     assert the(registered, PACKAGE)["Properties"]["ModelPackageGroupName"] == name
 
 

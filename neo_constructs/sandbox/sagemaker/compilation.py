@@ -23,6 +23,7 @@ from neo_constructs.findings.errors import ValidationError
 from neo_constructs.sandbox.behaviour import Behaviour
 from neo_constructs.sandbox.sagemaker import requests
 from neo_constructs.sandbox.sagemaker.errors import ApiError
+from neo_constructs.sandbox.sagemaker.job_lists import is_listed
 from neo_constructs.sandbox.sagemaker.platform import Platform, split_uri
 from neo_constructs.sandbox.sagemaker.telemetry import (
     COMPILATION_LOGS,
@@ -134,7 +135,8 @@ class CompilationJobs:
 
     def list(self, parameters: Parameters) -> dict[str, Any]:
         """ListCompilationJobs, with its filters, its order and its pages; the oldest first."""
-        found = [job for job in self._jobs.values() if _is_listed(job, parameters)]
+        fields = {"name": "CompilationJobName", "status": "CompilationJobStatus"}
+        found = [job for job in self._jobs.values() if is_listed(job, parameters, **fields)]
         sort = {"Name": "CompilationJobName", "Status": "CompilationJobStatus"}
         key = sort.get(parameters.get("SortBy", ""), "CreationTime")
         found.sort(key=lambda job: job[key], reverse=parameters.get("SortOrder") == "Descending")
@@ -328,23 +330,6 @@ def _summary(job: Job) -> dict[str, Any]:
         return {**fields, "CompilationTargetDevice": output["TargetDevice"]}
     platform = output.get("TargetPlatform", {})
     return {**fields, **{f"CompilationTargetPlatform{k}": v for k, v in platform.items()}}
-
-
-def _is_listed(job: Job, parameters: Parameters) -> bool:
-    """Whether a job passes the filters of a list."""
-    for name in ("CreationTime", "LastModifiedTime"):
-        after, before = parameters.get(f"{name}After"), parameters.get(f"{name}Before")
-        if (after is not None and job[name] <= _epoch(after)) or (
-            before is not None and job[name] >= _epoch(before)
-        ):
-            return False
-    status = parameters.get("StatusEquals", job["CompilationJobStatus"])
-    is_named = parameters.get("NameContains", "") in job["CompilationJobName"]
-    return is_named and job["CompilationJobStatus"] == status
-
-
-def _epoch(moment: Any) -> float:
-    return float(moment.timestamp() if hasattr(moment, "timestamp") else moment)
 
 
 def _in_thread(work: Callable[[], None]) -> None:

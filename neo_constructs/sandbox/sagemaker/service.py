@@ -12,13 +12,14 @@ from neo_constructs.sandbox.sagemaker.errors import ApiError
 from neo_constructs.sandbox.sagemaker.hosting import Hosting
 from neo_constructs.sandbox.sagemaker.model_metadata import list_metadata
 from neo_constructs.sandbox.sagemaker.platform import Platform
+from neo_constructs.sandbox.sagemaker.recommendations import RecommendationsJobs
 from neo_constructs.sandbox.sagemaker.registry import Registry
 
 Parameters: TypeAlias = Mapping[str, Any]
 Store: TypeAlias = MutableMapping[str, dict[str, Any]]
 
 
-_KINDS = ("jobs", "models", "configs", "endpoints", "groups", "packages")
+_KINDS = ("jobs", "models", "configs", "endpoints", "groups", "packages", "measurements")
 
 
 class SageMaker:
@@ -46,6 +47,9 @@ class SageMaker:
             groups=self._stores["groups"], packages=self._stores["packages"], platform=platform
         )
         jobs = CompilationJobs(self._stores["jobs"], platform, behaviour)
+        measured = RecommendationsJobs(
+            self._stores["measurements"], platform, behaviour, registry
+        )
         self.hosting = Hosting(
             models=self._stores["models"],
             configurations=self._stores["configs"],
@@ -85,6 +89,10 @@ class SageMaker:
             "DeleteModelPackage": registry.delete,
             "ListModelPackages": registry.list,
             "ListModelMetadata": list_metadata,
+            "CreateInferenceRecommendationsJob": measured.create,
+            "DescribeInferenceRecommendationsJob": measured.describe,
+            "StopInferenceRecommendationsJob": measured.stop,
+            "ListInferenceRecommendationsJobs": measured.list,
             "AddTags": self._add_tags,
             "DeleteTags": self._delete_tags,
             "ListTags": self._list_tags,
