@@ -59,6 +59,7 @@ from neo_jobs.executions import (
     is_superseded,
     request_of_execution,
     stop_executions,
+    wait_for_listing,
     wait_for_stragglers,
 )
 from neo_jobs.kinds import kind_of
@@ -326,6 +327,7 @@ class Engine:
             action = Wait(context.soon(), "older requests are being ended")
         action = (
             action
+            or wait_for_listing(request, executions, context)
             or kind.stop_older(request, older)
             or wait_for_stragglers(executions, context)
             or kind.remove_older(request, older, context)

@@ -30,6 +30,8 @@ SETTLE_SECONDS = 2  # an execution that has just given its answer ends by itself
 # How long a step can run after its execution was stopped. A worker runs longer: its uploads are
 # aborted from outside, and what it has written is dropped at its end (TransferGuard.end).
 STRAGGLER_SECONDS = 160
+# How long a list of executions may lack one that has begun. Step Functions promises no time.
+LISTING_SECONDS = 20
 SUPERSEDED = "Superseded: CloudFormation has sent a newer request for this resource."
 STOP_CAUSE = "A newer request for the same resource has come."
 
@@ -117,6 +119,23 @@ def stop_executions(
     if running and context.polls == 0:
         return Wait(SETTLE_SECONDS, "an older request of this resource is being ended")
     return StopExecutions(running) if running else None
+
+
+def wait_for_listing(
+    request: Request, executions: Sequence[Execution], context: StepContext
+) -> Wait | None:
+    """Return how long to look for the Create that CloudFormation has given up; None for no longer.
+
+    CloudFormation deletes by an id of its own making only where it got no answer to a Create. That
+    may have begun in the same second: a Delete that answered before it is listed would let the
+    stack, and the engine with it, be gone while the Create makes its job.
+    """
+    is_known = (request.physical_id or "").startswith(request.resource_prefix)
+    is_listed = any(each.request and each.request.type == "Create" for each in executions)
+    if request.type != "Delete" or is_known or is_listed:
+        return None
+    left = math.ceil(context.started + LISTING_SECONDS - context.now)
+    return Wait(left, "the Create that was given up may not be listed yet") if left > 0 else None
 
 
 def wait_for_stragglers(executions: Sequence[Execution], context: StepContext) -> Wait | None:

@@ -26,7 +26,7 @@ from constructs import Construct, IDependable
 from neo_constructs.engine.acknowledgements import acknowledge, acknowledge_wildcards
 from neo_constructs.engine.artifact_access import compile_access, engine_access
 from neo_constructs.engine.function_network import function_network
-from neo_constructs.engine.job_kinds import COMPILATION, JobKind
+from neo_constructs.engine.job_kinds import KINDS
 from neo_constructs.engine.keys import real_key
 from neo_constructs.engine.lambda_code import lambda_code
 from neo_constructs.engine.limits import (
@@ -225,11 +225,6 @@ class JobEngine(Construct):
         acknowledge_wildcards(policy, statements)
         return policy
 
-    def allow_jobs(self, kind: JobKind) -> IDependable:
-        """Let the engine run a kind of job that not every stack has, as ``allow`` does."""
-        statements = kind.statements(Stack.of(self), self.name_prefix)
-        return self.allow(f"{kind.operation}s", statements)
-
     def read_object(self, bucket: s3.IBucket, key: str, *, has_version: bool = False) -> None:
         """Let the engine read one source object, and learn truthfully if it is not there.
 
@@ -275,12 +270,15 @@ class JobEngine(Construct):
 
     def _allow_always(self, log_group: logs.ILogGroup) -> None:
         """Grant what is the same for every stack, whichever jobs it has."""
-        # Policies are changed before the Deletes of an update are served.
-        run, find = COMPILATION.statements(Stack.of(self), self.name_prefix)
+        run, find = [], []
+        for kind in KINDS:
+            for_running, for_finding = kind.statements(Stack.of(self), self.name_prefix)
+            run.append(for_running)
+            find.append(for_finding)
         for statement in (
-            run,
+            *run,
             pass_role_statement(self.compile_role),
-            find,
+            *find,
             iam.PolicyStatement(
                 sid="WriteLogs",
                 actions=["logs:CreateLogStream", "logs:PutLogEvents"],

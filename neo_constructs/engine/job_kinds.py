@@ -59,11 +59,13 @@ class JobKind:
         ]
 
 
-COMPILATION: Final = JobKind(
-    arn_resource="compilation-job", operation="CompilationJob", can_delete=True
-)
-INFERENCE_RECOMMENDATIONS: Final = JobKind(
-    arn_resource="inference-recommendations-job",
-    operation="InferenceRecommendationsJob",
-    can_delete=False,
+# The same for every stack, whichever kinds it has: policies are changed before the Deletes of an
+# update are served, and a Create that a rollback has overtaken must still stop its job.
+KINDS: Final = (
+    JobKind(arn_resource="compilation-job", operation="CompilationJob", can_delete=True),
+    JobKind(
+        arn_resource="inference-recommendations-job",
+        operation="InferenceRecommendationsJob",
+        can_delete=False,
+    ),
 )

@@ -199,16 +199,20 @@ class TrafficPattern:
     'STAIRS'
     """
 
-    phase_list: tuple[TrafficPhase, ...] = ()
+    phase_list: Sequence[TrafficPhase] = ()
     stairs_duration: Duration | None = None
     number_of_steps: int = 0
     users_per_step: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse fields of wrong types."""
+        check_fields(self)
 
     @staticmethod
     @typed
     def phases(phases: Sequence[TrafficPhase]) -> TrafficPattern:
         """Return traffic in phases, one after the other."""
-        return TrafficPattern(phase_list=tuple(phases))
+        return TrafficPattern(phase_list=phases)
 
     @staticmethod
     @typed

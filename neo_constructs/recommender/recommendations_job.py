@@ -18,7 +18,6 @@ from neo_constructs.compilation.job_tags import RenderedTags, TagCheck
 from neo_constructs.compilation.places import check_artifact_bucket, check_region
 from neo_constructs.engine.artifact_access import compile_access
 from neo_constructs.engine.job_engine import JobEngine
-from neo_constructs.engine.job_kinds import INFERENCE_RECOMMENDATIONS
 from neo_constructs.engine.keys import real_key
 from neo_constructs.engine.permissions import extend_role, places, service_principal, warn
 from neo_constructs.engine.retention import not_retained
@@ -227,7 +226,6 @@ class InferenceRecommendationsJob(Resource):
             resource_type=RESOURCE_TYPE,
             depends_on=[
                 area.engine_policy,
-                engine.allow_jobs(INFERENCE_RECOMMENDATIONS),
                 *self._extend_role(engine),
                 *([self._network.connectivity] if self._network else ()),
             ],

@@ -9,10 +9,17 @@ import pytest
 
 from neo_constructs.findings.codes import CODES
 from neo_constructs.findings.finding import Level
-from tests.corpus import constructs, files, hosting, jobs, settings
+from tests.corpus import constructs, files, hosting, jobs, recommender, settings
 from tests.corpus.case import Case, codes
 
-CASES = [*jobs.CASES, *files.CASES, *settings.CASES, *constructs.CASES, *hosting.CASES]
+CASES = [
+    *jobs.CASES,
+    *files.CASES,
+    *settings.CASES,
+    *constructs.CASES,
+    *hosting.CASES,
+    *recommender.CASES,
+]
 MANY = [*jobs.MANY, *settings.MANY, *constructs.MANY]
 
 

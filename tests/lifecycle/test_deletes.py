@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.lifecycle.events import BUCKET, PREFIX, SOURCE, event
+from tests.lifecycle.events import BUCKET, INVENTED, PREFIX, SOURCE, event
 from tests.lifecycle.fakes import refused
 from tests.lifecycle.helpers import created, record_key
 from tests.lifecycle.world import World
@@ -211,3 +211,16 @@ def test_a_record_that_is_gone_already_is_no_fault(world: World) -> None:
     name = created(world)["PhysicalResourceId"]
     world.sagemaker.jobs.clear()
     assert world.serve(event("Delete", physical_id=name))["Status"] == "SUCCESS"
+
+
+def test_a_delete_does_not_wait_for_a_create_for_ever(world: World) -> None:
+    began = world.clock()
+    assert world.serve(event("Delete", physical_id=INVENTED))["Status"] == "SUCCESS"
+    assert world.clock() - began < 30
+
+
+def test_a_delete_by_an_id_of_the_engines_does_not_wait(world: World) -> None:
+    name = created(world)["PhysicalResourceId"]
+    began = world.clock()
+    assert world.serve(event("Delete", physical_id=name))["Status"] == "SUCCESS"
+    assert world.clock() - began < 10

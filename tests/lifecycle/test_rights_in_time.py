@@ -178,3 +178,39 @@ def test_a_missing_right_would_be_seen() -> None:
         stack.world.tick()
         stack.stack.take_answers()
     assert any("StopCompilationJob" in what for _, what in stack.world.calls.denied)
+
+
+@pytest.mark.parametrize("faults", range(13))
+@pytest.mark.parametrize(
+    "wanted", [ONE, TWO, ArchiveSpec((), measured=1), ArchiveSpec((("A", 1),), 1, measured=1)]
+)
+@pytest.mark.parametrize("is_before", [True, False])
+def test_nothing_runs_of_a_first_deploy_that_is_given_up_at_once(
+    wanted: ArchiveSpec, faults: int, is_before: bool
+) -> None:
+    """Creates and Deletes begin in one second, lists are behind, and the engine goes with all.
+
+    Tasks that are throttled put the Creates off until the Deletes have looked. A Delete that does
+    not wait for its Create to be listed answers before that has made its job.
+    """
+    stack = Stack()
+    stack.world.states.lag = stack.world.sagemaker.list_lag = 8
+    stack.stack.deploy(wanted)
+    stack.stack.cancel()
+    stack.world.task_faults = [("Lambda.TooManyRequestsException", is_before)] * faults
+    stack.rest()
+    assert stack.world.calls.rights == NONE
+    assert stack.world.sagemaker.running() == []
+
+
+def test_a_measurement_that_an_update_takes_away_is_stopped() -> None:
+    stack = Stack()
+    both = ArchiveSpec((("A", 1),), measured=1)
+    stack.deploy(both)
+    stack.world.sagemaker.seconds = 2_000
+    stack.stack.deploy(ArchiveSpec((("A", 1),), measured=2))
+    stack.go_on_until_a_job_runs()
+    stack.stack.cancel()
+    stack.deploy(ONE)
+    assert stack.failed == []
+    stack.check()

@@ -1,4 +1,4 @@
-"""The stacks of examples/hosting, for tests."""
+"""The stacks of examples/hosting and of examples/recommended, for tests."""
 
 from __future__ import annotations
 
@@ -11,20 +11,24 @@ import aws_cdk as cdk
 
 from tests.templates.stacks import Json, template
 
-_APP = Path(__file__).parent.parent.parent / "examples" / "hosting" / "app.py"
+_EXAMPLES = Path(__file__).parent.parent.parent / "examples"
 
 
-def _load() -> dict[str, Callable[[cdk.Stack], Any]]:
-    spec = importlib.util.spec_from_file_location("examples_hosting", _APP)
+def _load(name: str) -> Any:
+    spec = importlib.util.spec_from_file_location(
+        f"examples_{name}", _EXAMPLES / name / "app.py"
+    )
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    found: dict[str, Callable[[cdk.Stack], Any]] = module.FEATURES
-    return found
+    return module
 
 
-FEATURES = _load()
+FEATURES: dict[str, Callable[[cdk.Stack], Any]] = {
+    **_load("hosting").FEATURES,
+    "recommended": _load("recommended").recommended,
+}
 
 
 def built(name: str, env: cdk.Environment | None = None) -> Json:

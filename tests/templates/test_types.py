@@ -127,6 +127,15 @@ def good() -> Mapping[str, Any]:
         "model_package_group_name": "digits",
         "model_package_group_arn": "arn:aws:sagemaker:eu-west-1:123456789012:model-package-group/a",
         "model_package_arn": "arn:aws:sagemaker:eu-west-1:123456789012:model-package/a/1",
+        "model_package": neo.ModelPackage.from_model_package_arn(
+            stack, "Version", "arn:aws:sagemaker:eu-west-1:123456789012:model-package/a/1"
+        ),
+        "initial_number_of_users": 1,
+        "spawn_rate": 1,
+        "duration": cdk.Duration.minutes(2),
+        "number_of_steps": 2,
+        "users_per_step": 1,
+        "phases": [],
         "container": neo.ContainerDefinition(image=neo.InferenceImage.image_classification()),
         "size": neo.CapacitySize.percent(10),
         "batch": neo.CapacitySize.percent(10),

@@ -29,7 +29,8 @@ from neo_jobs.kinds.job_result import Job, Result
 from neo_jobs.kinds.job_rules import Observed, reconcile
 from neo_jobs.request_rules import check_version
 
-from tests.lifecycle.events import event
+from tests.lifecycle.events import BUCKET, event
+from tests.lifecycle.helpers import record_key
 
 EARLY = StepContext(now=1_000, deadline=4_300, started=1_000)
 LAST = replace(EARLY, now=4_299)
@@ -50,6 +51,7 @@ DATA = {
     "InferenceImage": "image:1",
     "ImageMatchesCatalog": "false",
     "CompilationJobArn": "arn:job",
+    "RecordUrl": f"s3://{BUCKET}/{record_key(NAME)}",
 }
 RIGHTS = "Access Denied when calling sts:AssumeRole"
 
