@@ -134,8 +134,11 @@ def wait_for_listing(
     is_listed = any(each.request and each.request.type == "Create" for each in executions)
     if request.type != "Delete" or is_known or is_listed:
         return None
-    left = math.ceil(context.started + LISTING_SECONDS - context.now)
-    return Wait(left, "the Create that was given up may not be listed yet") if left > 0 else None
+    until = context.started + LISTING_SECONDS
+    left = math.ceil(until - context.now)
+    if left <= 0 or until <= context.settled:
+        return None
+    return Wait(left, "the Create that was given up may not be listed yet", settles=until)
 
 
 def wait_for_stragglers(executions: Sequence[Execution], context: StepContext) -> Wait | None:

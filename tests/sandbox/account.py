@@ -66,13 +66,18 @@ class Account:
 
     def put_model(self, bucket: str, key: str, *, name: str = "digits.onnx") -> str:
         """Put an archive with one file into a bucket, and return its version."""
+        return self.put_archive(bucket, key, {name: key.encode()})
+
+    def put_archive(self, bucket: str, key: str, files: Mapping[str, bytes]) -> str:
+        """Put an archive into a bucket, which is made if need be, and return its version."""
         with contextlib.suppress(ClientError):
             self.s3.create_bucket(Bucket=bucket)
         archive = io.BytesIO()
         with tarfile.open(fileobj=archive, mode="w:gz") as tar:
-            info = tarfile.TarInfo(name)
-            info.size = len(key)
-            tar.addfile(info, io.BytesIO(key.encode()))
+            for name, content in files.items():
+                info = tarfile.TarInfo(name)
+                info.size = len(content)
+                tar.addfile(info, io.BytesIO(content))
         done = self.s3.put_object(Bucket=bucket, Key=key, Body=archive.getvalue())
         return str(done.get("VersionId") or "")
 

@@ -26,6 +26,29 @@ from tests.sandbox.test_stacks import BUCKET, jobs_of, resolved
 DIGITS = Path(__file__).parent.parent.parent / "examples" / "digits"
 ENGINE, COMPILER, MODEL = "NeoJobEngineRole", "NeoJobEngineCompileRole", "EndpointModelRole"
 MACHINE = "NeoJobEngineMachineRole"
+RECOMMENDER = "RecommendationRole"
+MEASUREMENT = "Custom::NeoInferenceRecommendationsJob"
+REQUEST = b"[1, 2, 3]"
+# A script that needs no framework, for the container of one.
+SCRIPT = b"""
+import json
+
+
+def model_fn(model_dir):
+    return len
+
+
+def input_fn(body, content_type):
+    return json.loads(body)
+
+
+def predict_fn(data, model):
+    return model(data)
+
+
+def output_fn(prediction, accept):
+    return json.dumps(prediction)
+"""
 
 
 LEFT = "left in the bucket"
@@ -54,11 +77,14 @@ class Variant:
         What is deployed, one after the other.
     has_rare_paths
         Whether requests that overtake each other are made too.
+    measures
+        Whether it has a recommendations job, which is overtaken too.
     """
 
     name: str
     templates: tuple[Json, ...]
     has_rare_paths: bool
+    measures: bool = False
 
 
 # --- the stacks --------------------------------------------------------------------------------
@@ -91,7 +117,56 @@ def variants(account: Account) -> list[Variant]:
         Variant("plain", lives(MODELS), has_rare_paths=True),
         Variant("versions", lives("models-with-versions"), has_rare_paths=True),
         Variant("endpoint", (account.synthesize(_endpoint),), has_rare_paths=False),
+        Variant("measurement", _measurements(account), has_rare_paths=False, measures=True),
     ]
+
+
+def _measurements(account: Account) -> tuple[Json, ...]:
+    """Return a measurement, the same with another tag, and one of another payload."""
+    files = {"model.pth": b"0", "code/inference.py": SCRIPT}
+    account.put_archive(MODELS, "served.tar.gz", files)
+    for key in ("payload1.tar.gz", "payload2.tar.gz"):
+        account.put_archive(MODELS, key, {"request.json": REQUEST})
+
+    def of(payload: str, tag: str) -> Json:
+        return account.synthesize(lambda stack: _measurement(stack, payload, tag))
+
+    return (
+        of("payload1.tar.gz", "a"),
+        of("payload1.tar.gz", "b"),
+        of("payload2.tar.gz", "b"),
+    )
+
+
+def _measurement(stack: cdk.Stack, payload: str, tag: str) -> None:
+    models = s3.Bucket.from_bucket_name(stack, "Models", MODELS)
+    group = neo.ModelPackageGroup(stack, "Versions")
+    version = neo.ModelPackage(
+        stack,
+        "Version",
+        model_package_group=group,
+        container=neo.ContainerDefinition(
+            model_data_url=f"s3://{MODELS}/served.tar.gz",
+            artifact_bucket=models,
+            image=neo.InferenceImage.deep_learning_container("pytorch", "2.0"),
+        ),
+        domain="COMPUTER_VISION",
+        task="IMAGE_CLASSIFICATION",
+        framework="PYTORCH",
+        framework_version="2.0",
+        model_approval_status="Approved",
+    )
+    job = neo.InferenceRecommendationsJob(
+        stack,
+        "Recommendation",
+        model_package=version,
+        instance_types=["ml.c5.large"],
+        sample_payload=neo.SamplePayload.from_bucket(models, payload),
+        artifact_removal_policy=cdk.RemovalPolicy.DESTROY,
+    )
+    cdk.Tags.of(job).add(tag, "1")
+    newest = neo.ApprovedModelPackage(stack, "Newest", model_package_group=group)
+    newest.node.add_dependency(version)
 
 
 def _jobs(
@@ -201,6 +276,8 @@ def lead(account: Account, variant: Variant, lacking: Grant | None = None) -> st
         return failure
     if variant.has_rare_paths and (failure := _rare_paths(account, name, templates[-1])):
         return failure
+    if variant.measures and (failure := _overtaken_measurement(account, name, templates[-1])):
+        return failure
     bucket = account.physical_id(name, BUCKET)
     account.delete(name)
     return _failure(account, name) or _left(account, bucket, variant)
@@ -237,6 +314,39 @@ def _rare_paths(account: Account, name: str, template: Json) -> str:
         if answers.wait_for(delete).get("Status") != "SUCCESS":
             return "no delete"
         return _broken_archive(requests, properties) or _named(answers.answers.values())
+
+
+def _overtaken_measurement(account: Account, name: str, template: Json) -> str:
+    """Give up a measurement while its job runs: the Delete stops it."""
+    properties = resolved(account, name, template, MEASUREMENT)
+    prefix = account.prefix(name)
+
+    def measured() -> dict[str, str]:
+        found = account.sagemaker.list_inference_recommendations_jobs(
+            NameContains=prefix, MaxResults=100
+        )["InferenceRecommendationsJobs"]
+        return {each["JobName"]: each["Status"] for each in found}
+
+    before = measured()
+    with mailbox() as answers:
+        requests = Requests(account, name, answers)
+        create = requests.send("Create", properties, resource_type=MEASUREMENT)
+        until = time.monotonic() + 30
+        while time.monotonic() < until and set(measured()) == set(before):
+            if answer := answers.answers.get(create):
+                return str(answer["Reason"])
+            time.sleep(0.05)
+        delete = requests.send(
+            "Delete", properties, physical_id="Stack-Job-1ABC", resource_type=MEASUREMENT
+        )
+        answer = answers.wait_for(delete)
+        if answer.get("Status") != "SUCCESS":
+            return str(answer.get("Reason", "no answer"))
+    ((job, status),) = (each for each in measured().items() if each[0] not in before)
+    if status == "STOPPED":
+        return ""
+    found = account.sagemaker.describe_inference_recommendations_job(JobName=job)
+    return f"the job that was given up is {status}: {found.get('FailureReason')}"
 
 
 def _named(answers: Iterable[Json]) -> str:
@@ -320,7 +430,7 @@ def decisions(log: Path) -> set[tuple[str, str]]:
         decision = json.loads(line)
         if ":assumed-role/" in decision["caller"] and decision["is_allowed"]:
             role = decision["caller"].split("/")[1]
-            for known in (ENGINE, COMPILER, MODEL, MACHINE):
+            for known in (ENGINE, COMPILER, MODEL, MACHINE, RECOMMENDER):
                 if f"-{known}" in role:
                     found.add((known, decision["action"]))
     return found

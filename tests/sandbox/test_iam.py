@@ -16,7 +16,16 @@ import pytest
 from neo_constructs.sandbox.emulator import sandbox
 from tests.sandbox import iam
 from tests.sandbox.account import Account
-from tests.sandbox.iam import COMPILER, ENGINE, LEFT, MACHINE, MODEL, Grant, Variant
+from tests.sandbox.iam import (
+    COMPILER,
+    ENGINE,
+    LEFT,
+    MACHINE,
+    MODEL,
+    RECOMMENDER,
+    Grant,
+    Variant,
+)
 
 FAST = {"NEO_SANDBOX_COMPILE_SECONDS": "3", "SFN_WAIT_SCALE": "0.02"}
 IS_LONG = os.environ.get("NEO_TEST_IAM") == "all"
@@ -25,6 +34,7 @@ HANDFUL = {
     (ENGINE, "sagemaker:StopCompilationJob"),
     (ENGINE, "s3:PutObject"),
     (COMPILER, "s3:AbortMultipartUpload"),
+    (ENGINE, "sagemaker:StopInferenceRecommendationsJob"),
 }
 
 # What only removes what is not wanted any more: a refusal is named in the answer.
@@ -54,6 +64,20 @@ LISTED = {
     (MODEL, "ecr:BatchCheckLayerAvailability"): "as above",
     (MODEL, "ecr:BatchGetImage"): "as above",
     (MODEL, "ecr:GetDownloadUrlForLayer"): "as above",
+    **{
+        (RECOMMENDER, f"ecr:{action}"): "the models that are measured act as the job's role"
+        for action in (
+            "GetAuthorizationToken",
+            "BatchCheckLayerAvailability",
+            "BatchGetImage",
+            "GetDownloadUrlForLayer",
+        )
+    },
+    **{
+        (RECOMMENDER, f"sagemaker:{action}"): "which of its calls Inference Recommender makes is "
+        "not documented (docs/assumptions.md)"
+        for action in ("DescribeModel", "DescribeEndpointConfig", "AddTags")
+    },
 }
 
 

@@ -20,31 +20,11 @@ from botocore.validate import ParamValidator
 import neo_constructs as neo
 from neo_constructs.sandbox.emulator import sandbox
 from tests.sandbox.account import STAGING, Account
+from tests.sandbox.iam import MEASUREMENT, SCRIPT
 from tests.sandbox.test_hosting import FASTER, JSON, QUESTION
 from tests.templates.stacks import DIGITS
 
-MEASUREMENT = "Custom::NeoInferenceRecommendationsJob"
 FEW = ("ml.c5.large", "ml.c5.xlarge")
-# A script that needs no framework: what answers is not what is tested here.
-SCRIPT = '''
-import json
-
-
-def model_fn(model_dir):
-    return len
-
-
-def input_fn(body, content_type):
-    return json.loads(body)
-
-
-def predict_fn(data, model):
-    return model(data)
-
-
-def output_fn(prediction, accept):
-    return json.dumps(prediction)
-'''
 
 
 @pytest.fixture(scope="module")
@@ -255,7 +235,7 @@ def test_a_load_test_of_an_uncompiled_model(account: Account, tmp_path: Path) ->
         member.size = len(QUESTION)
         archive.addfile(member, io.BytesIO(QUESTION))
     account.s3.upload_file(str(tmp_path / "payload.tar.gz"), STAGING, "payload.tar.gz")
-    (tmp_path / "inference.py").write_text(SCRIPT)
+    (tmp_path / "inference.py").write_bytes(SCRIPT)
     with tarfile.open(tmp_path / "model.tar.gz", "w:gz") as archive:
         archive.add(DIGITS / "pytorch" / "model.pth", "model.pth")
         archive.add(tmp_path / "inference.py", "code/inference.py")

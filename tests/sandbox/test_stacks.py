@@ -281,9 +281,9 @@ def job_under_way(account: Account, name: str, settled: dict[str, str]) -> str:
     raise AssertionError("no job has started")
 
 
-def resolved(account: Account, name: str, template: Json) -> Json:
+def resolved(account: Account, name: str, template: Json, kind: str = JOB) -> Json:
     """Return the properties of a stack's job as its function got them, for a slower compile."""
-    (resource,) = [r for r in template["Resources"].values() if r["Type"] == JOB]
+    (resource,) = [r for r in template["Resources"].values() if r["Type"] == kind]
     found = account.resources(name)
 
     def value(given: Any) -> Any:
@@ -298,5 +298,7 @@ def resolved(account: Account, name: str, template: Json) -> Json:
             return {key: value(each) for key, each in given.items()}
         return given
 
-    properties: Json = value(resource["Properties"])
+    # Without contents, the version's ARN tells what is measured.
+    given = {k: v for k, v in resource["Properties"].items() if k != "ModelContents"}
+    properties: Json = value(given)
     return properties

@@ -223,7 +223,7 @@ class _Endpoint:
             )
             self._made.append(lambda: sagemaker.delete_endpoint_config(EndpointConfigName=name))
             sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=name)
-            self._made.append(lambda: sagemaker.delete_endpoint(EndpointName=name))
+            self._made.append(self._delete)
         except ClientError as error:
             self.__exit__()
             raise _JobFailedError(f"ClientError: {error}") from error
@@ -233,15 +233,26 @@ class _Endpoint:
         for remove in reversed(self._made):
             remove()
 
+    def _delete(self) -> None:
+        """Delete the endpoint, which cannot be done while it is being created."""
+        while self._status() == "Creating":
+            time.sleep(_TICK_SECONDS)
+        self._sagemaker.delete_endpoint(EndpointName=self.name)
+
+    def _status(self) -> str:
+        found = self._sagemaker.describe_endpoint(EndpointName=self.name)
+        return str(found["EndpointStatus"])
+
     def wait(self, go_on: Callable[[], None]) -> None:
         """Wait until it is in service."""
         until = time.monotonic() + _ENDPOINT_SECONDS
         while time.monotonic() < until:
             go_on()
-            found = self._sagemaker.describe_endpoint(EndpointName=self.name)
-            if found["EndpointStatus"] == "InService":
+            status = self._status()
+            if status == "InService":
                 return
-            if found["EndpointStatus"] == "Failed":
+            if status == "Failed":
+                found = self._sagemaker.describe_endpoint(EndpointName=self.name)
                 raise _JobFailedError(
                     f"The endpoint did not pass the ping health check: {found['FailureReason']}"
                 )

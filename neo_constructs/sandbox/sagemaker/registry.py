@@ -124,12 +124,13 @@ class Registry:
 
     def list(self, parameters: Parameters) -> dict[str, Any]:
         """ListModelPackages of a group, the newest first."""
-        group = parameters.get("ModelPackageGroupName", "").rsplit("/", 1)[-1]
+        # By name, or by an ARN, which has the name in lower case.
+        group = parameters.get("ModelPackageGroupName", "").rsplit("/", 1)[-1].lower()
         status = parameters.get("ModelApprovalStatus")
         found = [
             each
             for each in self._packages.values()
-            if each["ModelPackageGroupName"] == group
+            if each["ModelPackageGroupName"].lower() == group
             and status in {None, each["ModelApprovalStatus"]}
         ]
         if parameters.get("SortOrder") != "Ascending":
