@@ -327,7 +327,7 @@ class Engine:
             action = Wait(context.soon(), "older requests are being ended")
         action = (
             action
-            or wait_for_listing(request, executions, context)
+            or wait_for_listing(request, context)
             or kind.stop_older(request, older)
             or wait_for_stragglers(executions, context)
             or kind.remove_older(request, older, context)

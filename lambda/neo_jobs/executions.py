@@ -121,9 +121,7 @@ def stop_executions(
     return StopExecutions(running) if running else None
 
 
-def wait_for_listing(
-    request: Request, executions: Sequence[Execution], context: StepContext
-) -> Wait | None:
+def wait_for_listing(request: Request, context: StepContext) -> Wait | None:
     """Return how long to look for the Create that CloudFormation has given up; None for no longer.
 
     CloudFormation deletes by an id of its own making only where it got no answer to a Create. That
@@ -131,8 +129,7 @@ def wait_for_listing(
     stack, and the engine with it, be gone while the Create makes its job.
     """
     is_known = (request.physical_id or "").startswith(request.resource_prefix)
-    is_listed = any(each.request and each.request.type == "Create" for each in executions)
-    if request.type != "Delete" or is_known or is_listed:
+    if request.type != "Delete" or is_known:
         return None
     until = context.started + LISTING_SECONDS
     left = math.ceil(until - context.now)

@@ -226,8 +226,7 @@ def _check_scales(scaled: Scaled, variant: Variant, where: str) -> Iterator[Find
         yield Finding(
             code="scaling-burstable",
             where=where,
-            message=f"{kinds[0]!r} lives on credits; SageMaker does not scale such "
-            "instances.",
+            message=f"{kinds[0]!r} lives on credits; SageMaker does not scale such instances.",
             fix="take an instance type of another family, such as ml.c5.large.",
         )
 

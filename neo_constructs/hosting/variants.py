@@ -401,6 +401,7 @@ def check_concurrency(most: int, provisioned: int | None, where: str = "") -> li
 
 
 def check_memory(size: int, where: str) -> list[Finding]:
+    """Say if serverless inference has no such memory."""
     if is_unresolved(size) or size in MEMORY_SIZES_IN_MB:
         return []
     allowed = ", ".join(map(str, MEMORY_SIZES_IN_MB))

@@ -123,7 +123,7 @@ class CompiledEndpoint(Construct):
     Attributes
     ----------
     compilation_jobs, models
-        One of each for every target, in their order.
+        One of each for every target, in their order; no job where ``compilation_job`` is given.
     endpoint_config, endpoint
         The configuration, and the endpoint that it is served by.
 
@@ -251,7 +251,7 @@ class CompiledEndpoint(Construct):
         ]
         # Each construct attaches the warnings that are its own.
         raise_errors([*self._check(asked), *others], subject=self.node.path)
-        self._jobs: list[ICompilationJob] = []
+        self._jobs: list[CompilationJob] = []
         self._models: list[Model] = []
         # The ids of a single target, and of a variant of that name among several, end in nothing.
         self._plain_id: Final = asked[0].name if target else ALL_TRAFFIC
@@ -268,8 +268,8 @@ class CompiledEndpoint(Construct):
         self._scale(asked)
 
     @property
-    def compilation_jobs(self) -> tuple[ICompilationJob, ...]:
-        """The jobs, one for every target."""
+    def compilation_jobs(self) -> tuple[CompilationJob, ...]:
+        """The jobs that it has made, one for every target."""
         return tuple(self._jobs)
 
     @property
@@ -321,8 +321,8 @@ class CompiledEndpoint(Construct):
             Finding(
                 code="model-source",
                 where="variant",
-                message="The endpoint serves what compilation_job has compiled, and has no model to "
-                "compile for another target.",
+                message="The endpoint serves what compilation_job has compiled, and has no model "
+                "to compile for another target.",
                 fix="give the endpoint model_data in place of compilation_job.",
             )
         ]
@@ -404,14 +404,7 @@ class CompiledEndpoint(Construct):
     def _make_model(self, asked: CompiledVariant) -> Model:
         """Compile for a target, and make a model of the result."""
         end = "" if asked.name == self._plain_id else asked.name
-        job = self._given_job or CompilationJob(
-            self._job_scope,
-            f"CompilationJob{end}",
-            artifact_bucket=self._artifact_bucket,
-            role=self._compile_role,
-            encryption_key=self._encryption_key,
-            **self._arguments(asked).as_keywords(),
-        )
+        job = self._given_job or self._make_job(asked, f"CompilationJob{end}")
         is_serverless = asked.is_serverless and self._isolation is None
         model = Model(
             self,
@@ -427,9 +420,20 @@ class CompiledEndpoint(Construct):
             security_groups=self._groups,
         )
         self._names.append(asked.name)
-        self._jobs.append(job)
         self._models.append(model)
         return model
+
+    def _make_job(self, asked: CompiledVariant, construct_id: str) -> CompilationJob:
+        job = CompilationJob(
+            self._job_scope,
+            construct_id,
+            artifact_bucket=self._artifact_bucket,
+            role=self._compile_role,
+            encryption_key=self._encryption_key,
+            **self._arguments(asked).as_keywords(),
+        )
+        self._jobs.append(job)
+        return job
 
     def _scale(self, asked: Sequence[CompiledVariant]) -> None:
         for each in asked:

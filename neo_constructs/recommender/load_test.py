@@ -52,7 +52,8 @@ class EndpointInputConfiguration:
     Examples
     --------
     >>> EndpointInputConfiguration(
-    ...     instance_type="ml.c5.large", environment_parameter_ranges={"OMP_NUM_THREADS": ["1", "2"]}
+    ...     instance_type="ml.c5.large",
+    ...     environment_parameter_ranges={"OMP_NUM_THREADS": ["1", "2"]},
     ... ).tests
     2
     """
@@ -133,7 +134,9 @@ class EndpointInputConfiguration:
             "InstanceType": self.instance_type,
             "ServerlessConfig": None if self.memory_size_in_mb is None else serverless,
             "InferenceSpecificationName": self.inference_specification_name,
-            "EnvironmentParameterRanges": {"CategoricalParameterRanges": ranges} if ranges else None,
+            "EnvironmentParameterRanges": {"CategoricalParameterRanges": ranges}
+            if ranges
+            else None,
         }
 
 
@@ -157,7 +160,10 @@ class TrafficPhase:
 
     Examples
     --------
-    >>> TrafficPhase(initial_number_of_users=1, spawn_rate=1, duration=Duration.minutes(2)).spawn_rate
+    >>> phase = TrafficPhase(
+    ...     initial_number_of_users=1, spawn_rate=1, duration=Duration.minutes(2)
+    ... )
+    >>> phase.spawn_rate
     1
     """
 
@@ -216,9 +222,7 @@ class TrafficPattern:
 
     @staticmethod
     @typed
-    def stairs(
-        *, duration: Duration, number_of_steps: int, users_per_step: int
-    ) -> TrafficPattern:
+    def stairs(*, duration: Duration, number_of_steps: int, users_per_step: int) -> TrafficPattern:
         """Return traffic that grows in steps.
 
         Parameters
@@ -321,7 +325,8 @@ class StoppingConditions:
 
     Examples
     --------
-    >>> StoppingConditions(max_model_latency=Duration.millis(100)).render()["ModelLatencyThresholds"]
+    >>> enough = StoppingConditions(max_model_latency=Duration.millis(100))
+    >>> enough.render()["ModelLatencyThresholds"]
     [{'Percentile': 'P95', 'ValueInMilliseconds': 100}]
     """
 

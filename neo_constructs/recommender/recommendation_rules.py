@@ -130,9 +130,9 @@ class RecommendationsFacts:
                 "known, so that a compiled model meets its own hardware.",
                 fix="give the candidates as text.",
             )
-        for each in self.candidates:
-            if not is_unresolved(each):
-                yield from self._check_type(each)
+        for instance_type in self.candidates:
+            if not is_unresolved(instance_type):
+                yield from self._check_type(instance_type)
 
     def _check_type(self, instance_type: str) -> list[Finding]:
         if self.package.target:
@@ -153,8 +153,8 @@ class RecommendationsFacts:
             yield Finding(
                 code="recommender-load-test",
                 where=listed(missing),
-                message="A load test of your own needs endpoint_configurations, traffic_pattern and "
-                "stopping_conditions together.",
+                message="A load test of your own needs endpoint_configurations, traffic_pattern "
+                "and stopping_conditions together.",
                 fix="give them too, or leave all of them out to have the service choose the load.",
             )
         if self.traffic:
@@ -180,8 +180,8 @@ class RecommendationsFacts:
                 message=f"{seconds:g} seconds is given. Allowed: {_LEAST_JOB_SECONDS} to "
                 f"{MAX_JOB_SECONDS:,}. CloudFormation waits an hour for a custom resource, and a "
                 "job that is stopped then was paid for, and recommends nothing.",
-                fix="measure fewer endpoint configurations, several at once, or for a shorter time; "
-                "a longer load test is started outside of a stack.",
+                fix="measure fewer endpoint configurations, several at once, or for a shorter "
+                "time; a longer load test is started outside of a stack.",
             )
             return
         traffic = self.traffic.seconds if self.traffic else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import jsii
 from aws_cdk import Duration, ITaggable, Lazy, RemovalPolicy, Resource, TagManager, TagType, Token
@@ -236,9 +236,8 @@ class InferenceRecommendationsJob(Resource):
         self.instance_type: Final = InstanceTypeChoice(
             self._attribute("InstanceType"), facts.candidates
         )
-        self.initial_instance_count: Final[int] = Token.as_number(
-            self._resource.get_att("InitialInstanceCount")
-        )
+        count = Token.as_number(self._resource.get_att("InitialInstanceCount"))
+        self.initial_instance_count: Final = cast(int, count)
 
     @property
     def job_arn(self) -> str:
@@ -401,21 +400,21 @@ class InferenceRecommendationsJob(Resource):
         candidates = None if facts.configurations else list(facts.candidates) or None
         key = self._volume_key
         return {
-                "ModelPackageVersionArn": self._package.model_package_arn,
-                "JobDurationInSeconds": seconds_of(facts.job_duration),
-                "TrafficPattern": facts.traffic.render() if facts.traffic else None,
-                "ResourceLimit": {
-                    "MaxNumberOfTests": facts.max_tests,
-                    "MaxParallelOfTests": facts.max_parallel,
-                },
-                "EndpointConfigurations": [each.render() for each in facts.configurations] or None,
-                "VolumeKmsKeyId": real_key(key).key_arn if key else None,
-                "ContainerConfig": {
-                    "PayloadConfig": payload,
-                    "SupportedInstanceTypes": candidates,
-                },
-                "VpcConfig": network.ids() if network else None,
-            }
+            "ModelPackageVersionArn": self._package.model_package_arn,
+            "JobDurationInSeconds": seconds_of(facts.job_duration),
+            "TrafficPattern": facts.traffic.render() if facts.traffic else None,
+            "ResourceLimit": {
+                "MaxNumberOfTests": facts.max_tests,
+                "MaxParallelOfTests": facts.max_parallel,
+            },
+            "EndpointConfigurations": [each.render() for each in facts.configurations] or None,
+            "VolumeKmsKeyId": real_key(key).key_arn if key else None,
+            "ContainerConfig": {
+                "PayloadConfig": payload,
+                "SupportedInstanceTypes": candidates,
+            },
+            "VpcConfig": network.ids() if network else None,
+        }
 
     def _attribute(self, name: str) -> str:
         return Token.as_string(self._resource.get_att(name))

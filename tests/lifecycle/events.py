@@ -107,9 +107,7 @@ def package(version: int, status: str = "Approved", state: str = "Completed") ->
     }
 
 
-def approved_event(
-    kind: str = "Create", *, physical_id: str | None = None, **changes: Any
-) -> Json:
+def approved_event(kind: str = "Create", *, physical_id: str | None = None, **changes: Any) -> Json:
     """Return an event for a look-up of an approved version."""
     properties = {
         "StateMachineArn": MACHINE,

@@ -135,9 +135,7 @@ def _a_measurement() -> list[Json]:
     update = recommendation_event("Update", physical_id=first, ModelContents=contents)
     second = world.ask(update)["PhysicalResourceId"]
     world.ask(recommendation_event("Delete", physical_id=first))
-    world.ask(
-        recommendation_event("Delete", physical_id=second, ArtifactRemovalPolicy="DESTROY")
-    )
+    world.ask(recommendation_event("Delete", physical_id=second, ArtifactRemovalPolicy="DESTROY"))
     return world.requests
 
 

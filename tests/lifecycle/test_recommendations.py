@@ -54,9 +54,7 @@ def test_numbers_are_sent_as_numbers(world: World) -> None:
         **package(PACKAGE),
         "TrafficPattern": {
             "TrafficType": "PHASES",
-            "Phases": [
-                {"InitialNumberOfUsers": "1", "SpawnRate": "0", "DurationInSeconds": "120"}
-            ],
+            "Phases": [{"InitialNumberOfUsers": "1", "SpawnRate": "0", "DurationInSeconds": "120"}],
         },
         "ResourceLimit": {"MaxNumberOfTests": "4", "MaxParallelOfTests": "2"},
         "EndpointConfigurations": [
@@ -93,9 +91,7 @@ def test_numbers_are_sent_as_numbers(world: World) -> None:
         {"PropertiesVersion": "1", "MayCompile": "true"},
     ],
 )
-def test_what_does_not_change_the_measurement_measures_nothing(
-    world: World, changes: Json
-) -> None:
+def test_what_does_not_change_the_measurement_measures_nothing(world: World, changes: Json) -> None:
     first = measured(world)
     again = world.serve(recommendation_event("Update", physical_id=first, **changes))
     assert (again["Status"], again["PhysicalResourceId"]) == ("SUCCESS", first)

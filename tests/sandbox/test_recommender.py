@@ -20,7 +20,7 @@ from botocore.validate import ParamValidator
 import neo_constructs as neo
 from neo_constructs.sandbox.emulator import sandbox
 from tests.sandbox.account import STAGING, Account
-from tests.sandbox.iam import MEASUREMENT, SCRIPT
+from tests.sandbox.iam import SCRIPT
 from tests.sandbox.test_hosting import FASTER, JSON, QUESTION
 from tests.templates.stacks import DIGITS
 

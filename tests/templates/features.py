@@ -15,9 +15,7 @@ _EXAMPLES = Path(__file__).parent.parent.parent / "examples"
 
 
 def _load(name: str) -> Any:
-    spec = importlib.util.spec_from_file_location(
-        f"examples_{name}", _EXAMPLES / name / "app.py"
-    )
+    spec = importlib.util.spec_from_file_location(f"examples_{name}", _EXAMPLES / name / "app.py")
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)

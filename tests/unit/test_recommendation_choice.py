@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
-import random
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from neo_jobs.kinds.recommendation_choice import OBJECTIVES, Rule, metric
 
 from neo_constructs.recommender import selection
@@ -74,7 +75,9 @@ def test_what_exceeds_the_limits_least_is_better_than_nothing() -> None:
 
 
 def test_limits_of_nothing() -> None:
-    rule = Rule.of({"Selection": {"AtMost": {"CostPerHour": "0"}, "AtLeast": {"ModelLatency": "0"}}})
+    rule = Rule.of(
+        {"Selection": {"AtMost": {"CostPerHour": "0"}, "AtLeast": {"ModelLatency": "0"}}}
+    )
     assert rule.excess(SMALL) == pytest.approx(0.1)
     assert rule.excess(recommended("x", ModelLatency=-1, CostPerHour=0)) == 1
 
@@ -101,26 +104,27 @@ def test_only_candidates_are_chosen() -> None:
     assert chosen([]) == ""
 
 
-def test_a_limit_that_is_kept_is_never_given_up_for_the_objective() -> None:
-    """For random metrics: the choice keeps all limits if anything does, and is then the best."""
-    draw = random.Random(0)
-    for _ in range(2_000):
-        of = [
-            recommended(f"ml.c5.{n}", CostPerHour=draw.random(), ModelLatency=draw.randint(1, 99))
-            for n in range(draw.randint(1, 6))
-        ]
-        limit = draw.randint(1, 99)
-        rule = Rule.of(
-            {"Selection": {"Objective": "CostPerHour", "AtMost": {"ModelLatency": str(limit)}}}
-        )
-        best = rule.choose(of)
-        assert best
-        keeping = [each for each in of if each["Metrics"]["ModelLatency"] <= limit]
-        if keeping:
-            cheapest = min(each["Metrics"]["CostPerHour"] for each in keeping)
-            assert best["Metrics"]["CostPerHour"] == cheapest
-            assert best in keeping
-        assert (rule.excess(best) == 0) == bool(keeping)
+MEASURED = st.fixed_dictionaries(
+    {"CostPerHour": st.floats(0, 9), "ModelLatency": st.integers(1, 99)}
+)
+
+
+@given(of=st.lists(MEASURED, min_size=1, max_size=6), limit=st.integers(1, 99))
+def test_a_limit_that_is_kept_is_never_given_up_for_the_objective(
+    of: list[Json], limit: int
+) -> None:
+    """The choice keeps the limit if anything does, and is then the best."""
+    all_of_them = [recommended(f"ml.c5.{n}", **each) for n, each in enumerate(of)]
+    asked = {"Objective": "CostPerHour", "AtMost": {"ModelLatency": str(limit)}}
+    rule = Rule.of({"Selection": asked})
+    best = rule.choose(all_of_them)
+    assert best
+    keeping = [each for each in all_of_them if each["Metrics"]["ModelLatency"] <= limit]
+    if keeping:
+        cheapest = min(each["Metrics"]["CostPerHour"] for each in keeping)
+        assert best["Metrics"]["CostPerHour"] == cheapest
+        assert best in keeping
+    assert (rule.excess(best) == 0) == bool(keeping)
 
 
 def test_the_library_and_the_engine_know_the_same_objectives() -> None:

@@ -105,7 +105,8 @@ def create_parameters(request: Request, _source: str, target: str) -> dict[str, 
 def result_fields(reply: Mapping[str, Any]) -> Fields:
     """Return what DescribeInferenceRecommendationsJob recommends, in an order of its own."""
     plain = json.loads(
-        json.dumps(reply.get("InferenceRecommendations") or [], default=_as_text), parse_constant=str
+        json.dumps(reply.get("InferenceRecommendations") or [], default=_as_text),
+        parse_constant=str,
     )
     return {"Recommendations": sorted(plain, key=lambda each: json.dumps(each, sort_keys=True))}
 

@@ -13,9 +13,9 @@ from typing import Any, TypeAlias
 
 Recommendation: TypeAlias = Mapping[str, Any]
 
-# What a rule can ask for, and whether less of it is better. Source of names and units: SageMaker
-# API reference, RecommendationMetrics; developer guide, page inference-recommender-interpret-results
-# (cost in US dollars, latency in milliseconds, invocations per minute).
+# What a rule can ask for, and whether less of it is better. Source of the names: API reference,
+# RecommendationMetrics; of the units (US dollars, milliseconds, invocations per minute): developer
+# guide, page inference-recommender-interpret-results.
 OBJECTIVES: Mapping[str, bool] = {
     "CostPerHour": True,
     "CostPerInference": True,
@@ -60,9 +60,7 @@ class Rule:
 
         What was not measured counts as exceeded by all of the limit.
         """
-        over = (
-            _over(metric(recommendation, name), limit) for name, limit in self.at_most.items()
-        )
+        over = (_over(metric(recommendation, name), limit) for name, limit in self.at_most.items())
         under = (
             _under(metric(recommendation, name), limit) for name, limit in self.at_least.items()
         )
@@ -98,8 +96,9 @@ class Rule:
 def metric(recommendation: Recommendation, name: str) -> float | None:
     """Return a metric; None if it was not measured, which the service also says as NaN."""
     value = (recommendation.get("Metrics") or {}).get(name)
-    is_number = isinstance(value, int | float) and math.isfinite(value)
-    return float(value) if is_number else None
+    if isinstance(value, int | float) and math.isfinite(value):
+        return float(value)
+    return None
 
 
 def instance_type(recommendation: Recommendation) -> str:

@@ -218,9 +218,7 @@ class _Endpoint:
                 **({"VpcConfig": given["VpcConfig"]} if "VpcConfig" in given else {}),
             )
             self._made.append(lambda: sagemaker.delete_model(ModelName=name))
-            sagemaker.create_endpoint_config(
-                EndpointConfigName=name, ProductionVariants=[variant]
-            )
+            sagemaker.create_endpoint_config(EndpointConfigName=name, ProductionVariants=[variant])
             self._made.append(lambda: sagemaker.delete_endpoint_config(EndpointConfigName=name))
             sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=name)
             self._made.append(self._delete)
@@ -414,7 +412,7 @@ _SUMMARY: Final = (
 
 
 def _summary(job: Job) -> dict[str, Any]:
-    found = {key: job[key] for key in _SUMMARY if key in job}
+    found: dict[str, Any] = {key: job[key] for key in _SUMMARY if key in job}
     arn = job["InputConfig"]["ModelPackageVersionArn"]
     description = job.get("JobDescription", "")
     return {**found, "JobDescription": description, "ModelPackageVersionArn": arn}

@@ -47,9 +47,7 @@ class SageMaker:
             groups=self._stores["groups"], packages=self._stores["packages"], platform=platform
         )
         jobs = CompilationJobs(self._stores["jobs"], platform, behaviour)
-        measured = RecommendationsJobs(
-            self._stores["measurements"], platform, behaviour, registry
-        )
+        measured = RecommendationsJobs(self._stores["measurements"], platform, behaviour, registry)
         self.hosting = Hosting(
             models=self._stores["models"],
             configurations=self._stores["configs"],
