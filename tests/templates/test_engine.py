@@ -128,6 +128,7 @@ def test_no_right_is_wider_than_it_must_be(digits: Json) -> None:
         "cloudwatch:PutMetricData",
         "ecr:GetAuthorizationToken",
         "sagemaker:ListCompilationJobs",
+        "sagemaker:ListInferenceRecommendationsJobs",
     }
 
 

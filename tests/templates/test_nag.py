@@ -38,6 +38,7 @@ ENGINE = [
     ("NeoJobEngine/Machine", "SF2", ""),
     ("NeoJobEngine/Role", "IAM5", "*"),
     ("NeoJobEngine/Role", "IAM5", ":compilation-job/neo-...-*"),
+    ("NeoJobEngine/Role", "IAM5", ":inference-recommendations-job/neo-...-*"),
     ("NeoJobEngine/Role", "IAM5", ":execution:<NeoJobEngineMachineE2FCF793.Name>:*"),
 ]
 REST = [
@@ -81,7 +82,14 @@ def _readable(rule: str, path: str) -> tuple[str, str, str]:
     head, has_prefix, tail = what.partition("neo-{")
     if has_prefix:
         what = f"{head}neo-...{tail[tail.rindex('}') + 1 :]}"
-    for start in (":compilation-job/", ":execution:", ":log-group:", ":repository/", "/neo-"):
+    for start in (
+        ":compilation-job/",
+        ":inference-recommendations-job/",
+        ":execution:",
+        ":log-group:",
+        ":repository/",
+        "/neo-",
+    ):
         if start in what:
             what = what[what.index(start) :]
             break
