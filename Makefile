@@ -21,7 +21,7 @@ demo: $(VENV)/.demo
 	@neo sandbox run -- python examples/digits/demo.py
 
 test: $(VENV)/.test
-	@python -m pytest -n $(WORKERS) --dist loadfile --cov=neo_jobs --cov-branch --cov-report=term:skip-covered --cov-fail-under=100
+	@python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --cov=neo_jobs --cov-branch --cov-report=term:skip-covered --cov-fail-under=100
 
 # Take every right away in turn, and see that it is missed: about four minutes.
 test-iam: $(VENV)/.test

@@ -14,6 +14,21 @@ os.environ.setdefault("SAGEMAKER_SUPPRESS_V2_WARNING", "1")
 PROJECT = Path(__file__).parent.parent
 
 
+# Files that mostly wait for the emulated AWS, the longest first: started last, they would keep one
+# worker waiting alone at the end.
+LONG = ("test_iam.py", "test_stacks.py", "test_hosting.py", "test_recommender.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files that take longest first; the order within a file stays."""
+
+    def rank(item: pytest.Item) -> int:
+        is_long = item.path.parent.name == "sandbox" and item.path.name in LONG
+        return LONG.index(item.path.name) if is_long else len(LONG)
+
+    items.sort(key=rank)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import json
+from typing import Protocol
 
-from aws_cdk import IResource, Stack
+from aws_cdk import Stack
 from aws_cdk import aws_s3 as s3
-from constructs import Construct
+from aws_cdk.interfaces import ResourceEnvironment
+from constructs import Construct, IConstruct
 
 from neo_constructs.engine.tokens import is_unresolved
 from neo_constructs.findings.finding import Finding, Level
+
+
+class Placed(IConstruct, Protocol):
+    """What is in an account and a region."""
+
+    @property
+    def env(self) -> ResourceEnvironment:
+        """Where it is."""
+        ...
 
 
 def elsewhere(scope: Construct, region: str, account: str) -> tuple[str, str]:
@@ -71,8 +82,8 @@ def check_bucket(scope: Construct, bucket: s3.IBucket, where: str, *, whose: str
     return found
 
 
-def check_region(scope: Construct, resource: IResource, where: str) -> list[Finding]:
-    """Say whether a key or a topic is in another region, where SageMaker does not use it."""
+def check_region(scope: Construct, resource: Placed, where: str) -> list[Finding]:
+    """Say whether a key, a topic or a version is in another region than SageMaker uses it in."""
     region, _ = elsewhere(scope, resource.env.region, "")
     if not region:
         return []

@@ -161,6 +161,7 @@ CODES: Final[Mapping[str, str]] = {
     "recommender-package": "the version does not say what Inference Recommender asks for",
     "recommender-payload": "there are no requests to measure with",
     "recommender-environment": "more variables or values than a load test takes",
+    "recommender-description": "the description is longer than the API takes",
     "recommender-objective": "there is no such metric to choose by",
     # settings
     "setting-missing": "a setting is needed and not given",

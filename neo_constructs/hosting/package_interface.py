@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from aws_cdk import aws_iam as iam
+from aws_cdk.interfaces import ResourceEnvironment
 from constructs import Construct, IConstruct
 
 from neo_constructs.catalog.target import TargetDevice
@@ -14,6 +15,11 @@ from neo_constructs.compilation.model_data import ObjectLocation
 
 class IModelPackage(IConstruct, Protocol):
     """A version of a model in the registry, made here or imported."""
+
+    @property
+    def env(self) -> ResourceEnvironment:
+        """The account and region it is in."""
+        ...
 
     @property
     def model_package_arn(self) -> str:

@@ -30,6 +30,7 @@ _LEAST_JOB_SECONDS: Final = 300
 MAX_CONFIGURATIONS: Final = 10  # botocore, EndpointInputConfigurations
 DEFAULT, ADVANCED = "Default", "Advanced"
 _MANY: Final = 10**9
+_MAX_DESCRIPTION: Final = 128  # botocore, RecommendationJobDescription
 # AWS developer guide, page inference-recommender-prerequisites: what a version must say of itself.
 _NEEDED: Final = ("Domain", "Task", "Framework")
 
@@ -48,6 +49,7 @@ class RecommendationsFacts:
     job_duration: Duration
     payload: SamplePayload | None
     rule: RecommendationRule
+    description: str | None = None
 
     @property
     def job_type(self) -> str:
@@ -91,6 +93,7 @@ class RecommendationsFacts:
             *self._check_advanced(),
             *self._check_duration(),
             *self._check_package(),
+            *self._check_description(),
             *(self.payload.check() if self.payload else ()),
             *self.rule.check("selection"),
             *check_number(self.max_tests, "max_number_of_tests", 1, _MANY),
@@ -198,6 +201,16 @@ class RecommendationsFacts:
                 f"{traffic:g} seconds of traffic each take {rounds * traffic:g} seconds without "
                 f"the start of a single endpoint. Allowed: job_duration, {seconds:g}.",
                 fix="shorten the traffic, measure less, or more at once by max_parallel_of_tests.",
+            )
+
+    def _check_description(self) -> Iterator[Finding]:
+        text = self.description or ""
+        if not is_unresolved(text) and len(text) > _MAX_DESCRIPTION:
+            yield Finding(
+                code="recommender-description",
+                where="description",
+                message=f"It has {len(text)} characters. Allowed: {_MAX_DESCRIPTION}.",
+                fix="shorten it.",
             )
 
     def _check_package(self) -> Iterator[Finding]:

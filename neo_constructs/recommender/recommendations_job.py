@@ -184,10 +184,12 @@ class InferenceRecommendationsJob(Resource):
             job_duration=job_duration or Duration.seconds(MAX_JOB_SECONDS),
             payload=sample_payload,
             rule=selection,
+            description=description,
         )
         keys = {"encryption_key": encryption_key, "volume_encryption_key": volume_encryption_key}
         found = [
             *facts.check(),
+            *check_region(self, model_package, "model_package"),
             *check_vpc(vpc, vpc_subnets, security_groups),
             *(f for name, key in keys.items() if key for f in check_region(self, key, name)),
         ]

@@ -136,6 +136,13 @@ def _large_payload() -> neo.SamplePayload:
     return neo.SamplePayload.from_asset(folder / "image.bin")
 
 
+def _elsewhere(scope: cdk.Stack) -> neo.IModelPackage:
+    models = s3.Bucket.from_bucket_name(scope, "Models", "models")
+    return neo.ModelPackage.from_model_package_arn(
+        scope, "Version", ARN.replace("eu-west-1", "us-east-1"), artifact_bucket=models, image=IMAGE
+    )
+
+
 def _further_target(scope: cdk.Stack) -> object:
     variant = neo.CompiledVariant(target=neo.TargetDevice.ML_M5, instance_type=M5)
     return compiled(scope).add_target(variant)
@@ -241,6 +248,10 @@ CASES = [
     bad("number-range", "a negative price", rule(max_cost_per_hour=-1.0), "0 to"),
     bad("known-at-synth", "a limit", lambda scope: rule(
         max_cost_per_hour=_number(scope))(scope), "max_cost_per_hour"),
+    bad("recommender-description", "129 characters", measured(description="x" * 129), "129"),
+    built("recommender-description", "128 characters", measured(description="x" * 128)),
+    bad("resource-region", "a version", measured(package=_elsewhere),
+        "us-east-1"),
     bad("resource-region", "a key of a job", lambda scope: measured(
         volume_encryption_key=kms.Key.from_key_arn(
             scope, "Key", "arn:aws:kms:us-east-1:123456789012:key/1"))(scope), "us-east-1"),

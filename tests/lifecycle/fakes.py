@@ -644,6 +644,7 @@ def _recommendation(
 ) -> Json:
     return {
         "RecommendationId": f"job/{instance_type}",
+        "InvocationStartTime": _moment(1_800_000_300),
         "Metrics": {
             "CostPerHour": hour,
             "CostPerInference": inference,

@@ -46,6 +46,7 @@ def test_it_is_created_followed_and_recorded(world: World) -> None:
     record = json.loads(world.s3.objects[BUCKET, key][0])
     types = [each["EndpointConfiguration"]["InstanceType"] for each in record["Recommendations"]]
     assert sorted(types) == ["ml.c5.large", "ml.c5.xlarge"]
+    assert record["Recommendations"][0]["InvocationStartTime"] == "2027-01-15T08:05:00+00:00"
     assert world.calls.of("CopyObject") == []
 
 

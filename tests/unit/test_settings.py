@@ -152,6 +152,7 @@ def test_every_argument_of_the_construct_is_a_setting() -> None:
         "scope",
         "construct_id",
         "artifact_bucket",
+        "compilation_job",
         "compilation_scope",  # the stack's compilation_stack_name
         "max_runtime",
         "model_data_download_timeout",
