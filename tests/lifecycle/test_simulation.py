@@ -87,6 +87,7 @@ OPERATIONS = {
 }
 TASK_FAULTS = ("Lambda.TooManyRequestsException", "Lambda.ServiceException", "States.Timeout")
 HOUR = 3_600
+IS_SHORT = "NEO_SIMULATED_LIVES" not in os.environ
 BOOM = "ClientError: boom"
 MEASUREMENT = "Custom::NeoInferenceRecommendationsJob"
 IMAGE = "802834080501.dkr.ecr.eu-west-1.amazonaws.com/xgboost-neo:another"
@@ -160,6 +161,8 @@ class Lifecycle(RuleBasedStateMachine):
     )
     def deploy(self, first: int, second: int, script: int, measured: int, tag: str) -> None:
         jobs = tuple((name, model) for name, model in (("A", first), ("B", second)) if model)
+        if measured and IS_SHORT:
+            script = 0  # every template takes its time to synthesize
         if jobs or script or measured:
             self.stack.deploy(deployed_as(jobs, script, measured, tag, self.destroys))
 
@@ -567,7 +570,10 @@ def simulate(lives: int, *, derandomize: bool, steps: int = 40) -> None:
 
 def test_no_orphan_no_hang_no_needless_compile() -> None:
     lives = int(os.environ.get("NEO_SIMULATED_LIVES", "60"))
-    simulate(lives, derandomize="NEO_SIMULATED_LIVES" not in os.environ)
+    for number in (lives, 2 * lives, 4 * lives):  # few lives may leave a path out by chance
+        simulate(number, derandomize=IS_SHORT)
+        if all(totals[path] for path in PATHS):
+            break
     print(f"\nsimulated: {dict(totals)}, violations: 0")
     assert totals["lives"] >= lives
     assert all(totals[path] for path in PATHS), "a path that is to be simulated was not taken"

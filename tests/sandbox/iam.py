@@ -122,23 +122,18 @@ def variants(account: Account) -> list[Variant]:
 
 
 def _measurements(account: Account) -> tuple[Json, ...]:
-    """Return a measurement, the same with another tag, and one of another payload."""
+    """Return a measurement, and the same with another tag."""
     files = {"model.pth": b"0", "code/inference.py": SCRIPT}
     account.put_archive(MODELS, "served.tar.gz", files)
-    for key in ("payload1.tar.gz", "payload2.tar.gz"):
-        account.put_archive(MODELS, key, {"request.json": REQUEST})
+    account.put_archive(MODELS, "payload.tar.gz", {"request.json": REQUEST})
 
-    def of(payload: str, tag: str) -> Json:
-        return account.synthesize(lambda stack: _measurement(stack, payload, tag))
+    def of(tag: str) -> Json:
+        return account.synthesize(lambda stack: _measurement(stack, tag))
 
-    return (
-        of("payload1.tar.gz", "a"),
-        of("payload1.tar.gz", "b"),
-        of("payload2.tar.gz", "b"),
-    )
+    return of("a"), of("b")
 
 
-def _measurement(stack: cdk.Stack, payload: str, tag: str) -> None:
+def _measurement(stack: cdk.Stack, tag: str) -> None:
     models = s3.Bucket.from_bucket_name(stack, "Models", MODELS)
     group = neo.ModelPackageGroup(stack, "Versions")
     version = neo.ModelPackage(
@@ -161,7 +156,7 @@ def _measurement(stack: cdk.Stack, payload: str, tag: str) -> None:
         "Recommendation",
         model_package=version,
         instance_types=["ml.c5.large"],
-        sample_payload=neo.SamplePayload.from_bucket(models, payload),
+        sample_payload=neo.SamplePayload.from_bucket(models, "payload.tar.gz"),
         artifact_removal_policy=cdk.RemovalPolicy.DESTROY,
     )
     cdk.Tags.of(job).add(tag, "1")

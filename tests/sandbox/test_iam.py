@@ -34,7 +34,6 @@ HANDFUL = {
     (ENGINE, "sagemaker:StopCompilationJob"),
     (ENGINE, "s3:PutObject"),
     (COMPILER, "s3:AbortMultipartUpload"),
-    (ENGINE, "sagemaker:StopInferenceRecommendationsJob"),
 }
 
 # What only removes what is not wanted any more: a refusal is named in the answer.
