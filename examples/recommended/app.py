@@ -76,7 +76,9 @@ def recommended(stack: cdk.Stack) -> neo.CompiledEndpoint:
     )
     cdk.CfnOutput(stack, "Measured", value=recommendation.recommendations_url)
 
-    # 8. And deploy: compiled for ml_c5, on the instance type that was chosen.
+    # 8. And deploy: compiled for ml_c5, on the instance type that was chosen. What was measured is
+    #    the model as the page registers it, not as Neo compiles it. To measure just what is served,
+    #    register ContainerDefinition(compilation_job=job), and give CompiledEndpoint that job.
     return neo.CompiledEndpoint(
         stack,
         "Digits",

@@ -25,7 +25,8 @@ from neo_constructs.typed import typed
 
 # Amazon S3 user guide, bucket naming rules
 _POLICY_SIGNS = ("*", "?", "${")
-_BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_MISSING = {"model_data": "model-missing", "sample_payload": "payload-missing"}
+BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 # A CDK asset is named by its hash, and keeps only the last part of the suffix.
 _ARCHIVE_KEY = re.compile(r".*\.(tar\.gz|tgz)|(.*/)?[0-9a-f]{64}\.gz")
 
@@ -104,7 +105,7 @@ class ModelData(ABC):
             If ``uri`` is not ``s3://bucket/key``.
         """
         name, _, key = uri.removeprefix("s3://").partition("/")
-        is_name = is_unresolved(name) or _BUCKET_NAME.fullmatch(name)
+        is_name = is_unresolved(name) or BUCKET_NAME.fullmatch(name)
         if not (uri.startswith("s3://") and is_name and key):
             fix = "write s3://bucket/key."
             if uri.startswith("https://"):
@@ -219,7 +220,7 @@ def checked_path(path: str | os.PathLike[str], where: str) -> Path:
         raise ValidationError(
             [
                 Finding(
-                    code="model-missing" if where == "model_data" else "script-missing",
+                    code=_MISSING.get(where, "script-missing"),
                     where=where,
                     message="The path is empty.",
                     fix="give the file or the folder; '.' is the current one.",

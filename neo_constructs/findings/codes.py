@@ -177,6 +177,7 @@ CODES: Final[Mapping[str, str]] = {
     "shadow-excluded": "an endpoint of this kind has no shadow variants",
     "scaling-to-zero": "only an asynchronous endpoint scales to no instance",
     "scaling-kind": "the variant does not scale that way",
+    "scaling-choice": "a variant that scales may get another instance type, which is refused",
     "scaling-burstable": "SageMaker does not scale instances that live on credits",
     "deployment-excluded": "SageMaker moves an endpoint of this kind all at once",
     "deployment-parts": "the parts do not make a deployment",

@@ -18,7 +18,7 @@ from neo_constructs.hosting.deployment import (
     ROLLING,
     DeploymentConfig,
 )
-from neo_constructs.hosting.instance_type_choice import possible_types
+from neo_constructs.hosting.instance_type_choice import InstanceTypeChoice, possible_types
 from neo_constructs.hosting.variants import InstanceVariant, ServerlessVariant, Variant
 
 _DEPLOYMENT: Final = "deployment_config"
@@ -229,6 +229,21 @@ def _check_scales(scaled: Scaled, variant: Variant, where: str) -> Iterator[Find
             message=f"{kinds[0]!r} lives on credits; SageMaker does not scale such instances.",
             fix="take an instance type of another family, such as ml.c5.large.",
         )
+    elif _may_change(variant.instance_type):
+        yield Finding(
+            code="scaling-choice",
+            level=Level.WARNING,
+            where=where,
+            message="The instance type is chosen at deploy. SageMaker refuses another one for a "
+            "variant that scales, so that a deploy which chooses anew fails.",
+            fix="name one candidate, or take the scaling away before a new model is measured.",
+        )
+
+
+def _may_change(instance_type: str) -> bool:
+    """Whether a later deploy may choose another instance type."""
+    is_choice = isinstance(instance_type, InstanceTypeChoice)
+    return is_choice and len(possible_types(instance_type)) != 1
 
 
 def _check_concurrency(scaled: Scaled, variant: ServerlessVariant, where: str) -> Iterator[Finding]:

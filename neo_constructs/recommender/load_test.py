@@ -9,7 +9,6 @@ from typing import Any, Final
 
 from aws_cdk import Duration
 
-from neo_constructs.catalog.target import check_instance_type_name
 from neo_constructs.engine.tokens import is_unresolved
 from neo_constructs.findings.finding import Finding
 from neo_constructs.findings.wording import listed
@@ -23,7 +22,7 @@ _SPAWN_RATE: Final = (0, 3)
 _TRAFFIC_SECONDS: Final = (120, 3600)
 # botocore, EnvironmentParameterRanges and CategoricalParameter
 _MAX_VARIABLES, _MAX_VALUES, _MAX_NAME, _MAX_VALUE = 5, 3, 64, 128
-PERCENTILES: Final = ("P95", "P99")  # API reference, ModelLatencyThreshold
+_PERCENTILE: Final = "P95"  # API reference, ModelLatencyThreshold: in custom load tests, this one
 FLAT_INVOCATIONS: Final = ("Continue", "Stop")  # botocore
 _MANY: Final = 10**9
 
@@ -88,8 +87,6 @@ class EndpointInputConfiguration:
                     "inference.",
                 )
             )
-        if self.instance_type is not None and not is_unresolved(self.instance_type):
-            found += check_instance_type_name(self.instance_type, where=f"{where}.instance_type")
         if self.memory_size_in_mb is not None:
             found += check_memory(self.memory_size_in_mb, f"{where}.")
             found += check_concurrency(
@@ -200,9 +197,9 @@ class TrafficPattern:
     Examples
     --------
     >>> TrafficPattern.stairs(
-    ...     duration=Duration.minutes(10), number_of_steps=5, users_per_step=2
-    ... ).traffic_type
-    'STAIRS'
+    ...     duration=Duration.minutes(2), number_of_steps=5, users_per_step=2
+    ... ).seconds
+    600.0
     """
 
     phase_list: Sequence[TrafficPhase] = ()
@@ -228,7 +225,7 @@ class TrafficPattern:
         Parameters
         ----------
         duration
-            Of all steps together, 120 to 3,600 seconds.
+            Of each step, 120 to 3,600 seconds (API reference, Stairs).
         number_of_steps
             How often users are added.
         users_per_step
@@ -253,7 +250,8 @@ class TrafficPattern:
         )
         if any(each.is_unresolved() for each in parts):
             return None
-        return math.fsum(float(each.to_seconds(integral=False)) for each in parts)
+        times = self.number_of_steps if self.stairs_duration else 1
+        return times * math.fsum(float(each.to_seconds(integral=False)) for each in parts)
 
     def check(self, where: str) -> list[Finding]:
         """Say what Inference Recommender would not take."""
@@ -311,9 +309,7 @@ class StoppingConditions:
     max_invocations
         Requests in a minute. Default: no limit.
     max_model_latency
-        Of the percentile; in whole milliseconds. Default: no limit.
-    latency_percentile
-        ``P95`` or ``P99``; the guide asks for ``P95`` in load tests. Default: ``P95``.
+        Of 95 of 100 requests, in whole milliseconds. Default: no limit.
     flat_invocations
         ``Continue`` or ``Stop``: what to do once more users bring no more invocations. Default: the
         service's own.
@@ -332,7 +328,6 @@ class StoppingConditions:
 
     max_invocations: int | None = None
     max_model_latency: Duration | None = None
-    latency_percentile: str = "P95"
     flat_invocations: str | None = None
 
     def __post_init__(self) -> None:
@@ -351,19 +346,16 @@ class StoppingConditions:
                     fix="give max_invocations, max_model_latency or both.",
                 )
             )
-        for name, value, allowed in (
-            ("latency_percentile", self.latency_percentile, PERCENTILES),
-            ("flat_invocations", self.flat_invocations, FLAT_INVOCATIONS),
-        ):
-            if value is not None and not is_unresolved(value) and value not in allowed:
-                found.append(
-                    Finding(
-                        code="recommender-stopping",
-                        where=f"{where}.{name}",
-                        message=f"{value!r} is given. Allowed: {listed(allowed)}.",
-                        fix="take one of these, or leave it out.",
-                    )
+        word = self.flat_invocations
+        if word is not None and not is_unresolved(word) and word not in FLAT_INVOCATIONS:
+            found.append(
+                Finding(
+                    code="recommender-stopping",
+                    where=f"{where}.flat_invocations",
+                    message=f"{word!r} is given. Allowed: {listed(FLAT_INVOCATIONS)}.",
+                    fix="take one of these, or leave it out.",
                 )
+            )
         return [*found, *check_milliseconds(self.max_model_latency, f"{where}.max_model_latency")]
 
     def render(self) -> dict[str, Any]:
@@ -371,7 +363,7 @@ class StoppingConditions:
         latency = self.max_model_latency
         thresholds = [
             {
-                "Percentile": self.latency_percentile,
+                "Percentile": _PERCENTILE,
                 "ValueInMilliseconds": milliseconds_of(latency),
             }
         ]

@@ -9,6 +9,7 @@ from typing import Final
 
 from aws_cdk import Duration
 
+from neo_constructs.catalog.instance_types import has_local_storage
 from neo_constructs.catalog.target import check_instance_type_name
 from neo_constructs.engine.tokens import is_unresolved
 from neo_constructs.findings.finding import Finding
@@ -50,6 +51,7 @@ class RecommendationsFacts:
     payload: SamplePayload | None
     rule: RecommendationRule
     description: str | None = None
+    has_volume_key: bool = False
 
     @property
     def job_type(self) -> str:
@@ -68,7 +70,9 @@ class RecommendationsFacts:
             return tuple(dict.fromkeys(each for each in types if each))
         if self.instance_types is not None:
             return tuple(dict.fromkeys(self.instance_types))
-        return self.package.target.instance_types if self.package.target else ()
+        named: Sequence[str] = self.package.contents.get("SupportedInstanceTypes") or ()
+        target = self.package.target
+        return tuple(named) or (target.instance_types if target else ())
 
     @property
     def has_default_candidates(self) -> bool:
@@ -123,6 +127,15 @@ class RecommendationsFacts:
                 message="It is empty.",
                 fix="name one or more, or leave it out.",
             )
+        serverless = [each for each in self.configurations if each.memory_size_in_mb is not None]
+        if serverless and len(serverless) < len(self.configurations):
+            yield Finding(
+                code="recommender-candidates",
+                where="endpoint_configurations",
+                message="Serverless endpoints are measured beside instances, and only instances "
+                "can be chosen then.",
+                fix="measure them by a job of their own.",
+            )
         for number, each in enumerate(self.configurations):
             yield from each.check(f"endpoint_configurations[{number}]")
         if any(map(is_unresolved, self.candidates)):
@@ -138,11 +151,25 @@ class RecommendationsFacts:
                 yield from self._check_type(instance_type)
 
     def _check_type(self, instance_type: str) -> list[Finding]:
-        if self.package.target:
-            return self.package.target.check_instance_type(instance_type, where="instance_types")
-        if self.configurations:  # they check that themselves
-            return []
-        return check_instance_type_name(instance_type, where="instance_types")
+        where = "endpoint_configurations" if self.configurations else "instance_types"
+        target = self.package.target
+        found = (
+            target.check_instance_type(instance_type, where=where)
+            if target
+            else check_instance_type_name(instance_type, where=where)
+        )
+        if self.has_volume_key and has_local_storage(instance_type):
+            found.append(
+                Finding(
+                    code="local-storage",
+                    where="volume_encryption_key",
+                    message=f"{instance_type!r} has storage of its own, which its hardware "
+                    "encrypts; SageMaker takes no key for it.",
+                    fix="leave out volume_encryption_key, or take a candidate without storage of "
+                    "its own.",
+                )
+            )
+        return found
 
     def _check_advanced(self) -> Iterator[Finding]:
         """Source: AWS developer guide, page inference-recommender-load-test."""

@@ -16,7 +16,7 @@ from constructs import Construct, IDependable
 from neo_constructs.compilation.artifact_bucket import ArtifactBucket
 from neo_constructs.compilation.job_tags import RenderedTags, TagCheck
 from neo_constructs.compilation.places import check_artifact_bucket, check_region
-from neo_constructs.engine.artifact_access import compile_access
+from neo_constructs.engine.artifact_access import compile_access, served_access
 from neo_constructs.engine.job_engine import JobEngine
 from neo_constructs.engine.keys import real_key
 from neo_constructs.engine.permissions import extend_role, places, service_principal, warn
@@ -103,7 +103,8 @@ class InferenceRecommendationsJob(Resource):
     Attributes
     ----------
     instance_type
-        The chosen one, known at deploy; it goes wherever the name of an instance type goes.
+        The chosen one, known at deploy; it goes wherever the name of an instance type goes, in the
+        same stack: another stack would take it as an export, which cannot change while it is used.
     candidate_instance_types
         What may be chosen.
     initial_instance_count
@@ -111,9 +112,14 @@ class InferenceRecommendationsJob(Resource):
     environment
         The variables that were found best, as JSON; known at deploy.
     image_uri, model_data_url
-        Of the version, if the best is the model as it was registered; else empty.
-    compilation_job_name, inference_specification_name
+        Of a version that the app registers, if the best is the model as it was registered; else
+        empty.
+    compilation_job_name
         Of the model that the job compiled by itself, if that is the best; else empty.
+    inference_specification_name
+        The version's specification that is the best; empty for the main one.
+    memory_size_in_mb, max_concurrency
+        Of a serverless endpoint, where nothing else was measured; numbers known at deploy.
     cost_per_hour, cost_per_inference, max_invocations, model_latency, cpu_utilization
         What was measured of it, as text, known at deploy; empty if the service does not say.
     memory_utilization, model_setup_time, recommendation_id
@@ -185,6 +191,7 @@ class InferenceRecommendationsJob(Resource):
             payload=sample_payload,
             rule=selection,
             description=description,
+            has_volume_key=volume_encryption_key is not None,
         )
         keys = {"encryption_key": encryption_key, "volume_encryption_key": volume_encryption_key}
         found = [
@@ -240,6 +247,16 @@ class InferenceRecommendationsJob(Resource):
         )
         count = Token.as_number(self._resource.get_att("InitialInstanceCount"))
         self.initial_instance_count: Final = cast(int, count)
+
+    @property
+    def memory_size_in_mb(self) -> int:
+        """Of a serverless endpoint, where nothing else was measured."""
+        return cast(int, Token.as_number(self._resource.get_att("MemorySizeInMB")))
+
+    @property
+    def max_concurrency(self) -> int:
+        """Of a serverless endpoint, where nothing else was measured."""
+        return cast(int, Token.as_number(self._resource.get_att("MaxConcurrency")))
 
     @property
     def job_arn(self) -> str:
@@ -347,7 +364,10 @@ class InferenceRecommendationsJob(Resource):
         locations = [self._payload or self._package.sample_payload_location]
         payloads = [each for each in locations if each]
         compiling = (
-            compile_access(engine.name_prefix, self.artifact_bucket, self.encryption_key)
+            [
+                *compile_access(engine.name_prefix, self.artifact_bucket, self.encryption_key),
+                *served_access(engine.name_prefix, self.artifact_bucket, self.encryption_key),
+            ]
             if self._may_compile
             else []
         )
@@ -356,7 +376,12 @@ class InferenceRecommendationsJob(Resource):
             self.role,
             [
                 *recommender_statements(
-                    self, self.role, self._package, payloads, may_compile=self._may_compile
+                    self,
+                    self.role,
+                    self._package,
+                    payloads,
+                    may_compile=self._may_compile,
+                    volume_key=self._volume_key,
                 ),
                 *(self._network.statements() if self._network else ()),
                 *compiling,
@@ -414,6 +439,8 @@ class InferenceRecommendationsJob(Resource):
             "ContainerConfig": {
                 "PayloadConfig": payload,
                 "SupportedInstanceTypes": candidates,
+                # By default, it recommends serverless endpoints too.
+                "SupportedEndpointType": None if facts.configurations else "RealTime",
             },
             "VpcConfig": network.ids() if network else None,
         }

@@ -1,8 +1,9 @@
 """What Inference Recommender may do while it measures.
 
 AWS documents no policy for it but AmazonSageMakerFullAccess. These rights are read from what it is
-documented to do: it makes endpoints named ``sm-epc-...`` (developer guide, page
-inference-recommender-troubleshooting), sends the sample payload to them, and removes them.
+documented to do: it makes models, configurations and endpoints, named ``sm-epc-...`` (developer
+guide, page inference-recommender-troubleshooting) or with the job's name before (API reference,
+CreateInferenceRecommendationsJob, JobName), sends the sample payload to them, and removes them.
 docs/assumptions.md says what happens if a right is missing.
 """
 
@@ -12,10 +13,15 @@ from collections.abc import Sequence
 
 from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
 from constructs import Construct
 
-from neo_constructs.compilation.inference_image import pull_statements
+from neo_constructs.catalog.framework import Framework
+from neo_constructs.catalog.target import TargetDevice
+from neo_constructs.compilation.inference_image import neo_repositories, pull_statements
 from neo_constructs.compilation.model_data import ObjectLocation
+from neo_constructs.engine.job_engine import JobEngine
+from neo_constructs.engine.keys import real_key
 from neo_constructs.engine.permissions import logging_statements, pass_role_statement, use_keys
 from neo_constructs.hosting.artifact_reading import read_artifact
 from neo_constructs.hosting.package_interface import IModelPackage
@@ -31,6 +37,7 @@ def recommender_statements(
     payloads: Sequence[ObjectLocation],
     *,
     may_compile: bool,
+    volume_key: kms.IKey | None,
 ) -> list[iam.PolicyStatement]:
     """Return what the role of a recommendations job needs.
 
@@ -46,13 +53,20 @@ def recommender_statements(
         The archives of requests.
     may_compile
         Whether the job may compile the model by itself.
+    volume_key
+        Encrypts the volumes of the instances; SageMaker uses it by a grant (API reference,
+        RecommendationJobInputConfig, VolumeKmsKeyId).
     """
     stack = Stack.of(scope)
     place = f"arn:{stack.partition}:sagemaker:{stack.region}:{stack.account}"
-    measured = [f"{place}:{kind}/sm-epc-*" for kind in ("endpoint", "endpoint-config", "model")]
+    names = ("sm-epc", JobEngine.of(scope).name_prefix)
+    measured = [
+        f"{place}:{kind}/{name}-*"
+        for kind in ("endpoint", "endpoint-config", "model")
+        for name in names
+    ]
     statements = [
         iam.PolicyStatement(
-            sid="Measure",
             actions=[
                 *(f"sagemaker:{verb}{kind}" for kind in _KINDS for verb in ("Create", "Describe")),
                 *(f"sagemaker:Delete{kind}" for kind in _KINDS),
@@ -62,7 +76,6 @@ def recommender_statements(
             resources=measured,
         ),
         iam.PolicyStatement(
-            sid="ReadVersion",
             actions=["sagemaker:DescribeModelPackage"],
             resources=[package.model_package_arn],
         ),
@@ -74,17 +87,25 @@ def recommender_statements(
     for payload in payloads:
         statements += read_artifact(payload.bucket, payload.s3_uri, is_prefix=False)
         statements += use_keys(["kms:Decrypt"], payload.bucket)
+    if volume_key:
+        statements.append(
+            iam.PolicyStatement(
+                actions=["kms:CreateGrant"],
+                resources=[real_key(volume_key).key_arn],
+                conditions={"Bool": {"kms:GrantIsForAWSResource": "true"}},
+            )
+        )
     if may_compile:
+        framework = Framework(str(package.contents.get("Framework", "")).upper(), None)
+        statements += pull_statements(neo_repositories(scope, framework, TargetDevice.ML_C5))
         statements += [
             iam.PolicyStatement(
-                sid="Compile",
                 actions=[
                     f"sagemaker:{verb}CompilationJob" for verb in ("Create", "Describe", "Stop")
                 ],
-                resources=[f"{place}:compilation-job/*"],
+                resources=[f"{place}:compilation-job/{name}-*" for name in names],
             ),
             iam.PolicyStatement(
-                sid="NoteCompiled",
                 actions=["sagemaker:UpdateModelPackage"],
                 resources=[package.model_package_arn],
             ),

@@ -13,7 +13,9 @@ from constructs import Construct
 from neo_constructs.catalog.target import TargetDevice
 from neo_constructs.compilation.artifact_bucket import ArtifactBucket
 from neo_constructs.compilation.inference_image import InferenceImage
+from neo_constructs.compilation.places import check_region
 from neo_constructs.engine.job_engine import JobEngine
+from neo_constructs.findings.errors import raise_errors
 from neo_constructs.registry.model_package import ImportedModelPackage
 from neo_constructs.registry.model_package_group import IModelPackageGroup
 from neo_constructs.typed import typed
@@ -76,6 +78,8 @@ class ApprovedModelPackage(Resource):
         target: TargetDevice | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
+        found = check_region(self, model_package_group, "model_package_group")
+        raise_errors(found, subject=self.node.path)
         engine, records = JobEngine.of(self), ArtifactBucket.of(self)
         key = records.encryption_key
         # The action has no resource level.

@@ -191,7 +191,7 @@ class ModelPackage(Resource):
             ),
         )
         if isinstance(model_package_group, ModelPackageGroup):
-            # It is named by a literal, which says nothing of the order.
+            # Its name says nothing of the order.
             self._resource.node.add_dependency(model_package_group)
         # A version is what others have approved: it outlives what registered it.
         self._resource.apply_removal_policy(RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
@@ -209,6 +209,9 @@ class ModelPackage(Resource):
             "Task": task or "",
             "NearestModelName": nearest_model_name or "",
             "DataInputConfig": facts.data_input_config or "",
+            # A target's types grow with the catalog, which makes no other version.
+            "SupportedInstanceTypes": list(types or ()),
+            "SupportedContentTypes": list(supported_content_types),
             "SamplePayload": (payload.fingerprint or payload.s3_uri) if payload else "",
         }
         self.repository_arns: Final = bound.repository_arns
@@ -280,6 +283,7 @@ class ImportedModelPackage(Resource):
     ) -> None:
         known = None if is_unresolved(arn) else arn
         super().__init__(scope, construct_id, environment_from_arn=known)
+        raise_errors(_check_arn(known), subject=self.node.path)
         location = image.bind(self) if image else None
         self._bucket, self._prefix = bucket, prefix
         self.model_package_arn: Final = arn
@@ -302,6 +306,19 @@ class ImportedModelPackage(Resource):
         url = f"s3://{self._bucket.bucket_name}/{self._prefix}"
         read = read_artifact(self._bucket, url, is_prefix=not self._prefix.endswith(".tar.gz"))
         return [*read, *use_keys(["kms:Decrypt"], self._bucket)]
+
+
+def _check_arn(arn: str | None) -> list[Finding]:
+    if arn is None or ":model-package/" in arn:
+        return []
+    return [
+        Finding(
+            code="package-name",
+            where="model_package_arn",
+            message=f"{arn!r} is not the ARN of a version, arn:...:model-package/group/1.",
+            fix="copy it from `aws sagemaker list-model-packages`.",
+        )
+    ]
 
 
 def _place_unknown(path: str) -> Finding:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import re
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -14,9 +13,14 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from neo_constructs.archives.asset_cache import packed_once
-from neo_constructs.archives.packing import fingerprint, members_of
+from neo_constructs.archives.packing import check_links, fingerprint, members_of
 from neo_constructs.archives.sample_payload import check_payloads, is_payload_archive
-from neo_constructs.compilation.model_data import ObjectLocation, check_key, checked_path
+from neo_constructs.compilation.model_data import (
+    BUCKET_NAME,
+    ObjectLocation,
+    check_key,
+    checked_path,
+)
 from neo_constructs.engine.tokens import is_unresolved
 from neo_constructs.findings.finding import Finding
 from neo_constructs.hosting.artifact_url import split_url
@@ -24,7 +28,6 @@ from neo_constructs.typed import typed
 
 _WHERE: Final = "sample_payload"
 _ARCHIVE: Final = "payload.tar.gz"
-_URL: Final = re.compile(r"s3://[^/]+/.+\.tar\.gz")
 
 
 class SamplePayload(ABC):
@@ -90,7 +93,10 @@ class _Local(SamplePayload):
                     fix="give a request, a folder of requests, or a .tar.gz with them.",
                 )
             ]
-        return check_payloads(archive)
+        links = check_links(self.path, members_of(self.path))
+        # What is wrong is wrong with what was given, and not with the archive made of it.
+        found = [replace(each, where=str(self.path)) for each in check_payloads(archive)]
+        return [*links, *found]
 
     def bind(self, scope: Construct) -> ObjectLocation:
         archive, digest = self._archive()
@@ -112,17 +118,21 @@ class _Remote(SamplePayload):
     key: str
 
     def check(self) -> list[Finding]:
-        if is_unresolved(self.uri) and is_unresolved(self.key):
+        if is_unresolved(self.key):
             return []
         found = check_key(self.key, _WHERE)
-        is_named = self.key.endswith(".tar.gz") if self.bucket else _URL.fullmatch(self.uri)
-        if not is_named:
+        name, _, key = self.uri.removeprefix("s3://").partition("/")
+        is_bucket = is_unresolved(name) or BUCKET_NAME.fullmatch(name)
+        is_place = self.bucket or (self.uri.startswith("s3://") and is_bucket)
+        if not is_place or not key.endswith(".tar.gz"):
             found.append(
                 Finding(
                     code="payload-not-an-archive",
                     where=_WHERE,
                     message=f"{self.uri!r} is given. Allowed: s3://bucket/key.tar.gz.",
-                    fix="pack the requests into a .tar.gz and upload that.",
+                    fix="give from_bucket bucket and key of one that is known only at deploy."
+                    if is_unresolved(self.uri)
+                    else "pack the requests into a .tar.gz and upload that.",
                 )
             )
         return found

@@ -424,7 +424,9 @@ def _served_version(**changes: Any) -> Make:
 
 
 def _beside_version(scope: cdk.Stack) -> object:
-    theirs = neo.ModelPackage.from_model_package_arn(scope, "Theirs", ARN.format("eu-west-1", "x"))
+    theirs = neo.ModelPackage.from_model_package_arn(
+        scope, "Theirs", ARN.format("eu-west-1", "model-package")
+    )
     return neo.Model(scope, "Model", model_package=theirs, image=IMAGE)
 
 

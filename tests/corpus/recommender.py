@@ -11,7 +11,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 
 import neo_constructs as neo
-from tests.corpus.constructs import IMAGE, Make, bad, built
+from tests.corpus.constructs import IMAGE, Make, bad, built, warned
 from tests.templates.stacks import DIGITS, digits_endpoint
 
 MINUTES = cdk.Duration.minutes
@@ -123,6 +123,22 @@ def compiled(scope: cdk.Stack, **changes: Any) -> neo.CompiledEndpoint:
     )
 
 
+def scaled(*types: str) -> Make:
+    """Return an endpoint that scales, on what a job chooses."""
+
+    def make(scope: cdk.Stack) -> object:
+        job: Any = measured(instance_types=list(types))(scope)
+        scaling = neo.InstanceScaling(min_capacity=1, max_capacity=2, max_requests_per_second=10)
+        return digits_endpoint(
+            scope,
+            target=neo.TargetDevice.ML_C5,
+            instance_type=job.instance_type,
+            scaling=scaling,
+        )
+
+    return make
+
+
 def _hidden_payload() -> neo.SamplePayload:
     folder = Path(tempfile.mkdtemp())
     (folder / ".hidden").write_text("{}")
@@ -166,7 +182,7 @@ CASES = [
     bad("instance-type-unknown", "a candidate", measured(instance_types=["ml.c5.lrage"]),
         "'ml.c5.large'?"),
     bad("instance-type-unknown", "in a load test", load_test(
-        endpoint_configurations=on("ml.c5.lrage")), "endpoint_configurations[0]"),
+        endpoint_configurations=on("ml.c5.lrage")), "endpoint_configurations"),
     bad("known-at-synth", "a candidate", lambda scope: measured(
         instance_types=[cdk.CfnParameter(scope, "P").value_as_string])(scope), "only at deploy"),
     bad("recommender-candidates", "both", load_test(instance_types=[C5]), "Both are given"),
@@ -190,17 +206,15 @@ CASES = [
     bad("recommender-traffic", "no phase", load_test(
         traffic_pattern=neo.TrafficPattern.phases([])), "no phase"),
     built("recommender-traffic", "stairs", load_test(traffic_pattern=neo.TrafficPattern.stairs(
-        duration=MINUTES(10), number_of_steps=5, users_per_step=2))),
+        duration=MINUTES(2), number_of_steps=5, users_per_step=2))),
     bad("number-range", "four users", load_test(
         traffic_pattern=phases(initial_number_of_users=4)), "1 to 3"),
     bad("number-range", "a phase of a minute", load_test(traffic_pattern=phases(1)), "120"),
     bad("number-range", "stairs of four users", load_test(
         traffic_pattern=neo.TrafficPattern.stairs(
-            duration=MINUTES(10), number_of_steps=5, users_per_step=4)), "1 to 3"),
+            duration=MINUTES(2), number_of_steps=5, users_per_step=4)), "1 to 3"),
     bad("number-range", "no tests", load_test(max_number_of_tests=-1), "max_number_of_tests"),
     bad("recommender-stopping", "no limit", stops(), "never have enough"),
-    bad("recommender-stopping", "a percentile", stops(max_invocations=1, latency_percentile="P50"),
-        "P95, P99"),
     bad("recommender-stopping", "a word", stops(max_invocations=1, flat_invocations="End"),
         "Continue, Stop"),
     built("recommender-stopping", "a latency", stops(
@@ -221,6 +235,26 @@ CASES = [
     built("recommender-duration", "a few of the tests", load_test(
         endpoint_configurations=on(*[C5] * 10), traffic_pattern=phases(5),
         max_parallel_of_tests=1, max_number_of_tests=5)),
+    bad("recommender-duration", "more steps than time", load_test(
+        traffic_pattern=neo.TrafficPattern.stairs(
+            duration=MINUTES(10), number_of_steps=6, users_per_step=2)), "3600 seconds"),
+    bad("recommender-candidates", "serverless beside instances", load_test(
+        endpoint_configurations=[
+            *on(C5), neo.EndpointInputConfiguration(memory_size_in_mb=2048)]), "job of their own"),
+    bad("local-storage", "a key of a measurement", lambda scope: measured(
+        instance_types=["ml.g4dn.xlarge"], volume_encryption_key=kms.Key(scope, "Key"))(scope),
+        "volume_encryption_key"),
+    warned("scaling-choice", "two candidates", scaled(C5, "ml.c5.xlarge"), "chosen at deploy"),
+    built("scaling-choice", "one candidate", scaled(C5)),
+    bad("package-name", "the ARN of a group", lambda scope: neo.ModelPackage.from_model_package_arn(
+        scope, "Version", ARN.replace("model-package/", "model-package-group/")), "of a version"),
+    bad("resource-region", "a group", lambda scope: neo.ApprovedModelPackage(
+        scope, "Newest", model_package_group=neo.ModelPackageGroup.from_model_package_group_arn(
+            scope, "Versions", "arn:aws:sagemaker:us-east-1:123456789012:model-package-group/a")),
+        "us-east-1"),
+    bad("payload-not-an-archive", "a bucket's placeholder", measured(
+        sample_payload=neo.SamplePayload.from_s3_uri("s3://<bucket>/payload.tar.gz")), "<bucket>"),
+    bad("payload-missing", "an empty path", lambda scope: neo.SamplePayload.from_asset(""), "empty"),
     bad("recommender-package", "no task", measured(
         package=lambda scope: registered(scope, task=None)), "has no task"),
     built("recommender-package", "all of it", measured(package=registered)),

@@ -122,6 +122,59 @@ def test_a_catalog_that_knows_more_types_measures_nothing(world: World) -> None:
     assert world.serve(update)["PhysicalResourceId"] == first
 
 
+def test_the_versions_own_requests_do_not_matter_where_the_job_has_its_own(world: World) -> None:
+    own = {"PayloadConfig": {"SamplePayloadUrl": "s3://payloads/1.tar.gz"}}
+
+    def of(payload: str) -> Json:
+        given = {**package(PACKAGE), "ContainerConfig": own}
+        return {"InputConfig": given, "ModelContents": {**CONTENTS, "SamplePayload": payload}}
+
+    first = measured(world, **of("a"))
+    update = recommendation_event("Update", physical_id=first, **of("b"))
+    assert world.serve(update)["PhysicalResourceId"] == first
+
+
+def test_configurations_in_another_order_are_measured_once(world: World) -> None:
+    types = [{"InstanceType": "ml.c5.large"}, {"InstanceType": "ml.c5.xlarge"}]
+
+    def of(configurations: list[Json]) -> Json:
+        return {"InputConfig": {**package(PACKAGE), "EndpointConfigurations": configurations}}
+
+    first = measured(world, **of(types))
+    update = recommendation_event("Update", physical_id=first, **of(types[::-1]))
+    assert world.serve(update)["PhysicalResourceId"] == first
+
+
+@pytest.mark.parametrize("status", ["DELETED", "COMPLETED"])
+def test_a_record_outlives_what_the_service_still_says(world: World, status: str) -> None:
+    """The service forgets what a job recommends that is old, or that someone has deleted."""
+    name = measured(world)
+    world.sagemaker.recommender.jobs[name]["status"] = status
+    world.sagemaker.recommender.recommended = []
+    again = world.serve(recommendation_event("Update", physical_id=name))
+    assert (again["Status"], again["PhysicalResourceId"]) == ("SUCCESS", name)
+    assert again["Data"]["InstanceType"] == "ml.c5.xlarge"
+    assert b"ml.c5.large" in world.s3.objects[BUCKET, record_key(name)][0]
+
+
+def test_a_right_that_lacks_late_in_a_run_is_not_paid_for_twice(world: World) -> None:
+    world.sagemaker.outcome, world.sagemaker.seconds = "FAILED", 1_800
+    world.sagemaker.reason = "ClientError: not authorized to perform: kms:CreateGrant"
+    answer = world.serve(recommendation_event())
+    assert answer["Status"] == "FAILED"
+    assert "kms:CreateGrant" in answer["Reason"]
+    assert len(world.sagemaker.recommender.jobs) == 1
+
+
+def test_only_serverless_endpoints_were_measured(world: World) -> None:
+    (best, _) = world.sagemaker.recommender.recommended
+    serverless = {"MemorySizeInMB": 2048, "MaxConcurrency": 7}
+    endpoint = {"EndpointName": "e", "VariantName": "v", "ServerlessConfig": serverless}
+    world.sagemaker.recommender.recommended = [{**best, "EndpointConfiguration": endpoint}]
+    answer = world.serve(recommendation_event(CandidateInstanceTypes=None))
+    assert (answer["Data"]["MemorySizeInMB"], answer["Data"]["MaxConcurrency"]) == ("2048", "7")
+
+
 @pytest.mark.parametrize(
     "changes",
     [

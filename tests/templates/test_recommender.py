@@ -21,7 +21,7 @@ from neo_constructs.sandbox.sagemaker.requests import validate
 from tests.corpus.recommender import compiled, load_test, measured, registered, served
 from tests.lifecycle.events import request_event
 from tests.templates.changes import changes
-from tests.templates.stacks import Json, granting, of_type, stack, template, the
+from tests.templates.stacks import Json, granting, of_type, stack, statements, template, the
 
 MEASUREMENT = "Custom::NeoInferenceRecommendationsJob"
 KEY = "arn:aws:kms:eu-west-1:123456789012:key/"
@@ -49,9 +49,7 @@ def advanced() -> Json:
                     environment_parameter_ranges={"OMP_NUM_THREADS": ["1", "2"]},
                     inference_specification_name="main",
                 ),
-                neo.EndpointInputConfiguration(
-                    memory_size_in_mb=2048, max_concurrency=7, provisioned_concurrency=2
-                ),
+                neo.EndpointInputConfiguration(instance_type="ml.m5.large"),
             ],
             stopping_conditions=neo.StoppingConditions(
                 max_invocations=300,
@@ -82,13 +80,7 @@ def test_a_load_test_has_all_that_the_api_takes(advanced: Json) -> None:
                 "CategoricalParameterRanges": [{"Name": "OMP_NUM_THREADS", "Value": ["1", "2"]}]
             },
         },
-        {
-            "ServerlessConfig": {
-                "MemorySizeInMB": 2048,
-                "MaxConcurrency": 7,
-                "ProvisionedConcurrency": 2,
-            }
-        },
+        {"InstanceType": "ml.m5.large"},
     ]
     assert asked["ResourceLimit"] == {"MaxNumberOfTests": 3, "MaxParallelOfTests": 2}
     assert asked["TrafficPattern"]["Phases"][0]["DurationInSeconds"] == 300
@@ -100,7 +92,7 @@ def test_a_load_test_has_all_that_the_api_takes(advanced: Json) -> None:
         "FlatInvocations": "Stop",
     }
     assert given["OutputConfig"]["KmsKeyId"] == f"{KEY}1"
-    assert given["CandidateInstanceTypes"] == ["ml.c5.large"], "serverless has no instance type"
+    assert given["CandidateInstanceTypes"] == ["ml.c5.large", "ml.m5.large"]
     assert "ContainerConfig" not in asked
 
 
@@ -130,7 +122,7 @@ def resolved(value: Any) -> Any:
         load_test(),
         load_test(
             traffic_pattern=neo.TrafficPattern.stairs(
-                duration=cdk.Duration.minutes(10), number_of_steps=5, users_per_step=2
+                duration=cdk.Duration.minutes(2), number_of_steps=5, users_per_step=2
             )
         ),
         measured(
@@ -190,6 +182,7 @@ def test_what_is_covered_of_the_api(advanced: Json) -> None:
                 "ContainerConfig.PayloadConfig.SamplePayloadUrl",
                 "ContainerConfig.PayloadConfig.SupportedContentTypes",
                 "ContainerConfig.SupportedInstanceTypes",
+                "ContainerConfig.SupportedEndpointType",
                 "VpcConfig.SecurityGroupIds",
                 "VpcConfig.Subnets",
             )
@@ -205,7 +198,6 @@ def test_what_is_covered_of_the_api(advanced: Json) -> None:
             "NearestModelName",
             "DataInputConfig",
             "SupportedResponseMIMETypes",
-            "SupportedEndpointType",
         )
     }
     without_a_version = {"InputConfig.ModelName", "InputConfig.Endpoints.EndpointName"}
@@ -222,6 +214,43 @@ def leaves(shape: Any, path: str = "") -> list[str]:
             for leaf in leaves(member, f"{path}.{name}" if path else name)
         ]
     return leaves(shape.member, path) if shape.type_name == "list" else [path]
+
+
+def test_a_serverless_endpoint_is_measured_alone_and_its_size_is_known() -> None:
+    scope = stack()
+    serverless = neo.EndpointInputConfiguration(
+        memory_size_in_mb=2048, max_concurrency=7, provisioned_concurrency=2
+    )
+    job: Any = load_test(endpoint_configurations=[serverless])(scope)
+    cdk.CfnOutput(scope, "Memory", value=cdk.Token.as_string(job.memory_size_in_mb))
+    cdk.CfnOutput(scope, "Requests", value=cdk.Token.as_string(job.max_concurrency))
+    found = template(scope)
+    (asked,) = properties(found)["InputConfig"]["EndpointConfigurations"]
+    assert asked["ServerlessConfig"] == {
+        "MemorySizeInMB": 2048,
+        "MaxConcurrency": 7,
+        "ProvisionedConcurrency": 2,
+    }
+    assert "CandidateInstanceTypes" not in properties(found)
+    assert found["Outputs"]["Memory"]["Value"]["Fn::GetAtt"][1] == "MemorySizeInMB"
+
+
+def test_the_volumes_key_may_be_granted_to_the_instances(advanced: Json) -> None:
+    (granted,) = granting(advanced, "Recommendation", "kms:CreateGrant")
+    assert granted["Resource"] == f"{KEY}2"
+    assert granted["Condition"] == {"Bool": {"kms:GrantIsForAWSResource": "true"}}
+
+
+def test_two_jobs_of_one_role_have_one_policy_that_iam_takes() -> None:
+    scope = stack()
+    own = iam.Role(scope, "Own", assumed_by=iam.ServicePrincipal("sagemaker.amazonaws.com"))
+    version = registered(scope)
+    for name in ("One", "Two"):
+        neo.InferenceRecommendationsJob(
+            scope, name, model_package=version, instance_types=["ml.c5.large"], role=own
+        )
+    sids = [each["Sid"] for each in statements(template(scope), "Own") if "Sid" in each]
+    assert len(sids) == len(set(sids))
 
 
 def test_what_is_chosen_goes_where_a_type_is_named() -> None:
@@ -285,7 +314,10 @@ def test_the_job_and_the_role_get_no_more_than_they_need() -> None:
     passing = granting(found, "", "iam:PassRole")
     assert any("RecommendationRole" in json.dumps(each["Resource"]) for each in passing)
     (measuring,) = granting(found, "Recommendation", "sagemaker:CreateEndpoint")
-    assert all("/sm-epc-*" in json.dumps(each) for each in measuring["Resource"])
+    assert len(measuring["Resource"]) == 6
+    assert all(
+        "/sm-epc-*" in text or "/neo-" in text for text in map(json.dumps, measuring["Resource"])
+    )
     compiling = granting(found, "Recommendation", "sagemaker:CreateCompilationJob")
     assert compiling == [], "a version without shapes is not compiled"
 

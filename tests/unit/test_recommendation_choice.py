@@ -100,7 +100,8 @@ def test_only_candidates_are_chosen() -> None:
     assert chosen(types=("ml.c5.large", "ml.c5.9xlarge")) == "ml.c5.large"
     assert chosen(types=("ml.p3.2xlarge",)) == ""
     assert chosen([SERVERLESS, SMALL], types=("ml.c5.large",)) == "ml.c5.large"
-    assert chosen([SERVERLESS, SMALL]) == "serverless"
+    assert chosen([SERVERLESS, SMALL]) == "ml.c5.large", "it could not be named otherwise"
+    assert chosen([SERVERLESS]) == "serverless"
     assert chosen([]) == ""
 
 

@@ -185,7 +185,10 @@ def test_the_input_of_a_job_that_failed_goes_first(status: str) -> None:
         (job("FAILED"), "Neo gives no reason."),
         (job("FAILED", "No pth file found"),
          "No pth file found Hint: name the file model.pth, or declare its real framework."),
-        (job("STOPPED"), "The job was stopped outside CloudFormation, or ran into max_runtime."),
+        (
+            job("STOPPED"),
+            "The job was stopped outside CloudFormation, or ran into its limit of time.",
+        ),
         (job("STOPPED", "a reason"), "a reason"),
     ],
 )  # fmt: skip
@@ -200,7 +203,8 @@ def test_a_failure_says_why(ended: Job, said: str) -> None:
 def test_a_role_that_is_too_young_gets_a_second_try(reason: str) -> None:
     failed = Observed(job=job("FAILED", reason))
     assert reconcile(CREATE, failed, EARLY) == RetryUnderNewName(30, reason)
-    assert reconcile(CREATE, failed, LAST) == RetryUnderNewName(30, reason)
+    soon = replace(EARLY, now=1_359)
+    assert reconcile(CREATE, failed, soon) == RetryUnderNewName(30, reason)
     unknown = Observed(job=job("FAILED", reason, created=None))
     assert reconcile(CREATE, unknown, replace(EARLY, now=1_179)) == RetryUnderNewName(30, reason)
 
@@ -210,6 +214,7 @@ def test_a_role_that_is_too_young_gets_a_second_try(reason: str) -> None:
     [
         (job("FAILED", RIGHTS, created=1_180), EARLY, 0),
         (job("FAILED", RIGHTS, created=None), replace(EARLY, now=1_180), 0),
+        (job("FAILED", RIGHTS), replace(EARLY, now=1_360), 0),
         (job("FAILED", RIGHTS), LATE, 0),
         (job("FAILED", RIGHTS), EARLY, 1),
         (job("FAILED", "boom"), EARLY, 0),

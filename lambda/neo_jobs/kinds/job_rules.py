@@ -136,7 +136,9 @@ def _is_role_propagation_failure(request: Request, job: Job, context: StepContex
         return False
     created = context.now if job.created is None else job.created
     is_denied = any(text in job.reason.lower() for text in IAM_ERROR_MARKERS)
-    return is_denied and created < context.started + ROLE_PROPAGATION_SECONDS
+    # What fails later than that lacks a right, and a second run would be paid for in vain.
+    is_early = context.now < context.started + 2 * ROLE_PROPAGATION_SECONDS
+    return is_denied and is_early and created < context.started + ROLE_PROPAGATION_SECONDS
 
 
 def _complete(request: Request, job: Job, seen: Observed, context: StepContext) -> Action:
@@ -189,7 +191,10 @@ def attributes(request: Request, result: Result) -> dict[str, str]:
 def _reason(request: Request, job: Job, name: str) -> str:
     api = api_of(request)
     if job.status == "STOPPED":
-        cause = job.reason or "The job was stopped outside CloudFormation, or ran into max_runtime."
+        cause = (
+            job.reason
+            or "The job was stopped outside CloudFormation, or ran into its limit of time."
+        )
     else:
         cause = job.reason or f"{api.service} gives no reason."
     hint = api.hint(cause)

@@ -46,7 +46,10 @@ _HINTS = (
     ("payload", "check the sample payload: neo validate --payload payload.tar.gz"),
     ("limit", "ask Service Quotas for more instances of the candidates, or name fewer"),
     ("quota", "ask Service Quotas for more instances of the candidates, or name fewer"),
-    ("ping", "the container did not start: see the log groups /aws/sagemaker/Endpoints/sm-epc-*"),
+    (
+        "ping health",
+        "the container did not start: see the log groups /aws/sagemaker/Endpoints/sm-epc-*",
+    ),
 )
 
 
@@ -64,13 +67,16 @@ def immutable_fields(properties: Mapping[str, Any]) -> dict[str, Any]:
     candidates = [] if properties.get("CandidatesAreOfTarget") == "true" else sorted(types)
     payload = dict(container.pop("PayloadConfig", None) or {})
     url = payload.pop("SamplePayloadUrl", "")
+    contents = dict(properties.get("ModelContents") or {})
+    if url:
+        contents.pop("SamplePayload", None)  # the job's own requests are sent in its place
     return {
-        "model": properties.get("ModelContents") or given["ModelPackageVersionArn"],
+        "model": contents or given["ModelPackageVersionArn"],
         "type": properties["JobType"],
         "payload": [properties.get("PayloadFingerprint") or url, payload],
         "container": [container, candidates],
         "traffic": given.get("TrafficPattern") or {},
-        "endpoints": given.get("EndpointConfigurations") or [],
+        "endpoints": sorted(given.get("EndpointConfigurations") or [], key=_canonical),
         "tests": (given.get("ResourceLimit") or {}).get("MaxNumberOfTests") or "",
         "stopping": properties.get("StoppingConditions") or {},
     }
@@ -79,15 +85,13 @@ def immutable_fields(properties: Mapping[str, Any]) -> dict[str, Any]:
 def create_parameters(request: Request, _source: str, target: str) -> dict[str, Any]:
     """Return the parameters of CreateInferenceRecommendationsJob, its numbers as numbers."""
     given = request.properties
-    key = given["OutputConfig"].get("KmsKeyId")
-    output = {
-        **({"KmsKeyId": key} if key else {}),
-        **(
-            {"CompiledOutputConfig": {"S3OutputUri": target}}
-            if given.get("MayCompile") == "true"
-            else {}
-        ),
-    }
+    output: dict[str, Any] = {}
+    if given.get("MayCompile") == "true":  # else it writes nothing, and needs no key
+        key = given["OutputConfig"].get("KmsKeyId")
+        output = {
+            "CompiledOutputConfig": {"S3OutputUri": target},
+            **({"KmsKeyId": key} if key else {}),
+        }
     return {
         "JobType": given["JobType"],
         "RoleArn": given["RoleArn"],
@@ -108,7 +112,7 @@ def result_fields(reply: Mapping[str, Any]) -> Fields:
         json.dumps(reply.get("InferenceRecommendations") or [], default=_as_text),
         parse_constant=str,
     )
-    return {"Recommendations": sorted(plain, key=lambda each: json.dumps(each, sort_keys=True))}
+    return {"Recommendations": sorted(plain, key=_canonical)}
 
 
 def attributes(request: Request, found: Fields) -> dict[str, str]:
@@ -130,11 +134,16 @@ def attributes(request: Request, found: Fields) -> dict[str, str]:
         )
     endpoint, model = chosen["EndpointConfiguration"], chosen.get("ModelConfiguration") or {}
     contents = request.properties.get("ModelContents") or {}
-    is_as_registered = not model.get("CompilationJobName")
+    is_as_registered = not (
+        model.get("CompilationJobName") or model.get("InferenceSpecificationName")
+    )
+    serverless = endpoint.get("ServerlessConfig") or {}
     environment = {each["Key"]: each["Value"] for each in model.get("EnvironmentParameters") or ()}
     return {
         "InstanceType": instance_type(chosen),
         "InitialInstanceCount": str(endpoint.get("InitialInstanceCount") or 1),
+        "MemorySizeInMB": str(serverless.get("MemorySizeInMB") or ""),
+        "MaxConcurrency": str(serverless.get("MaxConcurrency") or ""),
         "Environment": json.dumps(environment, sort_keys=True),
         "Image": contents.get("Image", "") if is_as_registered else "",
         "ModelDataUrl": contents.get("ModelDataUrl", "") if is_as_registered else "",
@@ -170,6 +179,10 @@ def _is_environment(given: Any) -> bool:
         isinstance(given, list)
         and all(isinstance(each, dict) and {"Key", "Value"} <= set(each) for each in given)
     )
+
+
+def _canonical(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)
 
 
 def _typed(value: Any, name: str = "") -> Any:

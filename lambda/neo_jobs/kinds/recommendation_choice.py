@@ -36,7 +36,7 @@ class Rule:
         Limits of metrics, by their names.
     instance_types
         What may be chosen; empty for anything. A serverless recommendation has no instance type,
-        and is chosen only if this is empty.
+        and is chosen only if this is empty and nothing was measured on instances.
     """
 
     objective: str
@@ -73,11 +73,15 @@ class Rule:
         before one that exceeds them by more: a run that was paid for always leads to a choice.
         Then the objective decides, then the cost of an hour, then the name of the instance type.
         """
-        allowed = [each for each in recommendations if self._may_choose(each)]
+        on_instances = [each for each in recommendations if instance_type(each)]
+        allowed = [
+            each
+            for each in on_instances
+            if not self.instance_types or instance_type(each) in self.instance_types
+        ]
+        if not on_instances and not self.instance_types:
+            allowed = list(recommendations)  # nothing but serverless endpoints was measured
         return min(allowed, key=self._rank, default=None)
-
-    def _may_choose(self, recommendation: Recommendation) -> bool:
-        return not self.instance_types or instance_type(recommendation) in self.instance_types
 
     def _rank(self, recommendation: Recommendation) -> tuple[float, float, float, str, str]:
         value = metric(recommendation, self.objective)

@@ -301,10 +301,13 @@ class SageMakerJobs:
         for _, _, key, name in sorted(found, reverse=True):
             body = self._s3.get_object(Bucket=bucket, Key=key)["Body"].read()
             recorded, job = job_result.Result.parse(api, body), self._describe(request, name)
-            result = job_result.Result.of(name, job) if job else recorded
+            is_told = job and job.status == "COMPLETED" and any(job.fields.values())
+            result = job_result.Result.of(name, job) if job and is_told else recorded
             if result is None or not _is_of_job(request, result, name):
                 continue
-            if (job or api.is_trusted(request, result.fields)) and self._has_artifact(api, result):
+            if (is_told or api.is_trusted(request, result.fields)) and self._has_artifact(
+                api, result
+            ):
                 return result, result != recorded
         return None, False
 
