@@ -50,6 +50,25 @@ def test_it_is_created_followed_and_recorded(world: World) -> None:
     assert world.calls.of("CopyObject") == []
 
 
+@pytest.mark.parametrize("key", ["alias/key", ""])
+def test_what_it_may_compile_goes_to_the_jobs_own_folder(world: World, key: str) -> None:
+    output = {"S3OutputLocation": f"s3://{BUCKET}/", **({"KmsKeyId": key} if key else {})}
+    name = measured(world, MayCompile="true", OutputConfig=output)
+    (sent,) = world.calls.of("CreateInferenceRecommendationsJob")
+    assert sent["OutputConfig"] == {
+        "CompiledOutputConfig": {"S3OutputUri": f"s3://{BUCKET}/{name}/"},
+        **({"KmsKeyId": key} if key else {}),
+    }
+
+
+def test_a_job_that_writes_nothing_needs_no_key(world: World) -> None:
+    output = {"S3OutputLocation": f"s3://{BUCKET}/", "KmsKeyId": "alias/key"}
+    measured(world, OutputConfig=output)
+    (sent,) = world.calls.of("CreateInferenceRecommendationsJob")
+    assert "OutputConfig" not in sent
+    assert set(world.s3.keys.values()) == {"alias/key"}, "the record is under it"
+
+
 def test_numbers_are_sent_as_numbers(world: World) -> None:
     given = {
         **package(PACKAGE),
