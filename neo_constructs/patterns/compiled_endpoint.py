@@ -23,7 +23,7 @@ from neo_constructs.compilation.interfaces import ICompilationJob
 from neo_constructs.compilation.model_data import ModelData
 from neo_constructs.compilation.planning import CompilationArguments, plan_compilation
 from neo_constructs.engine.subnets import check_vpc
-from neo_constructs.findings.errors import raise_errors
+from neo_constructs.findings.errors import ValidationError, raise_errors
 from neo_constructs.findings.finding import Finding
 from neo_constructs.hosting.async_inference import AsyncInferenceConfig
 from neo_constructs.hosting.data_capture import DataCaptureConfig
@@ -188,7 +188,6 @@ class CompiledEndpoint(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         compiling = {
-            "model_data": model_data,
             "target": target,
             "targets": targets or None,
             "framework": framework,
@@ -201,14 +200,8 @@ class CompiledEndpoint(Construct):
             "encryption_key": encryption_key,
             "compilation_scope": compilation_scope,
         }
-        raise_errors(
-            [
-                *_check_source(compilation_job, compiling),
-                *_check_scope(compilation_scope, construct_id),
-            ],
-            subject=self.node.path,
-        )
-        self._given_job = compilation_job
+        self._source = _source(model_data, compilation_job, compiling, subject=self.node.path)
+        raise_errors(_check_scope(compilation_scope, construct_id), subject=self.node.path)
         if compilation_job:
             target = compilation_job.target
         self._job_scope = Construct(compilation_scope, construct_id) if compilation_scope else self
@@ -234,7 +227,6 @@ class CompiledEndpoint(Construct):
             only = CompiledVariant(target=target, **given)
             asked = [replace(only, variant_name=variant_name or ALL_TRAFFIC)]
         self._names: list[str] = []
-        self._model_data = model_data
         self._framework, self._inputs = framework, data_input_config
         self._max_runtime, self._removal_policy = max_runtime, artifact_removal_policy
         self._artifact_bucket, self._compile_role = artifact_bucket, compile_role
@@ -315,7 +307,7 @@ class CompiledEndpoint(Construct):
 
     def _check_further(self) -> list[Finding]:
         """Say if there is nothing to compile for a further target."""
-        if self._model_data:
+        if isinstance(self._source, ModelData):
             return []
         return [
             Finding(
@@ -327,10 +319,9 @@ class CompiledEndpoint(Construct):
             )
         ]
 
-    def _arguments(self, asked: CompiledVariant) -> CompilationArguments:
-        assert self._model_data  # noqa: S101 - without it there is a job, and nothing to compile
+    def _arguments(self, asked: CompiledVariant, model_data: ModelData) -> CompilationArguments:
         return CompilationArguments(
-            model_data=self._model_data,
+            model_data=model_data,
             target=asked.target,
             framework=self._framework,
             data_input_config=self._inputs,
@@ -342,21 +333,11 @@ class CompiledEndpoint(Construct):
     def _check(self, asked: Sequence[CompiledVariant]) -> list[Finding]:
         """Say what is wrong with each target; what is wrong with the model is said once."""
         found = dict.fromkeys(self._check_names(asked))
-        several = len(asked) > 1
-        if job := self._given_job:
-            contract = ServingContract.of(job.framework, job.target)
-            found.update(
-                dict.fromkeys(
-                    self._code.check(contract)
-                    if self._code
-                    else check_needed(contract, str(job.framework))
-                )
-            )
-            is_in_vpc = self._vpc is not None
-            found.update(dict.fromkeys(asked[0].check(job.target, is_in_vpc=is_in_vpc)))
-            return list(found)
+        several, source = len(asked) > 1, self._source
+        if not isinstance(source, ModelData):
+            return list(found | dict.fromkeys(self._check_compiled(asked[0], source)))
         for number, each in enumerate(asked):
-            compilation = plan_compilation(self._job_scope, self._arguments(each))
+            compilation = plan_compilation(self._job_scope, self._arguments(each, source))
             plan = EndpointPlan(
                 compilation=compilation,
                 script=self._code,
@@ -368,6 +349,15 @@ class CompiledEndpoint(Construct):
             )
             found.update(dict.fromkeys(plan.check()))
         return list(found)
+
+    def _check_compiled(self, asked: CompiledVariant, job: ICompilationJob) -> list[Finding]:
+        """Say what is wrong with serving what a job has compiled already."""
+        contract = ServingContract.of(job.framework, job.target)
+        code = self._code
+        return [
+            *(code.check(contract) if code else check_needed(contract, str(job.framework))),
+            *asked.check(job.target, is_in_vpc=self._vpc is not None),
+        ]
 
     def _check_names(self, asked: Sequence[CompiledVariant]) -> list[Finding]:
         """Say if two variants have one name, those that are there already among them."""
@@ -404,7 +394,11 @@ class CompiledEndpoint(Construct):
     def _make_model(self, asked: CompiledVariant) -> Model:
         """Compile for a target, and make a model of the result."""
         end = "" if asked.name == self._plain_id else asked.name
-        job = self._given_job or self._make_job(asked, f"CompilationJob{end}")
+        source = self._source
+        if isinstance(source, ModelData):
+            job: ICompilationJob = self._make_job(asked, source, f"CompilationJob{end}")
+        else:
+            job = source
         is_serverless = asked.is_serverless and self._isolation is None
         model = Model(
             self,
@@ -423,14 +417,16 @@ class CompiledEndpoint(Construct):
         self._models.append(model)
         return model
 
-    def _make_job(self, asked: CompiledVariant, construct_id: str) -> CompilationJob:
+    def _make_job(
+        self, asked: CompiledVariant, model_data: ModelData, construct_id: str
+    ) -> CompilationJob:
         job = CompilationJob(
             self._job_scope,
             construct_id,
             artifact_bucket=self._artifact_bucket,
             role=self._compile_role,
             encryption_key=self._encryption_key,
-            **self._arguments(asked).as_keywords(),
+            **self._arguments(asked, model_data).as_keywords(),
         )
         self._jobs.append(job)
         return job
@@ -441,28 +437,41 @@ class CompiledEndpoint(Construct):
                 each.scaling.apply(self.endpoint.variant(each.name))
 
 
-def _check_source(job: ICompilationJob | None, compiling: Mapping[str, object]) -> list[Finding]:
-    """Say if neither a model nor what has compiled one is given, or more than that."""
-    given = [name for name, value in compiling.items() if value is not None]
-    if job is None and "model_data" not in given:
-        return [
-            Finding(
-                code="model-source",
-                where="model_data, compilation_job",
-                message="Exactly one of the two says what is served; neither is given.",
-                fix='give model_data=ModelData.from_asset("model.onnx").',
-            )
-        ]
-    if job is None or not given:
-        return []
-    return [
-        Finding(
-            code="model-source",
-            where=", ".join(given),
-            message="It is given beside compilation_job, which has compiled the model already.",
-            fix="leave it out, or leave out compilation_job.",
+def _source(
+    model_data: ModelData | None,
+    job: ICompilationJob | None,
+    compiling: Mapping[str, object],
+    *,
+    subject: str,
+) -> ModelData | ICompilationJob:
+    """Return the model, or what has compiled it already.
+
+    Raises
+    ------
+    ValidationError
+        If neither is given, or both, or a job and what a compilation is given.
+    """
+    others = {"model_data": model_data, **compiling}
+    given = [name for name, value in others.items() if value is not None]
+    if job and not given:
+        return job
+    if model_data and job is None:
+        return model_data
+    where, message, fix = (
+        (
+            ", ".join(given),
+            "It is given beside compilation_job, which has compiled the model already.",
+            "leave it out, or leave out compilation_job.",
         )
-    ]
+        if job
+        else (
+            "model_data, compilation_job",
+            "Exactly one of the two says what is served; neither is given.",
+            'give model_data=ModelData.from_asset("model.onnx").',
+        )
+    )
+    finding = Finding(code="model-source", where=where, message=message, fix=fix)
+    raise ValidationError([finding], subject=subject)
 
 
 def _check_targets(

@@ -54,9 +54,9 @@ def measured(**changes: Any) -> Make:
     """Return a job that measures a version on two instance types."""
 
     def make(scope: cdk.Stack) -> neo.InferenceRecommendationsJob:
-        target = changes.pop("target", None)
-        package = changes.pop("package", lambda scope: version(scope, target))(scope)
         given = {"instance_types": [C5, M5], **changes}
+        target = given.pop("target", None)
+        package = given.pop("package", lambda scope: version(scope, target))(scope)
         return neo.InferenceRecommendationsJob(
             scope, "Recommendation", model_package=package, **given
         )

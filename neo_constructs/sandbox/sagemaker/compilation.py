@@ -23,7 +23,7 @@ from neo_constructs.findings.errors import ValidationError
 from neo_constructs.sandbox.behaviour import Behaviour
 from neo_constructs.sandbox.sagemaker import requests
 from neo_constructs.sandbox.sagemaker.errors import ApiError
-from neo_constructs.sandbox.sagemaker.job_lists import is_listed
+from neo_constructs.sandbox.sagemaker.jobs import in_thread, is_listed
 from neo_constructs.sandbox.sagemaker.platform import Platform, split_uri
 from neo_constructs.sandbox.sagemaker.telemetry import (
     COMPILATION_LOGS,
@@ -75,7 +75,7 @@ class CompilationJobs:
         self._jobs = store
         self._platform = platform
         self._behaviour = behaviour
-        self._start = start or _in_thread
+        self._start = start or in_thread
         self._lock = threading.RLock()
 
     def create(self, parameters: Parameters) -> dict[str, Any]:
@@ -330,7 +330,3 @@ def _summary(job: Job) -> dict[str, Any]:
         return {**fields, "CompilationTargetDevice": output["TargetDevice"]}
     platform = output.get("TargetPlatform", {})
     return {**fields, **{f"CompilationTargetPlatform{k}": v for k, v in platform.items()}}
-
-
-def _in_thread(work: Callable[[], None]) -> None:
-    threading.Thread(target=work, daemon=True).start()

@@ -25,7 +25,7 @@ from neo_constructs.catalog.target import INSTANCE_TYPE
 from neo_constructs.sandbox.behaviour import Behaviour
 from neo_constructs.sandbox.sagemaker import requests
 from neo_constructs.sandbox.sagemaker.errors import ApiError, refused
-from neo_constructs.sandbox.sagemaker.job_lists import is_listed
+from neo_constructs.sandbox.sagemaker.jobs import in_thread, is_listed
 from neo_constructs.sandbox.sagemaker.platform import AssumedRole, Platform, split_uri
 from neo_constructs.sandbox.sagemaker.registry import Registry
 from neo_constructs.sandbox.sagemaker.telemetry import write_log
@@ -74,7 +74,7 @@ class RecommendationsJobs:
         self._platform = platform
         self._behaviour = behaviour
         self._registry = registry
-        self._start = start or _in_thread
+        self._start = start or in_thread
         self._lock = threading.RLock()
 
     def create(self, parameters: Parameters) -> dict[str, Any]:
@@ -416,7 +416,3 @@ def _summary(job: Job) -> dict[str, Any]:
     arn = job["InputConfig"]["ModelPackageVersionArn"]
     description = job.get("JobDescription", "")
     return {**found, "JobDescription": description, "ModelPackageVersionArn": arn}
-
-
-def _in_thread(work: Callable[[], None]) -> None:
-    threading.Thread(target=work, daemon=True).start()

@@ -1,9 +1,15 @@
-"""Which jobs a List operation shows."""
+"""What the kinds of jobs have in common: they run aside, and are listed by the same filters."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from typing import Any
+
+
+def in_thread(work: Callable[[], None]) -> None:
+    """Do a job's work aside; it ends with the emulator."""
+    threading.Thread(target=work, daemon=True).start()
 
 
 def is_listed(
