@@ -7,6 +7,7 @@ import click
 from neo_constructs.cli.image import image
 from neo_constructs.cli.model_metadata import model_metadata
 from neo_constructs.cli.package import package
+from neo_constructs.cli.review import review
 from neo_constructs.cli.run import run
 from neo_constructs.cli.sandbox import sandbox
 from neo_constructs.cli.validate import validate
@@ -24,6 +25,7 @@ def neo() -> None:
 neo.add_command(image)
 neo.add_command(model_metadata)
 neo.add_command(package)
+neo.add_command(review)
 neo.add_command(run)
 neo.add_command(sandbox)
 neo.add_command(validate)

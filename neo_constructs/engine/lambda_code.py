@@ -1,18 +1,10 @@
-"""Find the Lambda's sources: beside the package in a checkout, inside it in a wheel."""
+"""The Lambda's code as an asset."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from aws_cdk import aws_lambda as lambda_
 
-_PACKAGE = Path(__file__).parent.parent
-
-
-def lambda_folder() -> Path:
-    """Return the folder with the Lambda's sources."""
-    installed = _PACKAGE / "_lambda"
-    return installed if installed.is_dir() else _PACKAGE.parent / "lambda"
+from neo_constructs.lambda_folder import lambda_folder
 
 
 def lambda_code() -> lambda_.AssetCode:

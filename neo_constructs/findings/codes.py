@@ -211,4 +211,8 @@ CODES: Final[Mapping[str, str]] = {
     "dockerfile-missing": "there is no Dockerfile to build",
     "vpc-missing": "subnets and security groups are those of a VPC",
     "vpc-outbound": "the given security groups say what is let out",
+    # cloud assemblies under review
+    "assembly-missing": "the folder is no cloud assembly",
+    "assembly-damaged": "the cloud assembly cannot be read",
+    "assembly-empty": "the cloud assembly has nothing of SageMaker's",
 }

@@ -1,0 +1,127 @@
+"""What can be reached from where: functions, containers, buckets, endpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from neo_constructs.review.assembly import StackTemplate
+from neo_constructs.review.cards import ENDPOINT, MODEL
+from neo_constructs.review.values import Assembly, Key
+from neo_constructs.review.verdicts import Sentence
+
+_BUCKET: Final = "AWS::S3::Bucket"
+_FUNCTION: Final = "AWS::Lambda::Function"
+_BLOCKS: Final = (
+    "BlockPublicAcls",
+    "BlockPublicPolicy",
+    "IgnorePublicAcls",
+    "RestrictPublicBuckets",
+)
+
+
+def reach(assembly: Assembly) -> tuple[Sentence, ...]:
+    """Return what can be reached from where, in the order of the resources' paths."""
+    found = [*_endpoints(assembly), *_models(assembly), *_functions(assembly), *_buckets(assembly)]
+    return tuple(sorted(found, key=lambda sentence: sentence.path))
+
+
+def _endpoints(assembly: Assembly) -> Iterator[Sentence]:
+    callers = _callers(assembly)
+    for key, _ in assembly.resources(ENDPOINT):
+        text = "answers signed calls of principals that may invoke it, by SageMaker's API only"
+        named = [path for path, keys in callers if key in keys]
+        if named:
+            text += f"; here: {', '.join(named)}"
+        yield Sentence(assembly.title(key), text)
+
+
+def _callers(assembly: Assembly) -> list[tuple[str, set[Key]]]:
+    """Return the policies that allow to invoke endpoints of the assembly, and which."""
+    found = []
+    for key, policy in assembly.resources("AWS::IAM::"):
+        stack = assembly.stacks[key.stack]
+        keys = {
+            source.key
+            for statement in _statements(policy.get("Properties"))
+            if "InvokeEndpoint" in str(statement.get("Action"))
+            for source in assembly.sources(stack, statement.get("Resource"))
+        }
+        if keys:
+            found.append((assembly.title(key), keys))
+    return found
+
+
+def _statements(value: Any) -> Iterator[Any]:
+    if isinstance(value, list):
+        for each in value:
+            yield from _statements(each)
+    elif isinstance(value, dict):
+        if "Effect" in value and "Action" in value:
+            yield value
+        else:
+            for each in value.values():
+                yield from _statements(each)
+
+
+def _models(assembly: Assembly) -> Iterator[Sentence]:
+    for key, model in assembly.resources(MODEL):
+        stack, given = assembly.stacks[key.stack], model.get("Properties") or {}
+        vpc = given.get("VpcConfig")
+        if given.get("EnableNetworkIsolation") is True:
+            text = "its containers reach no network at all"
+        elif isinstance(vpc, dict):
+            groups = assembly.text(stack, vpc.get("SecurityGroupIds"))
+            text = f"its containers reach what the security groups {groups} let out"
+        else:
+            text = "its containers reach the internet, by SageMaker's own network"
+        yield Sentence(assembly.title(key), text)
+
+
+def _functions(assembly: Assembly) -> Iterator[Sentence]:
+    for key, function in assembly.resources(_FUNCTION):
+        stack, given = assembly.stacks[key.stack], function.get("Properties") or {}
+        vpc = given.get("VpcConfig")
+        where = "reaches AWS's APIs by Lambda's own network"
+        if isinstance(vpc, dict):
+            subnets = assembly.text(stack, vpc.get("SubnetIds"))
+            where = f"reaches what its subnets {subnets} reach"
+        urls = [
+            url
+            for url, resource in assembly.resources("AWS::Lambda::Url")
+            if key in {s.key for s in assembly.sources(assembly.stacks[url.stack], resource)}
+        ]
+        called = "has a URL" if urls else "has no URL: it is invoked by Lambda's API only"
+        yield Sentence(assembly.title(key), f"{where}; {called}")
+
+
+def _buckets(assembly: Assembly) -> Iterator[Sentence]:
+    for key, bucket in assembly.resources(_BUCKET):
+        stack, given = assembly.stacks[key.stack], bucket.get("Properties") or {}
+        blocks = given.get("PublicAccessBlockConfiguration") or {}
+        is_closed = all(blocks.get(name) is True for name in _BLOCKS)
+        text = "is closed to the public" if is_closed else "is NOT closed to the public by itself"
+        rules = (given.get("BucketEncryption") or {}).get("ServerSideEncryptionConfiguration")
+        text += f", encrypted with {_keys(assembly, stack, rules) or 'keys of S3 itself'}"
+        versions = (given.get("VersioningConfiguration") or {}).get("Status") == "Enabled"
+        policy = bucket.get("DeletionPolicy") or "Delete"
+        text += f", {'keeps' if versions else 'keeps no'} versions, {_on_delete(policy)}"
+        yield Sentence(assembly.title(key), text)
+
+
+def _keys(assembly: Assembly, stack: StackTemplate, rules: Any) -> str:
+    """Return the KMS keys of a bucket's rules; empty if S3 uses its own."""
+    defaults = [
+        rule.get("ServerSideEncryptionByDefault") or {}
+        for rule in rules or []
+        if isinstance(rule, dict)
+    ]
+    return ", ".join(
+        assembly.text(stack, rule.get("KMSMasterKeyID", "AWS's key for S3 in KMS"))
+        for rule in defaults
+        if str(rule.get("SSEAlgorithm")).startswith("aws:kms")
+    )
+
+
+def _on_delete(policy: str) -> str:
+    return "is deleted with its stack" if policy == "Delete" else "outlives its stack"

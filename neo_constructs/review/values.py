@@ -1,0 +1,334 @@
+"""Read values of templates: what they refer to, across nested stacks and stacks, and their text.
+
+What only a deploy knows is written in angle brackets: ``<region>``, ``<Digits/Model.ModelName>``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final, NamedTuple
+
+from neo_constructs.review.assembly import Json, StackTemplate
+
+_PSEUDO: Final = {
+    "AWS::AccountId": "<account>",
+    "AWS::Region": "<region>",
+    "AWS::Partition": "<partition>",
+    "AWS::URLSuffix": "<suffix>",
+    "AWS::StackId": "<stack>",
+    "AWS::StackName": "<stack name>",
+    "AWS::NoValue": "",
+    "AWS::NotificationARNs": "<topics>",
+}
+_COMMERCIAL: Final = re.compile(r"(?!cn-|us-gov-|us-iso|eu-isoe)[a-z]+-[a-z]+-\d")
+_IN_SUB: Final = re.compile(r"\$\{(!?)([^}]+)\}")
+_SSM: Final = re.compile(r"\{\{resolve:ssm:([^}:]+)[^}]*\}\}")
+MAX_DEPTH: Final = 60
+
+
+class Key(NamedTuple):
+    """A resource of an assembly: its stack's name and its logical id."""
+
+    stack: str
+    logical_id: str
+
+
+class Source(NamedTuple):
+    """What a value is taken from: a resource, and one of its attributes; empty for its Ref."""
+
+    key: Key
+    attribute: str
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """The stacks of an assembly, and the ways in which their values reach each other.
+
+    Parameters
+    ----------
+    roots
+        The stacks that are deployed by themselves.
+    """
+
+    roots: tuple[StackTemplate, ...]
+
+    @cached_property
+    def stacks(self) -> dict[str, StackTemplate]:
+        """Every stack, nested ones included, by name."""
+        return {stack.name: stack for root in self.roots for stack in root.and_nested()}
+
+    @cached_property
+    def _parents(self) -> dict[str, tuple[StackTemplate, str]]:
+        return {
+            nested.name: (stack, logical_id)
+            for stack in self.stacks.values()
+            for logical_id, nested in stack.nested.items()
+        }
+
+    @cached_property
+    def exports(self) -> dict[str, tuple[StackTemplate, Any]]:
+        """The values that stacks export, by the export's name."""
+        return {
+            self.text(stack, output["Export"].get("Name")): (stack, output.get("Value"))
+            for stack in self.stacks.values()
+            for output in (stack.template.get("Outputs") or {}).values()
+            if isinstance(output, dict) and isinstance(output.get("Export"), dict)
+        }
+
+    @cached_property
+    def parameters(self) -> dict[str, tuple[StackTemplate, Any]]:
+        """The values that stacks write into Parameter Store, by the parameter's name."""
+        found = {}
+        for stack in self.stacks.values():
+            for resource in stack.resources.values():
+                properties = resource.get("Properties") or {}
+                if resource.get("Type") == "AWS::SSM::Parameter" and "Name" in properties:
+                    name = self.text(stack, properties["Name"])
+                    found[name] = (stack, properties.get("Value"))
+        return found
+
+    def resource(self, key: Key) -> Json:
+        """Return a resource; empty if there is none."""
+        stack = self.stacks.get(key.stack)
+        return (stack.resources.get(key.logical_id) or {}) if stack else {}
+
+    def resources(self, *types: str) -> Iterator[tuple[Key, Json]]:
+        """Yield the resources of some types, in a stable order; ``AWS::IAM::`` is all of IAM's."""
+        for name in sorted(self.stacks):
+            stack = self.stacks[name]
+            for logical_id in sorted(stack.resources, key=lambda each: (stack.path(each), each)):
+                resource = stack.resources[logical_id]
+                if not types or _is_of(resource, types):
+                    yield Key(name, logical_id), resource
+
+    def title(self, key: Key) -> str:
+        """Return a resource's construct path, its stack's included."""
+        stack = self.stacks.get(key.stack)
+        return f"{key.stack}/{stack.path(key.logical_id) if stack else key.logical_id}"
+
+    # --- what a value refers to --------------------------------------------------------------
+
+    def sources(self, stack: StackTemplate, value: Any, depth: int = 0) -> Iterator[Source]:
+        """Yield every resource that a value is taken from, through stacks and parameters."""
+        if depth > MAX_DEPTH:
+            return
+        if isinstance(value, str):
+            for found in _SSM.finditer(value):
+                yield from self._of_parameter(found[1], depth)
+        elif isinstance(value, list):
+            for each in value:
+                yield from self.sources(stack, each, depth + 1)
+        elif isinstance(value, dict):
+            if len(value) == 1:
+                ((function, given),) = value.items()
+                if function in {"Ref", "Fn::GetAtt", "Fn::Sub", "Fn::ImportValue"}:
+                    yield from self._of_function(stack, function, given, depth + 1)
+                    return
+            for each in value.values():
+                yield from self.sources(stack, each, depth + 1)
+
+    def _of_function(
+        self, stack: StackTemplate, function: str, given: Any, depth: int
+    ) -> Iterator[Source]:
+        if function == "Ref":
+            yield from self._of_ref(stack, str(given), depth)
+        elif function == "Fn::GetAtt":
+            logical_id, attribute = _attribute(given)
+            yield from self._of_attribute(stack, logical_id, attribute, depth)
+        elif function == "Fn::Sub":
+            text, values = given if _is_pair(given) else (given, {})
+            yield from self.sources(stack, values, depth)
+            for escaped, name in _IN_SUB.findall(str(text)):
+                if not escaped and name not in values:
+                    logical_id, _, attribute = name.partition(".")
+                    if attribute:
+                        yield from self._of_attribute(stack, logical_id, attribute, depth)
+                    else:
+                        yield from self._of_ref(stack, name, depth)
+        else:
+            exported = self.exports.get(self.text(stack, given))
+            if exported:
+                yield from self.sources(*exported, depth)
+
+    def _of_ref(self, stack: StackTemplate, name: str, depth: int) -> Iterator[Source]:
+        if name in stack.resources:
+            yield Source(Key(stack.name, name), "")
+            return
+        given = self._given(stack, name)
+        if given:
+            yield from self.sources(*given, depth)
+        elif ssm := _parameter_store_name(stack, name):
+            yield from self._of_parameter(ssm, depth)
+
+    def _of_attribute(
+        self, stack: StackTemplate, logical_id: str, attribute: str, depth: int
+    ) -> Iterator[Source]:
+        nested, output = stack.nested.get(logical_id), attribute.removeprefix("Outputs.")
+        if nested and output != attribute:
+            given = (nested.template.get("Outputs") or {}).get(output) or {}
+            yield from self.sources(nested, given.get("Value"), depth)
+        elif logical_id in stack.resources:
+            yield Source(Key(stack.name, logical_id), attribute)
+
+    def _of_parameter(self, name: str, depth: int) -> Iterator[Source]:
+        written = self.parameters.get(name)
+        if written:
+            yield from self.sources(*written, depth + 1)
+
+    def _given(self, stack: StackTemplate, parameter: str) -> tuple[StackTemplate, Any] | None:
+        """Return what a nested stack's parameter is given, and by which stack."""
+        parent = self._parents.get(stack.name)
+        if parent is None:
+            return None
+        properties = parent[0].resources[parent[1]].get("Properties") or {}
+        given = properties.get("Parameters") or {}
+        return (parent[0], given[parameter]) if parameter in given else None
+
+    def first(self, stack: StackTemplate, value: Any, *types: str) -> Key | None:
+        """Return the first resource of some types that a value is taken from."""
+        for source in self.sources(stack, value):
+            if _is_of(self.resource(source.key), types):
+                return source.key
+        return None
+
+    # --- a value as text ---------------------------------------------------------------------
+
+    def text(self, stack: StackTemplate, value: Any, depth: int = 0) -> str:
+        """Return a value as a person reads it, evaluated as far as the template goes."""
+        if depth > MAX_DEPTH:
+            return "<...>"
+        if isinstance(value, dict) and len(value) == 1:
+            ((function, given),) = value.items()
+            if function == "Ref" or function.startswith("Fn::"):
+                return self._function_text(stack, function, given, depth + 1)
+        if isinstance(value, dict):
+            inner = (f"{key}: {self.text(stack, each, depth + 1)}" for key, each in value.items())
+            return f"{{{', '.join(inner)}}}"
+        if isinstance(value, list):
+            return ", ".join(self.text(stack, each, depth + 1) for each in value)
+        return str(value).lower() if isinstance(value, bool) else str(value)
+
+    def _function_text(  # noqa: PLR0911 - one line for each function of CloudFormation's
+        self, stack: StackTemplate, function: str, given: Any, depth: int
+    ) -> str:
+        match function, given:
+            case "Ref", name:
+                return self._ref_text(stack, str(name), depth)
+            case "Fn::GetAtt", _:
+                logical_id, attribute = _attribute(given)
+                nested, output = stack.nested.get(logical_id), attribute.removeprefix("Outputs.")
+                outputs = nested.template.get("Outputs") or {} if nested else {}
+                if nested and output in outputs:
+                    return self.text(nested, outputs[output].get("Value"), depth)
+                return f"<{stack.path(logical_id)}.{attribute}>"
+            case "Fn::Join", [str(between), list(parts)]:
+                joined = between.join(self.text(stack, part, depth) for part in parts)
+                # The engine's names carry two parts of the stack's id.
+                return joined.replace("<stack><stack>", "<stack>")
+            case "Fn::Sub", _:
+                return self._sub_text(stack, given, depth)
+            case "Fn::Select", [index, list(parts)] if str(index).isdigit():
+                number = int(index)
+                return self.text(stack, parts[number], depth) if number < len(parts) else "<...>"
+            case "Fn::Select", [index, from_]:
+                return _selected(self.text(stack, from_, depth), str(index))
+            case "Fn::Split", [str(at), from_]:
+                text = self.text(stack, from_, depth)
+                return text if "<" in text else ", ".join(text.split(at))
+            case "Fn::FindInMap", [name, first, second, *_]:
+                return self._map_text(stack, name, first, second, depth)
+            case "Fn::If", [condition, yes, no]:
+                chosen = [self.text(stack, each, depth) for each in (yes, no)]
+                return f"{chosen[0] or 'nothing'} if {condition}, else {chosen[1] or 'nothing'}"
+            case "Fn::ImportValue", _:
+                name = self.text(stack, given, depth)
+                exported = self.exports.get(name)
+                return self.text(*exported, depth) if exported else f"<export {name}>"
+        return f"<{function}>"
+
+    def _ref_text(self, stack: StackTemplate, name: str, depth: int) -> str:
+        known = _known(stack).get(name) or _PSEUDO.get(name)
+        if known is not None:
+            return known
+        given = self._given(stack, name)
+        if given:
+            return self.text(*given, depth)
+        if ssm := _parameter_store_name(stack, name):
+            written = self.parameters.get(ssm)
+            return self.text(*written, depth) if written else f"<parameter {ssm}>"
+        return f"<{stack.path(name)}>"
+
+    def _sub_text(self, stack: StackTemplate, given: Any, depth: int) -> str:
+        text, values = given if _is_pair(given) else (given, {})
+
+        def one(found: re.Match[str]) -> str:
+            escaped, name = found.groups()
+            if escaped:
+                return f"${{{name}}}"
+            if name in values:
+                return self.text(stack, values[name], depth)
+            logical_id, _, attribute = name.partition(".")
+            if attribute:
+                return self._function_text(stack, "Fn::GetAtt", [logical_id, attribute], depth)
+            return self._ref_text(stack, name, depth)
+
+        return _IN_SUB.sub(one, str(text))
+
+    def _map_text(
+        self, stack: StackTemplate, name: Any, first: Any, second: Any, depth: int
+    ) -> str:
+        table = (stack.template.get("Mappings") or {}).get(str(name))
+        keys = self.text(stack, first, depth), self.text(stack, second, depth)
+        if isinstance(table, Mapping):
+            row = table.get(keys[0])
+            if isinstance(row, Mapping) and keys[1] in row:
+                return self.text(stack, row[keys[1]], depth)
+            if keys[0].startswith("<"):
+                return f"<{keys[1]} by {keys[0].strip('<>')}>"
+        return f"<{name}.{keys[0]}.{keys[1]}>"
+
+
+def _is_of(resource: Json, types: tuple[str, ...]) -> bool:
+    """Whether a resource is of one of some types; one that ends in colons is a service."""
+    kind = str(resource.get("Type"))
+    return any(kind.startswith(each) if each.endswith("::") else kind == each for each in types)
+
+
+def _known(stack: StackTemplate) -> dict[str, str]:
+    """Return the pseudo parameters that a stack's environment settles."""
+    known = {"AWS::AccountId": stack.account, "AWS::Region": stack.region}
+    if _COMMERCIAL.match(stack.region):
+        known |= {"AWS::Partition": "aws", "AWS::URLSuffix": "amazonaws.com"}
+    return {name: value for name, value in known.items() if value}
+
+
+def _parameter_store_name(stack: StackTemplate, name: str) -> str:
+    """Return what a template's parameter reads from Parameter Store; empty if it does not."""
+    parameter = (stack.template.get("Parameters") or {}).get(name)
+    if not isinstance(parameter, dict):
+        return ""
+    is_read = str(parameter.get("Type")).startswith("AWS::SSM::Parameter::Value")
+    return str(parameter.get("Default") or "") if is_read else ""
+
+
+def _attribute(given: Any) -> tuple[str, str]:
+    """Return the two parts of a GetAtt, in either of its spellings."""
+    if isinstance(given, list) and given:
+        return str(given[0]), ".".join(map(str, given[1:]))
+    logical_id, _, attribute = str(given).partition(".")
+    return logical_id, attribute
+
+
+def _is_pair(given: Any) -> bool:
+    return isinstance(given, Sequence) and len(given) == 2 and isinstance(given[1], dict)
+
+
+def _selected(text: str, index: str) -> str:
+    """Return one part of a text that was split; as a whole if a deploy decides."""
+    parts = text.split(", ")
+    if "<" in text or not index.isdigit() or int(index) >= len(parts):
+        return text if text.startswith("<") and text.endswith(">") else f"<part of {text}>"
+    return parts[int(index)]
