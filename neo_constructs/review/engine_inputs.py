@@ -103,6 +103,8 @@ def _compare_archives(before: Mapping[str, Any], after: Mapping[str, Any]) -> En
     specs = ArchiveSpec.of(before), ArchiveSpec.of(after)
     # Each lies in a folder that its content names.
     old, new = (spec.attributes(spec.content) for spec in specs)
+    if specs[0].bucket != specs[1].bucket:
+        return EngineVerdict(True, (_WORDS["output"],))
     if specs[0].content == specs[1].content:
         changed = frozenset(name for name in new if old[name] != new[name])
         return EngineVerdict(False, new_answers=changed)

@@ -44,7 +44,10 @@ class _Targets:
 
     def put(self, properties: Properties) -> Made:
         operation = "RegisterScalableTarget"
-        _translated(self._call, operation, _parameters(operation, properties))
+        # CloudFormation lists tags, and the API takes them as a map.
+        tags = {tag["Key"]: tag["Value"] for tag in properties.get("Tags") or []}
+        given = {**properties, "Tags": tags} if tags else properties
+        _translated(self._call, operation, _parameters(operation, given))
         place = {key: properties[key] for key in _PLACE}
         for action in properties.get("ScheduledActions", []):
             operation = "PutScheduledAction"

@@ -459,6 +459,7 @@ def _install_cloudformation() -> None:
         provisioners._RESOURCE_HANDLERS[type_name] = handled
         provisioners._REPLACING_PROPERTIES[type_name] = autoscaling_resources.REPLACING[type_name]
     _install_alarms_of_expressions()
+    _install_events_of_changes_only()
     bucket = provisioners._RESOURCE_HANDLERS["AWS::S3::Bucket"]
     delete_bucket = bucket["delete"]
 
@@ -473,6 +474,42 @@ def _install_cloudformation() -> None:
     stacks._runs_on_worker_thread = lambda kind: (
         kind.startswith("AWS::SageMaker::") or on_thread(kind)
     )
+
+
+def _install_events_of_changes_only() -> None:
+    """Leave out the events of resources that an update does not touch, as CloudFormation does.
+
+    The emulator looks at each resource of a stack, and says of each that it was updated.
+    """
+    update, add_event = stacks._update_keeping_seed, stacks._add_event
+    untouched = set[tuple[str, str]]()
+    begun = dict[tuple[str, str], tuple[Any, ...]]()
+
+    def noted(*args: Any) -> Any:
+        _, _, old, new, stack_name, logical_id, *_ = args
+        if old == new:
+            untouched.add((stack_name, logical_id))
+        elif event := begun.pop((stack_name, logical_id), None):
+            add_event(*event)
+        return update(*args)
+
+    def added(*args: Any, **more: Any) -> None:
+        _, stack_name, logical_id, resource_type, status, *reason = args
+        key = (stack_name, logical_id)
+        if resource_type == "AWS::CloudFormation::Stack" or not status.startswith("UPDATE_"):
+            add_event(*args, **more)
+        elif status == "UPDATE_IN_PROGRESS" and not reason:
+            begun[key] = args  # until it is known whether it is one
+        elif status == "UPDATE_COMPLETE" and key in untouched:
+            untouched.discard(key)
+            begun.pop(key, None)
+        else:
+            if event := begun.pop(key, None):
+                add_event(*event)
+            add_event(*args, **more)
+
+    stacks._update_keeping_seed = noted
+    stacks._add_event = added
 
 
 def _install_alarms_of_expressions() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from neo_constructs.findings.codes import CODES
 from neo_constructs.findings.finding import Level
-from tests.corpus import constructs, files, hosting, jobs, recommender, settings
+from tests.corpus import assemblies, constructs, files, hosting, jobs, recommender, settings
 from tests.corpus.case import Case, codes
 
 CASES = [
@@ -19,6 +19,7 @@ CASES = [
     *constructs.CASES,
     *hosting.CASES,
     *recommender.CASES,
+    *assemblies.CASES,
 ]
 MANY = [*jobs.MANY, *settings.MANY, *constructs.MANY]
 
