@@ -74,7 +74,7 @@ def test_a_floor_knows_only_the_floors_below_it(floor: str, project: Path) -> No
 def test_every_folder_is_a_floor(project: Path) -> None:
     package = project / "neo_constructs"
     folders = {f.name for f in package.iterdir() if f.is_dir() and f.name != "__pycache__"}
-    files = {f.stem for f in package.glob("*.py") if f.name != "__init__.py"}
+    files = {f.stem for f in package.glob("*.py") if not f.name.startswith("__")}
     assert folders | files == set(FLOORS)
 
 
