@@ -216,7 +216,9 @@ def _implements(value: object, protocol: type) -> bool:
     # What jsii hands out for an interface has its members on the instance. To ask for a method
     # costs no call.
     if type(value).__module__.startswith("neo_constructs."):
-        return all(hasattr(value, name) for name in members)
+        # Without asking for a property, which may be a call.
+        own = getattr(value, "__dict__", {})
+        return all(name in own or hasattr(type(value), name) for name in members)
     return type(value).__module__.startswith("jsii.") and hasattr(value, members[0])
 
 

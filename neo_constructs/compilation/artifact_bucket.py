@@ -5,18 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from aws_cdk import Duration, RemovalPolicy, Stack
+from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from neo_constructs.engine.acknowledgements import acknowledge
+from neo_constructs.engine.asked_once import remembered, stack_of
 from neo_constructs.engine.permissions import warn
 from neo_constructs.findings.finding import Finding, Level
 from neo_constructs.typed import typed
 
 BUCKET_ID: Final = "NeoArtifactBucket"
 _PREFIX: Final = "neo-"  # of all keys that engines write
+
+
+_NO_ACCESS_LOGS: Final = (
+    "AwsSolutions-S1",
+    "access logs need a bucket of the account's choice: server_access_logs_bucket",
+)
 
 
 class ArtifactBucket(s3.Bucket):
@@ -91,19 +98,19 @@ class ArtifactBucket(s3.Bucket):
         )
         warn(self, check_retention(removal_policy, lifecycle_rules))
         if server_access_logs_bucket is None:
-            acknowledge(
-                self,
-                "AwsSolutions-S1",
-                "access logs need a bucket of the account's choice: server_access_logs_bucket",
-            )
+            acknowledge(self, [_NO_ACCESS_LOGS])
 
     @staticmethod
     @typed
     def of(scope: Construct) -> ArtifactBucket:
         """Return the bucket shared by the stack ``scope`` is in; the first call makes it."""
-        stack = Stack.of(scope)
-        found = stack.node.try_find_child(BUCKET_ID)
-        return found if isinstance(found, ArtifactBucket) else ArtifactBucket(stack, BUCKET_ID)
+        stack = stack_of(scope)
+
+        def made() -> ArtifactBucket:
+            found = stack.node.try_find_child(BUCKET_ID)
+            return found if isinstance(found, ArtifactBucket) else ArtifactBucket(stack, BUCKET_ID)
+
+        return remembered(stack, BUCKET_ID, made)
 
 
 def check_retention(

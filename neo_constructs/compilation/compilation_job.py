@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final, cast
 
 import jsii
 from aws_cdk import (
     Duration,
     ITaggable,
-    Lazy,
     RemovalPolicy,
     Resource,
     TagManager,
@@ -33,14 +33,16 @@ from neo_constructs.compilation.imported_job import (
     write_parameters,
 )
 from neo_constructs.compilation.inference_image import InferenceImage
-from neo_constructs.compilation.job_tags import RenderedTags, TagCheck
-from neo_constructs.compilation.model_data import ModelData, ObjectLocation
+from neo_constructs.compilation.job_tags import TagCheck
+from neo_constructs.compilation.model_data import ModelData, SourceLocation
 from neo_constructs.compilation.places import check_artifact_bucket
 from neo_constructs.compilation.planning import CompilationArguments, plan_compilation
 from neo_constructs.compilation.sources import read_source
 from neo_constructs.compilation.tokens import inputs_to_send
 from neo_constructs.engine.artifact_access import compile_access
+from neo_constructs.engine.asked_once import asked, remembered, settle, stack_of
 from neo_constructs.engine.job_engine import JobEngine
+from neo_constructs.engine.late_checks import check_late
 from neo_constructs.engine.names import resource_prefix
 from neo_constructs.engine.permissions import compile_statements, extend_role, places, warn
 from neo_constructs.engine.retention import not_retained
@@ -138,7 +140,8 @@ class CompilationJob(Resource):
         artifact_removal_policy: RemovalPolicy | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
-        asked = CompilationArguments(
+        settle(self, scope)
+        given = CompilationArguments(
             model_data=model_data,
             target=target,
             framework=framework,
@@ -147,18 +150,20 @@ class CompilationJob(Resource):
             max_runtime=max_runtime,
             artifact_removal_policy=artifact_removal_policy,
         )
-        plan = plan_compilation(self, asked)
-        warn(self, raise_errors(plan.check(), subject=self.node.path))
-        settings = self._settings(plan, asked)
-        self._tags = TagManager(TagType.STANDARD, RESOURCE_TYPE)
+        plan = plan_compilation(self, given)
+        warn(self, raise_errors(plan.check(), subject=lambda: self.node.path))
+        settings = self._settings(plan, given)
+        self._tags = TagManager(TagType.KEY_VALUE, RESOURCE_TYPE)
+        self._has_tags = False
         self.target: Final = settings.target
         self.framework: Final = settings.framework
 
         engine = JobEngine.of(self)
         self.artifact_bucket: Final[s3.IBucket] = artifact_bucket or ArtifactBucket.of(self)
         found = check_artifact_bucket(self, self.artifact_bucket)
-        warn(self, raise_errors(found, subject=self.node.path))
-        self.encryption_key: Final = encryption_key or self.artifact_bucket.encryption_key
+        warn(self, raise_errors(found, subject=lambda: self.node.path))
+        bucket_key = asked(self.artifact_bucket, "encryption_key")
+        self.encryption_key: Final[kms.IKey | None] = encryption_key or bucket_key
         area = engine.artifact_area(self.artifact_bucket, encryption_key)
         self.artifact_removal_policy: Final = artifact_removal_policy or RemovalPolicy.RETAIN
         location = read_source(self, engine, model_data.bind(self), "model_data")
@@ -170,15 +175,40 @@ class CompilationJob(Resource):
             "Resource",
             resource_type=RESOURCE_TYPE,
             depends_on=[area.engine_policy, *own_role],
-            properties=self._properties(settings, location, asked, encryption_key),
+            properties=self._properties(settings, location, given, encryption_key),
         )
-        self.node.add_validation(TagCheck(self._tags))
-        self.artifact_prefix: Final = resource_prefix(engine.name_prefix, self._resource)
-        self.compilation_job_name: Final[str] = self._resource.ref
-        self.compilation_job_arn: Final = self._attribute("CompilationJobArn")
-        self.model_data_url: Final = self._attribute("S3ModelArtifacts")
-        self.inference_image: Final = self._attribute("InferenceImage")
-        self.image_matches_catalog: Final = self._attribute("ImageMatchesCatalog")
+        self._prefix = engine.name_prefix
+
+    @property
+    def artifact_prefix(self) -> str:
+        """What the keys of all artifacts begin with."""
+        make = partial(resource_prefix, self._prefix, self._resource)
+        return remembered(self, "artifact_prefix", make)
+
+    @property
+    def compilation_job_name(self) -> str:
+        """The job's name."""
+        return str(asked(self._resource, "ref"))
+
+    @property
+    def compilation_job_arn(self) -> str:
+        """The job's ARN."""
+        return self._attribute("CompilationJobArn")
+
+    @property
+    def model_data_url(self) -> str:
+        """The artifact, an ``s3://`` URI."""
+        return self._attribute("S3ModelArtifacts")
+
+    @property
+    def inference_image(self) -> str:
+        """The image that Neo names, or the catalog's."""
+        return self._attribute("InferenceImage")
+
+    @property
+    def image_matches_catalog(self) -> str:
+        """``true`` or ``false``: whether Neo names the image that the catalog has."""
+        return self._attribute("ImageMatchesCatalog")
 
     @staticmethod
     @typed
@@ -277,15 +307,18 @@ class CompilationJob(Resource):
     @property
     def tags(self) -> TagManager:
         """The tags of the job; ``Tags.of`` puts them here. A change compiles nothing."""
+        if not self._has_tags:
+            self._has_tags = True
+            check_late(self, TagCheck(self._tags).validate)
         return self._tags
 
-    def _settings(self, plan: CompilationPlan, asked: CompilationArguments) -> JobSettings:
+    def _settings(self, plan: CompilationPlan, given: CompilationArguments) -> JobSettings:
         """Return what is sent: as planned, with references to what is known only at deploy."""
         assert plan.settings  # noqa: S101 - a plan without errors has them
-        inputs, options = asked.data_input_config, asked.compiler_options
+        inputs, options = given.data_input_config, given.compiler_options
         return replace(
             plan.settings,
-            framework=asked.framework or plan.settings.framework,
+            framework=given.framework or plan.settings.framework,
             data_input_config=(
                 plan.settings.data_input_config
                 if inputs is None
@@ -297,39 +330,43 @@ class CompilationJob(Resource):
     def _properties(
         self,
         settings: JobSettings,
-        location: ObjectLocation,
-        asked: CompilationArguments,
+        location: SourceLocation,
+        given: CompilationArguments,
         encryption_key: kms.IKey | None,
     ) -> dict[str, Any]:
         """Return the properties of the custom resource."""
         seconds = settings.max_runtime_seconds
-        if seconds is None and asked.max_runtime:
-            seconds = cast(int, asked.max_runtime.to_seconds())  # a token
+        if seconds is None and given.max_runtime:
+            seconds = cast(int, given.max_runtime.to_seconds())  # a token
         key = self.encryption_key
         return {
             "InputConfig": {"S3Uri": location.s3_uri, **settings.input_config()},
             "InputFingerprint": location.fingerprint,
             "InputObjectVersion": location.object_version,
             "OutputConfig": {
-                "S3OutputLocation": f"s3://{self.artifact_bucket.bucket_name}/",
+                "S3OutputLocation": f"s3://{asked(self.artifact_bucket, 'bucket_name')}/",
                 **settings.output_config(),
-                "KmsKeyId": key.key_arn if key else None,
+                "KmsKeyId": asked(key, "key_arn") if key else None,
             },
             # Not to compile again because the bucket's key is named.
             "KmsKeyIsBucketDefault": True if key and encryption_key is None else None,
-            "RoleArn": self.role.role_arn,
+            "RoleArn": asked(self.role, "role_arn"),
             "StoppingCondition": {"MaxRuntimeInSeconds": seconds},
             "ExpectedInferenceImage": self.expected_image,
             "ArtifactRemovalPolicy": self.artifact_removal_policy.name,
-            "Tags": Lazy.any(RenderedTags(self._tags)),
+            "Tags": self._tags.rendered_tags,
         }
 
     def _expected_image(self) -> str | None:
         """Return the catalog's image; with .of it may have none, nor one in this region."""
-        try:
-            return InferenceImage.for_target(self.framework, self.target).bind(self).uri
-        except ValidationError:
-            return None
+
+        def found() -> str | None:
+            try:
+                return InferenceImage.for_target(self.framework, self.target).bind(self).uri
+            except ValidationError:
+                return None
+
+        return remembered(stack_of(self), ("image", self.framework, self.target), found)
 
     def _extend(self, role: iam.IRole, engine: JobEngine) -> list[IDependable]:
         """Give a role of the caller's what the job needs."""
@@ -345,4 +382,4 @@ class CompilationJob(Resource):
         )
 
     def _attribute(self, name: str) -> str:
-        return Token.as_string(self._resource.get_att(name))
+        return remembered(self, name, lambda: Token.as_string(self._resource.get_att(name)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, cast
 
-from aws_cdk import Names, RemovalPolicy, Resource, Stack
+from aws_cdk import Names, RemovalPolicy, Resource
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_ssm as ssm
@@ -14,6 +14,7 @@ from neo_constructs.catalog.framework import Framework
 from neo_constructs.catalog.target import TargetDevice
 from neo_constructs.compilation.interfaces import ICompilationJob
 from neo_constructs.compilation.places import elsewhere
+from neo_constructs.engine.asked_once import account_of, is_same, region_of, stack_of
 from neo_constructs.findings.finding import Finding
 
 MODEL_DATA_URL: Final = "model-data-url"
@@ -105,8 +106,8 @@ def handed_over(scope: Construct, job: ICompilationJob) -> ICompilationJob:
     compilation would wait for the hosting stack, and that for the compilation. A parameter can
     change, and is read at each deploy.
     """
-    mine, theirs = Stack.of(scope), Stack.of(job)
-    if isinstance(job, ImportedCompilationJob) or mine.node.addr == theirs.node.addr:
+    mine, theirs = stack_of(scope), stack_of(job)
+    if isinstance(job, ImportedCompilationJob) or is_same(mine, theirs):
         return job
     name = Names.unique_resource_name(job, max_length=64, separator="-")
     prefix = f"/neo-constructs/{theirs.stack_name}/{name}"
@@ -130,10 +131,9 @@ def check_environments(scope: Construct, job: ICompilationJob) -> list[Finding]:
     SageMaker reads artifacts of its own region and account only. The name of a nested stack, which
     the parameters would bear, is not known before it is deployed.
     """
-    mine, theirs = Stack.of(scope), Stack.of(job)
-    is_nested = bool(mine.nested_stack_parent or theirs.nested_stack_parent)
-    is_here = mine.node.addr == theirs.node.addr or isinstance(job, ImportedCompilationJob)
-    if is_nested and not is_here:
+    mine, theirs = stack_of(scope), stack_of(job)
+    is_here = isinstance(job, ImportedCompilationJob) or is_same(mine, theirs)
+    if not is_here and (mine.nested_stack_parent or theirs.nested_stack_parent):
         return [
             Finding(
                 code="model-other-stack",
@@ -154,7 +154,7 @@ def check_environments(scope: Construct, job: ICompilationJob) -> list[Finding]:
                 fix="give the job artifact_removal_policy=RemovalPolicy.RETAIN.",
             )
         ]
-    region, account = elsewhere(scope, theirs.region, theirs.account)
+    region, account = elsewhere(scope, region_of(job), account_of(job))
     if not (region or account):
         return []
     return [

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from aws_cdk import Aws, CfnMapping, Stack
+from aws_cdk import CfnMapping, Stack
 from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_ecr_assets as ecr_assets
-from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from neo_constructs.catalog import images
@@ -23,6 +22,8 @@ from neo_constructs.catalog.compilation_request import image_or_none
 from neo_constructs.catalog.framework import Framework
 from neo_constructs.catalog.target import TargetDevice
 from neo_constructs.compilation.places import check_image
+from neo_constructs.engine.asked_once import asked, pseudo, region_of, remembered, stack_of
+from neo_constructs.engine.statements import Statement, allow
 from neo_constructs.engine.tokens import is_unresolved
 from neo_constructs.findings.errors import raise_errors
 from neo_constructs.findings.finding import Finding
@@ -163,12 +164,12 @@ class _FromTable(InferenceImage):
         return True
 
     def bind(self, scope: Construct) -> ImageLocation:
-        region = Stack.of(scope).region
+        region = region_of(scope)
         if not is_unresolved(region):
             self.image.uri(region)  # raises where the region has none
         account = _account(scope, self.image.accounts)
         if is_unresolved(region):
-            registry = f"{account}.dkr.ecr.{Aws.REGION}.{Aws.URL_SUFFIX}"
+            registry = f"{account}.dkr.ecr.{pseudo('REGION')}.{pseudo('URL_SUFFIX')}"
             uri = f"{registry}/{self.image.repository}:{self.image.tag}"
         else:
             uri = self.image.uri(region)
@@ -239,7 +240,7 @@ class _FromUri(InferenceImage):
         if match is None:
             return ImageLocation(uri=self.uri, repository_arns=())
         raise_errors(check_image(scope, match["region"]))
-        partition = Stack.of(scope).partition
+        partition = asked(stack_of(scope), "partition")
         place = f"{match['region']}:{match['account']}:repository/{match['repository']}"
         arn = f"arn:{partition}:ecr:{place}"
         return ImageLocation(uri=self.uri, repository_arns=(arn,))
@@ -253,19 +254,19 @@ def neo_repositories(
     A finished job names its image itself; it is one of these. Empty where the account cannot be
     known: in a region that only ``.of`` lets through.
     """
-    image, region = image_or_none(framework, target), Stack.of(scope).region
+    image, region = image_or_none(framework, target), region_of(scope)
     accounts = image.accounts if image else images.registries()
     if not is_unresolved(region) and region not in accounts:
         return ()
     return (_repository_arn(scope, _account(scope, accounts), "*"),)
 
 
-def pull_statements(repository_arns: tuple[str, ...]) -> list[iam.PolicyStatement]:
+def pull_statements(repository_arns: tuple[str, ...]) -> list[Statement]:
     """Return the rights to pull from repositories."""
     if not repository_arns:
         return []
     return [
-        iam.PolicyStatement(
+        allow(
             actions=[
                 "ecr:BatchCheckLayerAvailability",
                 "ecr:BatchGetImage",
@@ -274,16 +275,19 @@ def pull_statements(repository_arns: tuple[str, ...]) -> list[iam.PolicyStatemen
             resources=list(repository_arns),
         ),
         # The token is the account's; the API has no resource level.
-        iam.PolicyStatement(actions=["ecr:GetAuthorizationToken"], resources=["*"]),
+        allow(actions=["ecr:GetAuthorizationToken"], resources=["*"]),
     ]
 
 
 def _account(scope: Construct, accounts: Mapping[str, str]) -> str:
     """Return the registry account: literal where the region is known, else from a mapping."""
-    stack = Stack.of(scope)
-    if not is_unresolved(stack.region):
-        return accounts[stack.region]
-    return _mapping(stack, accounts).find_in_map(Aws.REGION, "account")
+    stack, region = stack_of(scope), region_of(scope)
+    if not is_unresolved(region):
+        return accounts[region]
+    key = ("account", *sorted(accounts.items()))
+    return remembered(
+        stack, key, lambda: _mapping(stack, accounts).find_in_map(pseudo("REGION"), "account")
+    )
 
 
 def _mapping(stack: Stack, accounts: Mapping[str, str]) -> CfnMapping:
@@ -297,5 +301,5 @@ def _mapping(stack: Stack, accounts: Mapping[str, str]) -> CfnMapping:
 
 
 def _repository_arn(scope: Construct, account: str, repository: str) -> str:
-    stack = Stack.of(scope)
-    return f"arn:{stack.partition}:ecr:{stack.region}:{account}:repository/{repository}"
+    partition = asked(stack_of(scope), "partition")
+    return f"arn:{partition}:ecr:{region_of(scope)}:{account}:repository/{repository}"

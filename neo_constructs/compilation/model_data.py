@@ -7,8 +7,9 @@ import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
-from aws_cdk import AssetHashType
+from aws_cdk import AssetHashType, DefaultStackSynthesizer
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_s3_assets as s3_assets
 from constructs import Construct
@@ -16,6 +17,7 @@ from constructs import Construct
 from neo_constructs.archives.asset_cache import cache_folder, packed_once
 from neo_constructs.archives.inspection import Inspection
 from neo_constructs.archives.inspection_cache import inspect_once
+from neo_constructs.engine.asked_once import asked, remembered, stack_of
 from neo_constructs.engine.tokens import is_unresolved
 from neo_constructs.findings.errors import ValidationError
 from neo_constructs.findings.finding import Finding, Level
@@ -53,7 +55,43 @@ class ObjectLocation:
     @property
     def s3_uri(self) -> str:
         """The object as an ``s3://`` URI."""
-        return f"s3://{self.bucket.bucket_name}/{self.key}"
+        return f"s3://{asked(self.bucket, 'bucket_name')}/{self.key}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssetLocation:
+    """Where an asset of the app lies: in the bucket that the CDK has made for these.
+
+    Parameters
+    ----------
+    bucket_name, key
+        The object.
+    fingerprint
+        Its content's identity.
+    """
+
+    bucket_name: str
+    key: str
+    fingerprint: str
+    object_version: None = None
+
+    @classmethod
+    def of(cls, scope: Construct, asset: s3_assets.Asset, fingerprint: str) -> AssetLocation:
+        """Return the place of an asset of a construct."""
+        stack = stack_of(scope)
+        # One bucket holds all assets of a stack; legacy stacks have a parameter for each.
+        is_shared = isinstance(asked(stack, "synthesizer"), DefaultStackSynthesizer)
+        owner = stack if is_shared else asset
+        name = remembered(owner, "asset bucket", lambda: asset.s3_bucket_name)
+        return cls(bucket_name=name, key=asset.s3_object_key, fingerprint=fingerprint)
+
+    @property
+    def s3_uri(self) -> str:
+        """The object as an ``s3://`` URI."""
+        return f"s3://{self.bucket_name}/{self.key}"
+
+
+SourceLocation: TypeAlias = ObjectLocation | AssetLocation
 
 
 class ModelData(ABC):
@@ -140,7 +178,7 @@ class ModelData(ABC):
         return ()
 
     @abstractmethod
-    def bind(self, scope: Construct) -> ObjectLocation:
+    def bind(self, scope: Construct) -> SourceLocation:
         """Return where the model lies; called by the construct that compiles it."""
 
 
@@ -152,7 +190,7 @@ class _Local(ModelData):
     def inspection(self) -> Inspection:
         return self.found
 
-    def bind(self, scope: Construct) -> ObjectLocation:
+    def bind(self, scope: Construct) -> SourceLocation:
         found = self.found
         archive = found.path
         if not found.is_archive:
@@ -164,9 +202,7 @@ class _Local(ModelData):
             asset_hash=found.fingerprint,
             asset_hash_type=AssetHashType.CUSTOM,
         )
-        return ObjectLocation(
-            bucket=asset.bucket, key=asset.s3_object_key, fingerprint=found.fingerprint
-        )
+        return AssetLocation.of(scope, asset, found.fingerprint)
 
 
 @dataclass(frozen=True)

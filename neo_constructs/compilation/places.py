@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from typing import Protocol
 
-from aws_cdk import Stack
 from aws_cdk import aws_s3 as s3
 from aws_cdk.interfaces import ResourceEnvironment
 from constructs import Construct, IConstruct
 
+from neo_constructs.engine.asked_once import account_of, asked, region_of, stack_of
 from neo_constructs.engine.tokens import is_unresolved
 from neo_constructs.findings.finding import Finding, Level
 
@@ -28,13 +28,12 @@ def elsewhere(scope: Construct, region: str, account: str) -> tuple[str, str]:
 
     What is known only at deploy is taken as right.
     """
-    stack = Stack.of(scope)
 
     def differing(theirs: str, ours: str) -> str:
         is_known = not (is_unresolved(theirs) or is_unresolved(ours))
         return theirs if is_known and theirs != ours else ""
 
-    return differing(region, stack.region), differing(account, stack.account)
+    return differing(region, region_of(scope)), differing(account, account_of(scope))
 
 
 def check_artifact_bucket(scope: Construct, bucket: s3.IBucket) -> list[Finding]:
@@ -55,8 +54,10 @@ def check_bucket(scope: Construct, bucket: s3.IBucket, where: str, *, whose: str
     whose
         Which roles a bucket of another account must let in.
     """
-    region, account = elsewhere(scope, bucket.env.region, bucket.env.account)
-    stack, found = Stack.of(scope), []
+    region, account = elsewhere(
+        scope, asked(bucket, "env", "region"), asked(bucket, "env", "account")
+    )
+    stack, found = stack_of(scope), []
     if region:
         found.append(
             Finding(
@@ -84,7 +85,7 @@ def check_bucket(scope: Construct, bucket: s3.IBucket, where: str, *, whose: str
 
 def check_region(scope: Construct, resource: Placed, where: str) -> list[Finding]:
     """Say whether a key, a topic or a version is in another region than SageMaker uses it in."""
-    region, _ = elsewhere(scope, resource.env.region, "")
+    region, _ = elsewhere(scope, asked(resource, "env", "region"), "")
     if not region:
         return []
     return [
@@ -92,7 +93,7 @@ def check_region(scope: Construct, resource: Placed, where: str) -> list[Finding
             code="resource-region",
             where=where,
             message=f"{resource.node.path} is in {region!r}, the stack in "
-            f"{Stack.of(scope).region!r}; SageMaker uses those of its own region.",
+            f"{stack_of(scope).region!r}; SageMaker uses those of its own region.",
             fix="give one of the stack's region.",
         )
     ]
@@ -102,10 +103,10 @@ def check_source_bucket(
     scope: Construct, bucket: s3.IBucket, key: str, where: str
 ) -> list[Finding]:
     """Say whether the engine can read an object of another account."""
-    _, account = elsewhere(scope, bucket.env.region, bucket.env.account)
+    _, account = elsewhere(scope, "", asked(bucket, "env", "account"))
     if not account:
         return []
-    stack = Stack.of(scope)
+    stack = stack_of(scope)
     name = bucket.bucket_name if not is_unresolved(bucket.bucket_name) else "<bucket>"
     statement = {
         "Effect": "Allow",
@@ -134,7 +135,7 @@ def check_image(scope: Construct, region: str) -> list[Finding]:
         Finding(
             code="image-region",
             where="image",
-            message=f"The image is in {other!r}, the stack in {Stack.of(scope).region!r}; "
+            message=f"The image is in {other!r}, the stack in {stack_of(scope).region!r}; "
             "SageMaker pulls images of its own region only.",
             fix="copy the image to a repository of the stack's region.",
         )

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, fields
 from typing import Any
 
-from aws_cdk import Duration, RemovalPolicy, Stack
+from aws_cdk import Duration, RemovalPolicy
 from constructs import Construct
 
 from neo_constructs.catalog.compilation_request import DEFAULT_RUNTIME_SECONDS
@@ -21,6 +21,7 @@ from neo_constructs.compilation.tokens import (
     known_at_synth,
     known_version,
 )
+from neo_constructs.engine.asked_once import region_of
 from neo_constructs.engine.tokens import is_unresolved
 from neo_constructs.findings.finding import Finding
 from neo_constructs.plans.compilation_plan import CompilationPlan
@@ -55,7 +56,7 @@ def plan_compilation(scope: Construct, given: CompilationArguments) -> Compilati
     inputs = None if inputs is None else DataInputConfig.coerce(inputs)
     options = given.compiler_options
     options = None if options is None else CompilerOptions.coerce(options)
-    region = Stack.of(scope).region
+    region = region_of(scope)
     return CompilationPlan(
         inspection=given.model_data.inspection,
         source_findings=given.model_data.findings,

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from aws_cdk import Stack
 from constructs import Construct
 
 from neo_constructs.catalog.data_input import DataInputConfig
 from neo_constructs.catalog.framework import Framework
 from neo_constructs.catalog.support import supported_versions
 from neo_constructs.catalog.target import TargetDevice
+from neo_constructs.engine.asked_once import stack_of
 from neo_constructs.engine.tokens import is_unresolved
 from neo_constructs.findings.finding import Finding
 
@@ -61,7 +61,7 @@ def inputs_to_send(scope: Construct, config: DataInputConfig) -> DataInputConfig
         return config
     if isinstance(config.value, str):
         return DataInputConfig.of(config.value)
-    return DataInputConfig.of(Stack.of(scope).to_json_string(config.value))
+    return DataInputConfig.of(stack_of(scope).to_json_string(config.value))
 
 
 def _known(value: Any) -> Any:

@@ -7,12 +7,14 @@ one statement: a wildcard that is added later is found again.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from aws_cdk import Acknowledgment, Stack, Validations
-from aws_cdk import aws_iam as iam
 from constructs import IConstruct
+
+from neo_constructs.engine.asked_once import remembered, stack_of
+from neo_constructs.engine.statements import Statement
 
 _REASONS: Final = (
     (":compilation-job/", "names end in hashes made at run time; the prefix is this stack's own"),
@@ -32,23 +34,24 @@ _REASONS: Final = (
 )
 
 
-def acknowledge(scope: IConstruct, rule: str, reason: str) -> None:
-    """Answer one finding of a rule on a construct and what is below it.
+def acknowledge(scope: IConstruct, answers: Iterable[tuple[str, str]]) -> None:
+    """Answer findings of rules on a construct and what is below it, in one call.
 
     Parameters
     ----------
     scope
         The construct.
-    rule
-        Its id, exactly as cdk-nag writes it: ``AwsSolutions-SF1``.
-    reason
-        Why it is right as it is.
+    answers
+        Ids of rules exactly as cdk-nag writes them, such as ``AwsSolutions-SF1``, each with why it
+        is right as it is.
     """
-    Validations.of(scope).acknowledge(Acknowledgment(id=rule, reason=reason))
+    Validations.of(scope).acknowledge(
+        *(Acknowledgment(id=rule, reason=reason) for rule, reason in answers)
+    )
 
 
 def acknowledge_wildcards(
-    scope: IConstruct, statements: Iterable[iam.PolicyStatement], reason: str = ""
+    scope: IConstruct, statements: Iterable[Statement], reason: str = ""
 ) -> None:
     """Answer the finding of AwsSolutions-IAM5 for every wildcard that has a known reason.
 
@@ -61,16 +64,26 @@ def acknowledge_wildcards(
     reason
         Of all wildcards that are not known. Default: none.
     """
-    stack = Stack.of(scope)
-    for statement in statements:
-        found = stack.resolve(statement.to_statement_json())
-        resources = found["Resource"]
+    stack, given = stack_of(scope), list(statements)
+    # Most endpoints of a stack have the same rights, and what tokens stand for stays.
+    found = remembered(
+        stack, ("wildcards", repr(given), reason), lambda: _found(given, reason, stack)
+    )
+    if found:
+        acknowledge(scope, found)
+
+
+def _found(statements: Sequence[Statement], reason: str, stack: Stack) -> list[tuple[str, str]]:
+    """Return the findings that statements meet, each with its reason."""
+    answered = []
+    for statement in stack.resolve(list(statements)):
+        resources = statement["Resource"]
         for resource in resources if isinstance(resources, list) else [resources]:
             text = flat(resource)
-            actions = found["Action"]
-            known = _reason(text) or reason or _no_level(text, actions)
+            known = _reason(text) or reason or _no_level(text, statement["Action"])
             if "*" in text and known:
-                acknowledge(scope, f"AwsSolutions-IAM5[Resource::{text}]", known)
+                answered.append((f"AwsSolutions-IAM5[Resource::{text}]", known))
+    return answered
 
 
 def flat(value: Any) -> str:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 
+from neo_constructs.engine.asked_once import asked
 from neo_constructs.engine.names import INPUTS, OUTPUTS, SERVING
 from neo_constructs.engine.permissions import use_keys
+from neo_constructs.engine.statements import Statement, allow
 
 
-def compile_access(
-    prefix: str, bucket: s3.IBucket, key: kms.IKey | None = None
-) -> list[iam.PolicyStatement]:
+def compile_access(prefix: str, bucket: s3.IBucket, key: kms.IKey | None = None) -> list[Statement]:
     """Return what a compile role needs of an artifact bucket: its input and its output.
 
     It can write to the folders of jobs only: not to what endpoints serve, nor to the engine's
@@ -30,23 +29,21 @@ def compile_access(
     return [
         # API reference, OutputConfig.KmsKeyId, names what Neo needs of a key.
         *use_keys(["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"], bucket, key),
-        iam.PolicyStatement(actions=["s3:GetObject"], resources=[_objects(prefix, bucket, INPUTS)]),
-        iam.PolicyStatement(
+        allow(actions=["s3:GetObject"], resources=[_objects(prefix, bucket, INPUTS)]),
+        allow(
             actions=["s3:PutObject", "s3:AbortMultipartUpload"],
             resources=[_objects(prefix, bucket, OUTPUTS)],
         ),
-        iam.PolicyStatement(
+        allow(
             actions=["s3:ListBucket"],
-            resources=[bucket.bucket_arn],
+            resources=[asked(bucket, "bucket_arn")],
             conditions={"StringLike": {"s3:prefix": f"{prefix}-*"}},
         ),
-        iam.PolicyStatement(actions=["s3:GetBucketLocation"], resources=[bucket.bucket_arn]),
+        allow(actions=["s3:GetBucketLocation"], resources=[asked(bucket, "bucket_arn")]),
     ]
 
 
-def served_access(
-    prefix: str, bucket: s3.IBucket, key: kms.IKey | None = None
-) -> list[iam.PolicyStatement]:
+def served_access(prefix: str, bucket: s3.IBucket, key: kms.IKey | None = None) -> list[Statement]:
     """Return what a container's role needs to read whatever this stack's engine has made.
 
     Never one artifact: during an update the old and the new fleet run side by side.
@@ -57,27 +54,25 @@ def served_access(
         As for ``compile_access``.
     """
     return [
-        iam.PolicyStatement(
+        allow(
             actions=["s3:GetObject"],
             resources=[_objects(prefix, bucket, each) for each in (OUTPUTS, SERVING)],
         ),
-        iam.PolicyStatement(
+        allow(
             actions=["s3:ListBucket"],
-            resources=[bucket.bucket_arn],
+            resources=[asked(bucket, "bucket_arn")],
             conditions={"StringLike": {"s3:prefix": f"{prefix}-*"}},
         ),
         *use_keys(["kms:Decrypt"], bucket, key),
     ]
 
 
-def engine_access(
-    prefix: str, bucket: s3.IBucket, key: kms.IKey | None
-) -> list[iam.PolicyStatement]:
+def engine_access(prefix: str, bucket: s3.IBucket, key: kms.IKey | None) -> list[Statement]:
     """Return what the engine needs of an artifact bucket."""
     return [
         # Amazon S3 user guide, page Using server-side encryption with AWS KMS keys.
         *use_keys(["kms:Decrypt", "kms:GenerateDataKey"], bucket, key),
-        iam.PolicyStatement(
+        allow(
             actions=[
                 "s3:GetObject",
                 "s3:PutObject",
@@ -87,18 +82,16 @@ def engine_access(
             ],
             resources=[_objects(prefix, bucket, "*")],
         ),
-        iam.PolicyStatement(
+        allow(
             actions=["s3:ListBucket", "s3:ListBucketVersions"],
-            resources=[bucket.bucket_arn],
+            resources=[asked(bucket, "bucket_arn")],
             conditions={"StringLike": {"s3:prefix": f"{prefix}-*"}},
         ),
         # The action knows no condition on the prefix.
-        iam.PolicyStatement(
-            actions=["s3:ListBucketMultipartUploads"], resources=[bucket.bucket_arn]
-        ),
+        allow(actions=["s3:ListBucketMultipartUploads"], resources=[asked(bucket, "bucket_arn")]),
     ]
 
 
 def _objects(prefix: str, bucket: s3.IBucket, pattern: str) -> str:
     """Return the pattern of objects that a stack's engine has to do with."""
-    return bucket.arn_for_objects(f"{prefix}-{pattern}")
+    return f"{asked(bucket, 'bucket_arn')}/{prefix}-{pattern}"

@@ -11,6 +11,7 @@ from constructs import Construct, IDependable
 
 from neo_constructs.engine.acknowledgements import acknowledge_wildcards
 from neo_constructs.engine.options import JobEngineOptions
+from neo_constructs.engine.statements import allow, policy_document
 from neo_constructs.engine.subnets import selected_subnets
 
 # The AWS managed policy AWSLambdaVPCAccessExecutionRole.
@@ -58,9 +59,9 @@ def function_network(
             description="The functions of the Neo job engine",
         )
     ]
-    statement = iam.PolicyStatement(actions=list(_ACTIONS), resources=["*"])
-    policy = iam.ManagedPolicy(scope, "Network", roles=[role], statements=[statement])
-    acknowledge_wildcards(policy, [statement], _REASON)
+    use = allow(actions=list(_ACTIONS), resources=["*"])
+    policy = iam.ManagedPolicy(scope, "Network", roles=[role], document=policy_document([use]))
+    acknowledge_wildcards(policy, [use], _REASON)
     selected = selected_subnets(options.vpc, options.vpc_subnets)
     return FunctionNetwork(
         lambda_.CfnFunction.VpcConfigProperty(

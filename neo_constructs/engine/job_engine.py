@@ -10,10 +10,8 @@ from aws_cdk import (
     Arn,
     ArnComponents,
     ArnFormat,
-    Aws,
     CfnResource,
     RemovalPolicy,
-    Stack,
 )
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
@@ -25,6 +23,7 @@ from constructs import Construct, IDependable
 
 from neo_constructs.engine.acknowledgements import acknowledge, acknowledge_wildcards
 from neo_constructs.engine.artifact_access import compile_access, engine_access
+from neo_constructs.engine.asked_once import asked, pseudo, remembered, stack_of
 from neo_constructs.engine.function_network import function_network
 from neo_constructs.engine.job_kinds import KINDS
 from neo_constructs.engine.keys import real_key
@@ -57,9 +56,20 @@ from neo_constructs.engine.permissions import (
     use_keys,
 )
 from neo_constructs.engine.retention import RetentionCheck
+from neo_constructs.engine.source_rights import SourceRights
 from neo_constructs.engine.state_machine import definition
+from neo_constructs.engine.statements import Statement, allow, policy_document, policy_statement
 from neo_constructs.engine.unanswered import hand_over_dropped_events, hand_over_ended_executions
 
+_NOT_LOGGED: Final = (
+    "AwsSolutions-SF1",
+    "the function logs every step, and Step Functions keeps the history for 90 days; "
+    "an execution's input holds a presigned URL, which has no place in a log",
+)
+_NOT_TRACED: Final = (
+    "AwsSolutions-SF2",
+    "a step and a wait, in turns: the execution's history shows all of a trace",
+)
 _IAM_GRACE_CONTEXT: Final = "neo_constructs:iam_grace_seconds"
 
 
@@ -95,7 +105,7 @@ class JobEngine(Construct):
             assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
             description="Runs the stack's Neo compilation jobs",
         )
-        self._options = options_of(Stack.of(self))
+        self._options = options_of(stack_of(self))
         log_group = self._make_log_group("LogGroup")
         self._network = function_network(self, self._role, self._options)
         self.compile_role: Final = self._make_compile_role()
@@ -120,6 +130,9 @@ class JobEngine(Construct):
         )
         self._machine = self._make_machine()
         self._allow_executions()
+        self._sources = SourceRights(self._role)
+        self._retention = RetentionCheck()
+        self.node.add_validation(self._retention)
         self._granted: set[str] = set()
         self._areas: dict[str, ArtifactArea] = {}
         self._watchers = self._answer_unanswered()
@@ -127,9 +140,8 @@ class JobEngine(Construct):
     @staticmethod
     def of(scope: Construct) -> JobEngine:
         """Return the engine of the stack ``scope`` is in; the first call makes it."""
-        stack = Stack.of(scope)
-        found = stack.node.try_find_child(ENGINE_ID)
-        return found if isinstance(found, JobEngine) else JobEngine(stack, ENGINE_ID)
+        stack = stack_of(scope)
+        return remembered(stack, ENGINE_ID, lambda: JobEngine(stack, ENGINE_ID))
 
     def custom_resource(
         self,
@@ -158,9 +170,9 @@ class JobEngine(Construct):
             construct_id,
             type=resource_type,
             properties={
-                "ServiceToken": self._function.attr_arn,
+                "ServiceToken": asked(self._function, "attr_arn"),
                 "ServiceTimeout": SERVICE_SECONDS,
-                "StateMachineArn": self._machine.ref,
+                "StateMachineArn": asked(self._machine, "ref"),
                 "PropertiesVersion": PROPERTIES_VERSION,
                 **without_none(properties),
             },
@@ -168,7 +180,7 @@ class JobEngine(Construct):
         # Rights must be there before the first request, and outlive the last. The role's
         # policies are its children; the function and the machine are referred to above.
         resource.node.add_dependency(self._role, *self._watchers, *depends_on)
-        resource.node.add_validation(RetentionCheck(resource))
+        self._retention.watch(resource)
         return resource
 
     def artifact_area(self, bucket: s3.IBucket, key: kms.IKey | None = None) -> ArtifactArea:
@@ -193,9 +205,14 @@ class JobEngine(Construct):
             )
             # A managed policy: the CDK fills the role's inline policies with rights on sources.
             area = ArtifactArea(
-                iam.ManagedPolicy(self, f"Bucket{name}", roles=[self._role], statements=own),
+                iam.ManagedPolicy(
+                    self, f"Bucket{name}", roles=[self._role], document=policy_document(own)
+                ),
                 iam.Policy(
-                    self, f"CompileBucket{name}", roles=[self.compile_role], statements=compiling
+                    self,
+                    f"CompileBucket{name}",
+                    roles=[self.compile_role],
+                    document=policy_document(compiling),
                 ),
             )
             acknowledge_wildcards(area.engine_policy, own)
@@ -203,7 +220,7 @@ class JobEngine(Construct):
             self._areas[name] = area
         return self._areas[name]
 
-    def allow(self, construct_id: str, statements: Sequence[iam.PolicyStatement]) -> IDependable:
+    def allow(self, construct_id: str, statements: Sequence[Statement]) -> IDependable:
         """Let the engine do what not every stack needs; what needs it depends on the result.
 
         The rights are a policy of their own, which CloudFormation deletes after all that depends on
@@ -220,7 +237,7 @@ class JobEngine(Construct):
         if found:
             return found
         policy = iam.ManagedPolicy(
-            self, construct_id, roles=[self._role], statements=list(statements)
+            self, construct_id, roles=[self._role], document=policy_document(statements)
         )
         acknowledge_wildcards(policy, statements)
         return policy
@@ -236,30 +253,32 @@ class JobEngine(Construct):
             Whether a version of it is named: that is another right.
         """
         action = "s3:GetObjectVersion" if has_version else "s3:GetObject"
-        if not self._is_new_grant(action, f"{bucket.bucket_arn}/{key}"):
-            return
-        self._allow(iam.PolicyStatement(actions=[action], resources=[bucket.arn_for_objects(key)]))
-        self._allow(
-            iam.PolicyStatement(
-                actions=["s3:ListBucket"],
-                resources=[bucket.bucket_arn],
-                conditions={"StringLike": {"s3:prefix": key}},
-            )
-        )
-        for statement in use_keys(["kms:Decrypt"], bucket):
-            self._allow(statement)
+        if self._sources.add(action, asked(bucket, "bucket_arn"), key):
+            self._allow(*use_keys(["kms:Decrypt"], bucket))
+
+    def read_asset(self, bucket_name: str, key: str) -> None:
+        """Let the engine read an asset of the app; a deploy has put it there.
+
+        Parameters
+        ----------
+        bucket_name, key
+            The object, in the bucket that the CDK made for assets.
+        """
+        arn = f"arn:{pseudo('PARTITION')}:s3:::{bucket_name}"
+        self._sources.add("s3:GetObject", arn, key, is_listed=False)
 
     def pass_role(self, role: iam.IRole) -> None:
         """Let the engine hand a role to SageMaker."""
         if self._is_new_grant("role", role.role_arn):
             self._allow(pass_role_statement(role))
 
-    def _allow(self, statement: iam.PolicyStatement) -> None:
-        self._role.add_to_policy(statement)
-        acknowledge_wildcards(self._role, [statement])
+    def _allow(self, *statements: Statement) -> None:
+        for each in statements:
+            self._role.add_to_policy(policy_statement(each))
+        acknowledge_wildcards(self._role, statements)
 
     def _is_new_grant(self, kind: str, name: str) -> bool:
-        key = f"{kind} {Stack.of(self).resolve(name)}"
+        key = f"{kind} {stack_of(self).resolve(name)}"
         is_first = key not in self._granted
         self._granted.add(key)
         return is_first
@@ -272,25 +291,24 @@ class JobEngine(Construct):
         """Grant what is the same for every stack, whichever jobs it has."""
         run, find = [], []
         for kind in KINDS:
-            for_running, for_finding = kind.statements(Stack.of(self), self.name_prefix)
+            for_running, for_finding = kind.statements(stack_of(self), self.name_prefix)
             run.append(for_running)
             find.append(for_finding)
-        for statement in (
+        self._allow(
             *run,
             pass_role_statement(self.compile_role),
             *find,
-            iam.PolicyStatement(
+            allow(
                 sid="WriteLogs",
                 actions=["logs:CreateLogStream", "logs:PutLogEvents"],
                 resources=[log_group.log_group_arn],
             ),
-        ):
-            self._allow(statement)
+        )
 
     def _allow_executions(self) -> None:
         """Let the function start executions, and end older ones of the same resource."""
         self._allow(
-            iam.PolicyStatement(
+            allow(
                 sid="StartExecutions",
                 actions=["states:StartExecution", "states:ListExecutions"],
                 resources=[self._machine.ref],
@@ -303,10 +321,10 @@ class JobEngine(Construct):
                 resource_name=f"{self._machine.attr_name}:*",
                 arn_format=ArnFormat.COLON_RESOURCE_NAME,
             ),
-            Stack.of(self),
+            stack_of(self),
         )
         self._allow(
-            iam.PolicyStatement(
+            allow(
                 sid="EndOlderExecutions",
                 actions=["states:DescribeExecution", "states:StopExecution"],
                 resources=[executions],
@@ -319,7 +337,7 @@ class JobEngine(Construct):
             "CompileRole",
             assumed_by=service_principal("compilation-job/*"),
             description="What SageMaker Neo may do while it compiles",
-            inline_policies={"Logs": iam.PolicyDocument(statements=compile_statements())},
+            inline_policies={"Logs": policy_document(compile_statements())},
         )
         acknowledge_wildcards(role, compile_statements())
         return role
@@ -368,7 +386,7 @@ class JobEngine(Construct):
         given = self._options.log_encryption_key
         key = real_key(given) if given else None
         if key:
-            allow_logs(key, Stack.of(self))
+            allow_logs(key, stack_of(self))
         return logs.LogGroup(
             self,
             construct_id,
@@ -382,14 +400,12 @@ class JobEngine(Construct):
         """Return what the state machine needs for its key and its log."""
         policies = {}
         if key := self._options.state_machine_encryption_key:
-            statement = iam.PolicyStatement(
-                actions=["kms:Decrypt", "kms:GenerateDataKey"], resources=key_arns(key)
-            )
-            policies["Key"] = iam.PolicyDocument(statements=[statement])
+            use = allow(actions=["kms:Decrypt", "kms:GenerateDataKey"], resources=key_arns(key))
+            policies["Key"] = policy_document([use])
             # Whoever starts an execution, or looks at one, uses the key too.
-            self._allow(statement)
+            self._allow(use)
         if self._options.state_machine_log_level != "OFF":
-            policies["Logs"] = iam.PolicyDocument(statements=[log_delivery()])
+            policies["Logs"] = policy_document([log_delivery()])
         return policies
 
     def _machine_encryption(self) -> sfn.CfnStateMachine.EncryptionConfigurationProperty | None:
@@ -406,7 +422,7 @@ class JobEngine(Construct):
         acknowledge_wildcards(self._machine_role, [log_delivery()])
         if key := self._options.state_machine_encryption_key:
             allow_delivery(real_key(key))
-        group = self._make_log_group("MachineLogGroup", machine_log_group(Stack.of(self)))
+        group = self._make_log_group("MachineLogGroup", machine_log_group(stack_of(self)))
         made = sfn.CfnStateMachine
         return made.LoggingConfigurationProperty(
             level=self._options.state_machine_log_level,
@@ -423,7 +439,7 @@ class JobEngine(Construct):
     def _answer_unanswered(self) -> list[CfnResource]:
         """Let the worker answer for events and executions that come to nothing."""
         self._allow(
-            iam.PolicyStatement(
+            allow(
                 sid="HandOverDroppedEvents",
                 actions=["lambda:InvokeFunction"],
                 resources=[self._worker.attr_arn],
@@ -441,13 +457,13 @@ class JobEngine(Construct):
             # Step Functions developer guide, page Cross-service confused deputy prevention.
             assumed_by=iam.ServicePrincipal(
                 "states.amazonaws.com",
-                conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}},
+                conditions={"StringEquals": {"aws:SourceAccount": pseudo("ACCOUNT_ID")}},
             ),
             description="Lets the job engine's state machine call its functions",
             inline_policies={
-                "Invoke": iam.PolicyDocument(
-                    statements=[
-                        iam.PolicyStatement(
+                "Invoke": policy_document(
+                    [
+                        allow(
                             actions=["lambda:InvokeFunction"],
                             resources=[self._function.attr_arn, self._worker.attr_arn],
                         )
@@ -465,18 +481,10 @@ class JobEngine(Construct):
             encryption_configuration=self._machine_encryption(),
             logging_configuration=self._machine_logging(),
         )
+        answers = [_NOT_TRACED]
         if self._options.state_machine_log_level != "ALL":
-            acknowledge(
-                machine,
-                "AwsSolutions-SF1",
-                "the function logs every step, and Step Functions keeps the history for 90 days; "
-                "an execution's input holds a presigned URL, which has no place in a log",
-            )
-        acknowledge(
-            machine,
-            "AwsSolutions-SF2",
-            "a step and a wait, in turns: the execution's history shows all of a trace",
-        )
+            answers.append(_NOT_LOGGED)
+        acknowledge(machine, answers)
         return machine
 
 

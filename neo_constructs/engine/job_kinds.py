@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from aws_cdk import Arn, ArnComponents, ArnFormat, Stack
-from aws_cdk import aws_iam as iam
+
+from neo_constructs.engine.statements import Statement, allow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +28,7 @@ class JobKind:
     operation: str
     can_delete: bool
 
-    def statements(self, stack: Stack, name_prefix: str) -> list[iam.PolicyStatement]:
+    def statements(self, stack: Stack, name_prefix: str) -> list[Statement]:
         """Return the rights on the jobs of a stack, and to find them by their names."""
         jobs = Arn.format(
             ArnComponents(
@@ -40,7 +41,7 @@ class JobKind:
         )
         verbs = ["Create", "Describe", "Stop", *(["Delete"] if self.can_delete else [])]
         return [
-            iam.PolicyStatement(
+            allow(
                 sid=f"Run{self.operation}s",
                 actions=[
                     *(f"sagemaker:{verb}{self.operation}" for verb in verbs),
@@ -51,7 +52,7 @@ class JobKind:
                 resources=[jobs],
             ),
             # The API has no resource level: it lists by name.
-            iam.PolicyStatement(
+            allow(
                 sid=f"Find{self.operation}s",
                 actions=[f"sagemaker:List{self.operation}s"],
                 resources=["*"],

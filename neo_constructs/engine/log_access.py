@@ -7,6 +7,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 
 from neo_constructs.engine.options import ENGINE_ID
+from neo_constructs.engine.statements import Statement, allow
 
 
 def allow_logs(key: kms.IKey, stack: Stack) -> None:
@@ -50,12 +51,12 @@ def allow_delivery(key: kms.IKey) -> None:
     )
 
 
-def log_delivery() -> iam.PolicyStatement:
+def log_delivery() -> Statement:
     """Return what a state machine needs to log: the actions have no resource level.
 
     Source: Step Functions user guide, page Logging using CloudWatch Logs.
     """
-    return iam.PolicyStatement(
+    return allow(
         actions=[
             "logs:CreateLogDelivery",
             "logs:DeleteLogDelivery",

@@ -7,7 +7,9 @@ import hashlib
 from typing import Final
 
 import jsii
-from aws_cdk import Aws, CfnResource, Fn, IStableStringProducer, Lazy, Stack
+from aws_cdk import CfnResource, Fn, IStableStringProducer, Lazy, Stack
+
+from neo_constructs.engine.asked_once import pseudo, stack_of
 
 # What lies where in an artifact bucket, after the stack's prefix and a hyphen. The hashes in names
 # have a fixed length, which keeps the patterns apart: neo_jobs/kinds/job_names.py has the keys.
@@ -18,7 +20,7 @@ SERVING: Final = "????????/serving/*"
 
 def name_prefix() -> str:
     """Return the prefix of all names, from the stack id: see neo_jobs.cloudformation."""
-    uuid = Fn.select(2, Fn.split("/", Aws.STACK_ID))
+    uuid = Fn.select(2, Fn.split("/", pseudo("STACK_ID")))
     groups = Fn.split("-", uuid)
     return Fn.join("", ["neo-", Fn.select(0, groups), Fn.select(4, groups)])
 
@@ -35,7 +37,7 @@ def resource_prefix(prefix: str, resource: CfnResource) -> str:
     resource
         The custom resource.
     """
-    stack = Stack.of(resource)
+    stack = stack_of(resource)
     return Lazy.string(_ResourcePrefix(prefix, stack, resource.logical_id))
 
 

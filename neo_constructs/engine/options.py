@@ -12,6 +12,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from neo_constructs.engine.asked_once import stack_of
 from neo_constructs.engine.subnets import check_vpc, selected_subnets
 from neo_constructs.engine.tokens import is_unresolved
 from neo_constructs.findings.errors import raise_errors
@@ -95,7 +96,7 @@ class JobEngineOptions:
             If the engine is there already, or they are set twice, or are not ones that Lambda and
             Step Functions take.
         """
-        stack = Stack.of(scope)
+        stack = stack_of(scope)
         raise_errors([*self.check(), *_check_time(stack)], subject=stack.node.path)
         _Chosen(stack, _ID, self)
 

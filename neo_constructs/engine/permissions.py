@@ -8,14 +8,16 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from aws_cdk import Annotations, Aws, Stack
+from aws_cdk import Annotations
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct, IDependable
 
 from neo_constructs.engine.acknowledgements import acknowledge_wildcards
+from neo_constructs.engine.asked_once import asked, pseudo, remembered, settle, stack_of
 from neo_constructs.engine.keys import real_key
+from neo_constructs.engine.statements import Statement, allow, policy_document, policy_statement
 from neo_constructs.engine.tokens import is_unresolved
 from neo_constructs.findings.finding import Finding, Level
 
@@ -29,7 +31,7 @@ def warn(scope: Construct, findings: Iterable[Finding]) -> None:
 def extend_role(
     scope: Construct,
     role: iam.IRole,
-    statements: Sequence[iam.PolicyStatement],
+    statements: Sequence[Statement],
     *,
     places: Sequence[str],
     wildcards: str = "",
@@ -53,11 +55,11 @@ def extend_role(
         Why resources with a ``*`` are right as they are. Default: only what is known of them.
     """
     policy = _policy_of(scope, role, places)
-    policy.add_statements(*statements)
+    policy.add_statements(*map(policy_statement, statements))
     role.attach_inline_policy(policy)
     acknowledge_wildcards(policy, statements, wildcards)
     (resource,) = [child for child in policy.node.children if isinstance(child, iam.CfnPolicy)]
-    if Stack.of(scope).resolve(resource.roles):
+    if stack_of(scope).resolve(resource.roles):
         return [policy]
     name = role.role_name
     shown = "The given role" if is_unresolved(name) else f"The role {name!r}"
@@ -75,23 +77,45 @@ def extend_role(
     return []
 
 
+def give_own_role(
+    scope: Construct,
+    role: iam.Role,
+    statements: Sequence[Statement],
+    *,
+    places: Sequence[str],
+    wildcards: str = "",
+) -> list[IDependable]:
+    """Give rights to a role that was made beside them; else as ``extend_role``."""
+    policy = iam.Policy(
+        scope,
+        f"Policy{place_hash(scope, places)}",
+        document=policy_document(statements),
+        roles=[role],
+    )
+    settle(policy, scope)
+    acknowledge_wildcards(policy, statements, wildcards)
+    return [policy]
+
+
 def place_hash(scope: Construct, arns: Sequence[str]) -> str:
     """Return a short name for some places; the same for the same ARNs, tokens or not."""
-    resolved = json.dumps(Stack.of(scope).resolve(list(arns)), sort_keys=True)
-    return hashlib.sha256(resolved.encode()).hexdigest()[:8].upper()
+    stack = stack_of(scope)
+
+    def hashed() -> str:
+        resolved = json.dumps(stack.resolve(list(arns)), sort_keys=True)
+        return hashlib.sha256(resolved.encode()).hexdigest()[:8].upper()
+
+    return remembered(stack, ("place", *arns), hashed)
 
 
 def _policy_of(scope: Construct, role: iam.IRole, arns: Sequence[str]) -> iam.Policy:
     """Return the policy that a role's rights on some places go into.
 
-    A construct's own role has it beside it. One that is given may be shared by many: they share
-    a policy in their stack, in which the CDK writes the same statement once, because IAM counts all
-    inline policies of a role together.
+    A role that is given may be shared by many: they share a policy in their stack, in which the CDK
+    writes the same statement once, because IAM counts all inline policies of a role together.
     """
     name = f"Policy{place_hash(scope, arns)}"
-    if role.node.scope is scope:
-        return iam.Policy(scope, name)
-    stack = Stack.of(scope)
+    stack = stack_of(scope)
     shared = f"Neo{name}{place_hash(scope, [role.node.path])}"
     found = stack.node.try_find_child(shared)
     return found if isinstance(found, iam.Policy) else iam.Policy(stack, shared)
@@ -99,21 +123,21 @@ def _policy_of(scope: Construct, role: iam.IRole, arns: Sequence[str]) -> iam.Po
 
 def places(bucket: s3.IBucket, key: kms.IKey | None = None) -> list[str]:
     """Return the ARNs of a bucket and of the keys that its objects are encrypted with."""
-    return [bucket.bucket_arn, *key_arns(bucket.encryption_key, key)]
+    return [asked(bucket, "bucket_arn"), *key_arns(asked(bucket, "encryption_key"), key)]
 
 
 def key_arns(*keys: kms.IKey | None) -> list[str]:
     """Return the ARNs of keys, each once; None is left out."""
-    return list(dict.fromkeys(real_key(key).key_arn for key in keys if key))
+    return list(dict.fromkeys(asked(real_key(key), "key_arn") for key in keys if key))
 
 
-def pasteable(scope: Construct, statements: Sequence[iam.PolicyStatement]) -> str:
+def pasteable(scope: Construct, statements: Sequence[Statement]) -> str:
     """Return a policy document as JSON, with what is known at synth written out.
 
     What the stack makes stands as ``<LogicalId>``; a region or an account that is known only at
     deploy as ``*``.
     """
-    stack = Stack.of(scope)
+    stack = stack_of(scope)
     known = {"AWS::Partition": "aws", "AWS::URLSuffix": "amazonaws.com"} | {
         name: value
         for name, value in (("AWS::Region", stack.region), ("AWS::AccountId", stack.account))
@@ -127,7 +151,7 @@ def pasteable(scope: Construct, statements: Sequence[iam.PolicyStatement]) -> st
         known["AWS::URLSuffix"] = "amazonaws.com.cn"
     document = {
         "Version": "2012-10-17",
-        "Statement": stack.resolve([each.to_statement_json() for each in statements]),
+        "Statement": stack.resolve(list(statements)),
     }
     return json.dumps(_written_out(document, known))
 
@@ -152,7 +176,7 @@ def _written_out(value: Any, known: Mapping[str, str]) -> Any:
 
 def use_keys(
     actions: Sequence[str], bucket: s3.IBucket, key: kms.IKey | None = None
-) -> list[iam.PolicyStatement]:
+) -> list[Statement]:
     """Return the right to use the keys of objects in a bucket, by way of S3 only.
 
     Parameters
@@ -164,15 +188,17 @@ def use_keys(
     key
         A further one.
     """
-    arns = key_arns(bucket.encryption_key, key)
+    arns = key_arns(asked(bucket, "encryption_key"), key)
     if not arns:
         return []
     return [
-        iam.PolicyStatement(
+        allow(
             actions=list(actions),
             resources=arns,
             conditions={
-                "StringEquals": {"kms:ViaService": f"s3.{bucket.env.region}.{Aws.URL_SUFFIX}"}
+                "StringEquals": {
+                    "kms:ViaService": f"s3.{asked(bucket, 'env', 'region')}.{pseudo('URL_SUFFIX')}"
+                }
             },
         )
     ]
@@ -190,17 +216,18 @@ def service_principal(source: str) -> iam.IPrincipal:
     return iam.ServicePrincipal(
         "sagemaker.amazonaws.com",
         conditions={
-            "StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID},
-            "ArnLike": {
-                "aws:SourceArn": (
-                    f"arn:{Aws.PARTITION}:sagemaker:{Aws.REGION}:{Aws.ACCOUNT_ID}:{source}"
-                )
-            },
+            "StringEquals": {"aws:SourceAccount": pseudo("ACCOUNT_ID")},
+            "ArnLike": {"aws:SourceArn": (f"{_here('sagemaker')}:{source}")},
         },
     )
 
 
-def compile_statements() -> list[iam.PolicyStatement]:
+def _here(service: str) -> str:
+    """Return how ARNs of a service begin, in the region and account of a deploy."""
+    return f"arn:{pseudo('PARTITION')}:{service}:{pseudo('REGION')}:{pseudo('ACCOUNT_ID')}"
+
+
+def compile_statements() -> list[Statement]:
     """Return what any compile role needs beside its artifacts: Neo's logs and metrics.
 
     Source: API reference of CreateCompilationJob, parameter RoleArn.
@@ -208,7 +235,7 @@ def compile_statements() -> list[iam.PolicyStatement]:
     return logging_statements("/aws/sagemaker/CompilationJobs")
 
 
-def logging_statements(log_group: str) -> list[iam.PolicyStatement]:
+def logging_statements(log_group: str) -> list[Statement]:
     """Return the rights to write SageMaker's logs and metrics.
 
     Parameters
@@ -216,9 +243,9 @@ def logging_statements(log_group: str) -> list[iam.PolicyStatement]:
     log_group
         The name, or the pattern of the names, of the log groups.
     """
-    group = f"arn:{Aws.PARTITION}:logs:{Aws.REGION}:{Aws.ACCOUNT_ID}:log-group:{log_group}"
+    group = f"{_here('logs')}:log-group:{log_group}"
     return [
-        iam.PolicyStatement(
+        allow(
             actions=[
                 "logs:CreateLogGroup",
                 "logs:CreateLogStream",
@@ -229,7 +256,7 @@ def logging_statements(log_group: str) -> list[iam.PolicyStatement]:
             resources=[group] if group.endswith("*") else [group, f"{group}:*"],
         ),
         # The API has no resource level; the namespace is what can be narrowed.
-        iam.PolicyStatement(
+        allow(
             actions=["cloudwatch:PutMetricData"],
             resources=["*"],
             conditions={
@@ -239,10 +266,10 @@ def logging_statements(log_group: str) -> list[iam.PolicyStatement]:
     ]
 
 
-def pass_role_statement(role: iam.IRole) -> iam.PolicyStatement:
+def pass_role_statement(role: iam.IRole) -> Statement:
     """Return the right to hand a role to SageMaker, and to no other service."""
-    return iam.PolicyStatement(
+    return allow(
         actions=["iam:PassRole"],
-        resources=[role.role_arn],
+        resources=[asked(role, "role_arn")],
         conditions={"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}},
     )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import jsii
-from aws_cdk import CfnDeletionPolicy, CfnResource
+from aws_cdk import CfnResource
 from constructs import IValidation
 
+from neo_constructs.engine.asked_once import stack_of
 from neo_constructs.findings.finding import Finding
 
 
@@ -23,20 +24,29 @@ def not_retained(policy: str) -> Finding:
 
 @jsii.implements(IValidation)
 class RetentionCheck:
-    """Whether an aspect or an escape hatch has made a custom resource outlive its stack.
+    """Whether an aspect or an escape hatch has made custom resources outlive their stack.
 
-    Parameters
-    ----------
-    resource
-        The custom resource.
+    One check looks at all of a stack: each look of its own would be several calls to node.
     """
 
-    def __init__(self, resource: CfnResource) -> None:
-        self._resource = resource
+    def __init__(self) -> None:
+        self._resources: list[CfnResource] = []
+
+    def watch(self, resource: CfnResource) -> None:
+        """Look at a custom resource, too."""
+        self._resources.append(resource)
 
     def validate(self) -> list[str]:
         """Return the faults."""
-        options = self._resource.cfn_options
-        given = {options.deletion_policy, options.update_replace_policy}
-        kept = [p.name for p in given if p and p is not CfnDeletionPolicy.DELETE]
-        return [str(not_retained(name)) for name in sorted(kept)]
+        if not self._resources:
+            return []
+        given = [resource.cfn_options for resource in self._resources]
+        found = stack_of(self._resources[0]).resolve(given)
+        return [
+            f"{resource.node.path}: {not_retained(policy.upper())}"
+            for resource, options in zip(self._resources, found, strict=True)
+            for policy in sorted(
+                {options.get("deletionPolicy"), options.get("updateReplacePolicy")} - {None}
+            )
+            if policy != "Delete"
+        ]

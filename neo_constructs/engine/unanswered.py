@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from aws_cdk import Aws, CfnResource, aws_events
+from aws_cdk import CfnResource, aws_events
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
+from neo_constructs.engine.asked_once import pseudo
 from neo_constructs.engine.limits import EVENT_AGE_SECONDS
 
 
@@ -53,6 +54,6 @@ def hand_over_ended_executions(
         action="lambda:InvokeFunction",
         function_name=worker.ref,
         principal="events.amazonaws.com",
-        source_account=Aws.ACCOUNT_ID,
+        source_account=pseudo("ACCOUNT_ID"),
         source_arn=rule.attr_arn,
     )

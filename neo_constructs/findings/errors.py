@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from neo_constructs.findings.finding import Finding, Level
 
@@ -56,8 +56,17 @@ def _validation_error(findings: Sequence[Finding], subject: str) -> ValidationEr
     return ValidationError(findings, subject=subject)
 
 
-def raise_errors(findings: Iterable[Finding], *, subject: str = "") -> tuple[Finding, ...]:
+def raise_errors(
+    findings: Iterable[Finding], *, subject: str | Callable[[], str] = ""
+) -> tuple[Finding, ...]:
     """Raise if any finding is an error; return the warnings otherwise.
+
+    Parameters
+    ----------
+    findings
+        What was found.
+    subject
+        The thing that has them, or what says it: a construct's path costs time to ask for.
 
     Raises
     ------
@@ -67,7 +76,7 @@ def raise_errors(findings: Iterable[Finding], *, subject: str = "") -> tuple[Fin
     found = tuple(findings)
     errors = errors_among(found)
     if errors:
-        raise ValidationError(errors, subject=subject)
+        raise ValidationError(errors, subject=subject if isinstance(subject, str) else subject())
     return found
 
 

@@ -90,7 +90,7 @@ class EndpointAlarms(Construct):
             *check_number(evaluation_periods, "evaluation_periods", 1, _DAY // seconds),
             *check_latency(max_model_latency),
         ]
-        raise_errors(found, subject=self.node.path)
+        raise_errors(found, subject=lambda: self.node.path)
         self._period = period or Duration.minutes(1)
         self._times = evaluation_periods
         self._actions = [actions.SnsAction(topic) for topic in topics]

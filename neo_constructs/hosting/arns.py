@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from aws_cdk import Stack
 from constructs import Construct
 
+from neo_constructs.engine.asked_once import stack_of
 from neo_constructs.engine.tokens import is_unresolved
 
 
@@ -13,7 +13,7 @@ def arn_of(scope: Construct, kind: str, name: str) -> str:
 
     SageMaker lowercases names in ARNs; a name that is known only at deploy is taken as it is.
     """
-    return Stack.of(scope).format_arn(
+    return stack_of(scope).format_arn(
         service="sagemaker",
         resource=kind,
         resource_name=name if is_unresolved(name) else name.lower(),

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from aws_cdk import Aws
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sagemaker as sagemaker
 from aws_cdk import aws_sns as sns
 
+from neo_constructs.engine.asked_once import pseudo
 from neo_constructs.engine.permissions import key_arns, places, use_keys
+from neo_constructs.engine.statements import Statement, allow
 from neo_constructs.findings.finding import Finding
 from neo_constructs.hosting.numbers import check_number
 from neo_constructs.hosting.role_access import FeatureRights
@@ -122,11 +122,11 @@ class AsyncInferenceConfig:
         inputs = self.input_bucket or self.bucket
         return FeatureRights(
             statements=[
-                iam.PolicyStatement(
+                allow(
                     actions=["s3:GetObject"],
                     resources=[inputs.arn_for_objects(f"{self.input_prefix}/*")],
                 ),
-                iam.PolicyStatement(
+                allow(
                     actions=["s3:PutObject", "s3:AbortMultipartUpload"],
                     resources=[
                         self.bucket.arn_for_objects(f"{prefix}/*")
@@ -134,7 +134,7 @@ class AsyncInferenceConfig:
                     ],
                 ),
                 # A request that is not there must not look like one that may not be read.
-                iam.PolicyStatement(
+                allow(
                     actions=["s3:ListBucket"],
                     resources=[inputs.bucket_arn],
                     conditions={"StringLike": {"s3:prefix": f"{self.input_prefix}/*"}},
@@ -158,19 +158,21 @@ class AsyncInferenceConfig:
         """Who is told."""
         return tuple(each for each in (self.success_topic, self.error_topic) if each)
 
-    def _publishing(self) -> list[iam.PolicyStatement]:
+    def _publishing(self) -> list[Statement]:
         if not self.topics:
             return []
         arns = list(dict.fromkeys(topic.topic_arn for topic in self.topics))
-        statements = [iam.PolicyStatement(actions=["sns:Publish"], resources=arns)]
+        statements = [allow(actions=["sns:Publish"], resources=arns)]
         if keys := key_arns(*(topic.master_key for topic in self.topics)):
             # Amazon SNS developer guide, page Key management: who publishes uses the topic's key.
             statements.append(
-                iam.PolicyStatement(
+                allow(
                     actions=["kms:GenerateDataKey", "kms:Decrypt"],
                     resources=keys,
                     conditions={
-                        "StringEquals": {"kms:ViaService": f"sns.{Aws.REGION}.{Aws.URL_SUFFIX}"}
+                        "StringEquals": {
+                            "kms:ViaService": f"sns.{pseudo('REGION')}.{pseudo('URL_SUFFIX')}"
+                        }
                     },
                 )
             )

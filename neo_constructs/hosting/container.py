@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from aws_cdk import Aws
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sagemaker as sagemaker
@@ -17,8 +15,10 @@ from neo_constructs.compilation.imported_job import ImportedCompilationJob, hand
 from neo_constructs.compilation.inference_image import InferenceImage, neo_repositories
 from neo_constructs.compilation.interfaces import ICompilationJob
 from neo_constructs.engine.artifact_access import served_access
+from neo_constructs.engine.asked_once import pseudo
 from neo_constructs.engine.job_engine import JobEngine
 from neo_constructs.engine.permissions import places, use_keys
+from neo_constructs.engine.statements import Statement
 from neo_constructs.hosting.artifact_reading import read_artifact, read_prefix, reading_of
 from neo_constructs.hosting.inference_code import InferenceCode
 from neo_constructs.hosting.package_interface import IModelPackage
@@ -152,7 +152,7 @@ class BoundContainer:
             else {}
         )
         return {
-            "SAGEMAKER_REGION": Aws.REGION,
+            "SAGEMAKER_REGION": pseudo("REGION"),
             **(asked.contract.environment if has_contract else EVERY_CONTAINER),
             **script,
             **(asked.environment or {}),
@@ -203,7 +203,7 @@ class BoundContainer:
             container_hostname=asked.container_hostname,
         )
 
-    def reading(self, scope: Construct) -> list[iam.PolicyStatement]:
+    def reading(self, scope: Construct) -> list[Statement]:
         """Return the rights to read what is served."""
         if package := self.definition.model_package:
             return package.reading(scope)
@@ -213,7 +213,7 @@ class BoundContainer:
             *(reading_of(scope, self.compiled_url) if self.compiled_url else ()),
         ]
 
-    def _reading_of_artifact(self, scope: Construct) -> list[iam.PolicyStatement]:
+    def _reading_of_artifact(self, scope: Construct) -> list[Statement]:
         """Return the right to read: all that the stack's engine makes, or the one key given."""
         asked, bucket = self.definition, self.bucket
         if bucket is None:
@@ -228,7 +228,7 @@ class BoundContainer:
         place = read_artifact(bucket, self.url or "", is_prefix=asked.has_prefix)
         return [*place, *use_keys(["kms:Decrypt"], bucket)]
 
-    def _reading_of_archive(self, scope: Construct) -> list[iam.PolicyStatement]:
+    def _reading_of_archive(self, scope: Construct) -> list[Statement]:
         """Return the right to read an archive in another bucket than the compiled artifact's."""
         other = self.archive.artifact_bucket if self.archive else None
         if other is None or other is self.bucket:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from aws_cdk import Duration, Stack
+from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
 from neo_constructs.catalog.instance_types import has_gpu
 from neo_constructs.compilation.compilation_job import CompilationJob
+from neo_constructs.engine.asked_once import stack_of
 from neo_constructs.engine.tokens import is_unresolved
 from neo_constructs.findings.errors import raise_errors
 from neo_constructs.findings.finding import Finding
@@ -67,7 +68,7 @@ class EndpointDashboard(cloudwatch.Dashboard):
     ) -> None:
         super().__init__(scope, construct_id, dashboard_name=dashboard_name)
         variants = endpoint.variants or ()
-        raise_errors(_check_known(variants), subject=self.node.path)
+        raise_errors(_check_known(variants), subject=lambda: self.node.path)
         every = period or Duration.minutes(1)
         self.add_widgets(
             cloudwatch.TextWidget(
@@ -177,10 +178,10 @@ def _in_words(scope: Construct, endpoint: Endpoint, variants: Sequence[Variant])
     In another stack it names no job and no image: they would be exports, which cannot change while
     they are used, and each compilation changes them.
     """
-    is_here = Stack.of(scope).node.addr == Stack.of(endpoint).node.addr
+    is_here = stack_of(scope).node.addr == stack_of(endpoint).node.addr
     rows = "\n".join(f"| {' | '.join(_row(each, is_here=is_here))} |" for each in variants)
     head = "| variant | on | compilation job | target | image |\n|---|---|---|---|---|"
-    return f"**{endpoint.endpoint_name}** in {Stack.of(endpoint).region}\n\n{head}\n{rows}"
+    return f"**{endpoint.endpoint_name}** in {stack_of(endpoint).region}\n\n{head}\n{rows}"
 
 
 def _row(variant: Variant, *, is_here: bool) -> list[str]:

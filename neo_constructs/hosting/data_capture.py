@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sagemaker as sagemaker
 
 from neo_constructs.engine.permissions import places, use_keys
+from neo_constructs.engine.statements import allow
 from neo_constructs.engine.tokens import is_unresolved
 from neo_constructs.findings.finding import Finding
 from neo_constructs.findings.wording import listed
@@ -111,7 +111,7 @@ class DataCaptureConfig:
         """Return what a model's role needs to write it."""
         return FeatureRights(
             statements=[
-                iam.PolicyStatement(
+                allow(
                     actions=["s3:PutObject"],
                     resources=[self.bucket.arn_for_objects(f"{self.prefix}/*")],
                 ),

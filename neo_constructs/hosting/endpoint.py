@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
-import jsii
 from aws_cdk import (
     Duration,
     Fn,
-    IStableAnyProducer,
-    Lazy,
     Resource,
 )
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sagemaker as sagemaker
-from constructs import Construct, IValidation
+from constructs import Construct
 
+from neo_constructs.engine.asked_once import asked, settle
+from neo_constructs.engine.late_checks import check_late
 from neo_constructs.engine.permissions import warn
+from neo_constructs.engine.statements import allow
 from neo_constructs.engine.tokens import is_unresolved
 from neo_constructs.findings.errors import raise_errors
 from neo_constructs.findings.finding import Finding, Level
@@ -103,16 +103,18 @@ class Endpoint(Resource):
         exclude_retained_variant_properties: Sequence[str] | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
+        settle(self, scope)
         found = [
             *check_name(endpoint_name),
             *check_config(self, endpoint_config),
             *(deployment_config.check() if deployment_config else ()),
             *check_retained(exclude_retained_variant_properties),
         ]
-        raise_errors(found, subject=self.node.path)
+        raise_errors(found, subject=lambda: self.node.path)
         self.endpoint_config: Final = endpoint_config
         self._deployment = deployment_config
         self._alarms: list[cloudwatch.IAlarm] = []
+        self._scalings: list[ScalableCapacity] = []
         self._retain, self._exclude = (
             retain_all_variant_properties,
             exclude_retained_variant_properties,
@@ -122,20 +124,15 @@ class Endpoint(Resource):
             "Resource",
             endpoint_config_name=endpoint_config.endpoint_config_name,
             endpoint_name=endpoint_name,
-            deployment_config=Lazy.any(_Later(self._render_deployment))
-            if deployment_config
-            else None,
-            # What scaling has made of a variant outlives an update.
-            retain_all_variant_properties=Lazy.any(_Later(self._retains)),
-            exclude_retained_variant_properties=Lazy.any(_Later(self._excludes)),
+            deployment_config=deployment_config.render() if deployment_config else None,
+            retain_all_variant_properties=self._retains(),
+            exclude_retained_variant_properties=self._excludes(),
         )
-        self.endpoint_name: Final[str] = self._resource.attr_endpoint_name
-        # Not put together from the name: SageMaker lowercases names in ARNs.
-        self.endpoint_arn: Final[str] = self._resource.ref
         # An alarm by the literal name can make the endpoint go back: it does not wait for it.
         is_literal = endpoint_name is not None and not is_unresolved(endpoint_name)
-        self._metric_name = endpoint_name if endpoint_name and is_literal else self.endpoint_name
-        self.node.add_validation(_WholeCheck(self))
+        self._literal_name = endpoint_name if is_literal else None
+        self._warned: set[str] = set()
+        check_late(self, self._check_whole)
         for alarm in deployment_config.rollback_alarms if deployment_config else ():
             self.add_rollback_alarm(alarm)
 
@@ -163,13 +160,12 @@ class Endpoint(Resource):
             *check_alarm_kind(alarm),
             *self._check_circle(alarm),
         ]
-        raise_errors(found, subject=self.node.path)
+        raise_errors(found, subject=lambda: self.node.path)
         if any(each is alarm for each in self._alarms):
             return
         self._alarms.append(alarm)
-        describe = iam.PolicyStatement(
-            actions=["cloudwatch:DescribeAlarms"], resources=[alarm.alarm_arn]
-        )
+        self._resource.deployment_config = self._render_deployment()
+        describe = allow(actions=["cloudwatch:DescribeAlarms"], resources=[alarm.alarm_arn])
         config = self.endpoint_config
         rights = FeatureRights(
             statements=[describe], places=[alarm.alarm_arn], what="rollback_alarms"
@@ -187,7 +183,17 @@ class Endpoint(Resource):
     @property
     def metric_endpoint_name(self) -> str:
         """The name as metrics bear it: as it was given, where it was."""
-        return self._metric_name
+        return self._literal_name or self.endpoint_name
+
+    @property
+    def endpoint_name(self) -> str:
+        """The endpoint's name."""
+        return str(asked(self._resource, "attr_endpoint_name"))
+
+    @property
+    def endpoint_arn(self) -> str:
+        """The endpoint's ARN; not put together from the name, which SageMaker lowercases in it."""
+        return str(asked(self._resource, "ref"))
 
     @property
     def variants(self) -> tuple[Variant, ...] | None:
@@ -215,7 +221,7 @@ class Endpoint(Resource):
             is_async=self.is_async,
             deployment=self._deployment,
             alarms=len(self._alarms),
-            scaled=[each.scaled for each in _scaled(self)],
+            scaled=[each.scaled for each in self._scalings],
         ).check()
 
     @typed
@@ -271,6 +277,21 @@ class Endpoint(Resource):
         """Let ``grantee`` send requests to the endpoint, in the way that it takes them."""
         return grant_invoke(self.endpoint_arn, grantee, is_async=self.is_async)
 
+    def note_scaling(self, capacity: ScalableCapacity) -> None:
+        """Keep what scaling has made of a variant through updates; called by what scales."""
+        self._scalings.append(capacity)
+        self._resource.retain_all_variant_properties = self._retains()
+        self._resource.exclude_retained_variant_properties = self._excludes()
+
+    def _check_whole(self) -> list[str]:
+        """Say what is wrong with the endpoint as a whole; what is doubtful becomes its warnings."""
+        found = self.check()
+        doubts = [each for each in found if each.level is Level.WARNING]
+        # An app may be synthesized twice, in a test for example.
+        warn(self, [each for each in doubts if str(each) not in self._warned])
+        self._warned |= {str(each) for each in doubts}
+        return [str(each) for each in found if each.level is Level.ERROR]
+
     def _check_circle(self, alarm: cloudwatch.IAlarm) -> list[Finding]:
         if not isinstance(alarm, cloudwatch.Alarm) or not refers_to(alarm, self):
             return []
@@ -289,43 +310,11 @@ class Endpoint(Resource):
         return self._deployment.render(names) if self._deployment else None
 
     def _retains(self) -> bool | None:
-        return bool(_scaled(self)) or None if self._retain is None else self._retain
+        return bool(self._scalings) or None if self._retain is None else self._retain
 
-    def _excludes(self) -> list[sagemaker.CfnEndpoint.VariantPropertyProperty] | None:
+    def _excludes(self) -> list[Any] | None:
         chosen = self._exclude
         if chosen is None:
-            chosen = _NOT_SCALED if self._retain is None and _scaled(self) else ()
+            chosen = _NOT_SCALED if self._retain is None and self._scalings else ()
         made = sagemaker.CfnEndpoint.VariantPropertyProperty
         return [made(variant_property_type=name) for name in chosen] or None
-
-
-@jsii.implements(IStableAnyProducer)
-class _Later:
-    """A property that is asked for once all that it depends on is there."""
-
-    def __init__(self, ask: Callable[[], Any]) -> None:
-        self._ask = ask
-
-    def produce(self) -> Any:
-        return self._ask()
-
-
-@jsii.implements(IValidation)
-class _WholeCheck:
-    """What is wrong with an endpoint as a whole; what is doubtful becomes its warnings."""
-
-    def __init__(self, endpoint: Endpoint) -> None:
-        self._endpoint = endpoint
-        self._warned: set[str] = set()
-
-    def validate(self) -> list[str]:
-        found = self._endpoint.check()
-        doubts = [each for each in found if each.level is Level.WARNING]
-        # An app may be synthesized twice, in a test for example.
-        warn(self._endpoint, [each for each in doubts if str(each) not in self._warned])
-        self._warned |= {str(each) for each in doubts}
-        return [str(each) for each in found if each.level is Level.ERROR]
-
-
-def _scaled(endpoint: Construct) -> list[ScalableCapacity]:
-    return [each for each in endpoint.node.children if isinstance(each, ScalableCapacity)]

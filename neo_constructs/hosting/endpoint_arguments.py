@@ -7,7 +7,6 @@ from typing import Final, cast
 
 from aws_cdk import (
     Reference,
-    Stack,
     Tokenization,
 )
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -15,10 +14,11 @@ from constructs import Construct
 
 from neo_constructs.catalog.names import RESOURCE_NAME
 from neo_constructs.compilation.places import elsewhere
+from neo_constructs.engine.asked_once import stack_of
 from neo_constructs.engine.tokens import is_unresolved
 from neo_constructs.findings.finding import Finding
 from neo_constructs.hosting.deployment import DeploymentConfig
-from neo_constructs.hosting.endpoint_config import EndpointConfig, root_stack
+from neo_constructs.hosting.endpoint_config import EndpointConfig, is_deployed_with, root_stack
 from neo_constructs.hosting.interfaces import IEndpoint, IEndpointConfig
 
 # botocore, VariantPropertyType.
@@ -71,15 +71,15 @@ def check_deployment(deployment: DeploymentConfig | None) -> list[Finding]:
 def check_config(scope: Construct, config: IEndpointConfig) -> list[Finding]:
     """Say whether a configuration's name would be an export, or is one of another region."""
     if isinstance(config, EndpointConfig):
-        mine, other = root_stack(scope), root_stack(config)
-        if mine is other or mine.node.addr == other.node.addr:
+        if is_deployed_with(scope, config):
             return []
+        mine, other = root_stack(scope), root_stack(config)
         why = (
             f"It is in the stack {other.stack_name!r}, this endpoint in {mine.stack_name!r}: its "
             "name would be an export, and a new configuration could not replace it."
         )
     else:
-        mine, theirs = Stack.of(scope), config.env
+        mine, theirs = stack_of(scope), config.env
         if not any(elsewhere(scope, theirs.region, theirs.account)):
             return []
         here = f"{mine.account}/{mine.region}"

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-import jsii
-from aws_cdk import Fn, IStableAnyProducer, Lazy, Resource, Stack
+from aws_cdk import Fn, Resource, Stack
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sagemaker as sagemaker
 from aws_cdk import aws_sns as sns
-from constructs import Construct, IConstruct, IValidation
+from constructs import Construct, IConstruct
 
 from neo_constructs.compilation.places import check_bucket, check_region, elsewhere
+from neo_constructs.engine.asked_once import asked, is_same, settle, stack_of
+from neo_constructs.engine.late_checks import check_late
 from neo_constructs.engine.permissions import warn
 from neo_constructs.findings.errors import raise_errors
 from neo_constructs.findings.finding import Finding
@@ -24,7 +25,7 @@ from neo_constructs.hosting.interfaces import IModel
 from neo_constructs.hosting.model import Model
 from neo_constructs.hosting.role_access import FeatureRights, allow_models
 from neo_constructs.hosting.variant_rules import WholeConfig
-from neo_constructs.hosting.variants import InstanceVariant, Rendered, Variant
+from neo_constructs.hosting.variants import InstanceVariant, Variant
 from neo_constructs.typed import typed
 
 
@@ -88,6 +89,7 @@ class EndpointConfig(Resource):
         encryption_key: kms.IKey | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
+        settle(self, scope)
         self._variants: list[Variant] = []
         self._shadows: list[Variant] = list(shadow_production_variants)
         self._capture: Final = data_capture_config
@@ -105,19 +107,19 @@ class EndpointConfig(Resource):
             *(async_inference_config.check() if async_inference_config else ()),
             *self._check_places(),
         ]
-        warn(self, raise_errors(found, subject=self.node.path))
+        warn(self, raise_errors(found, subject=lambda: self.node.path))
         self._resource = sagemaker.CfnEndpointConfig(
             self,
             "Resource",
             kms_key_id=encryption_key.key_arn if encryption_key else None,
-            production_variants=Lazy.any(_RenderedVariants(self._variants)),
+            production_variants=[each.render() for each in production_variants],
             shadow_production_variants=[each.render() for each in self._shadows] or None,
             data_capture_config=data_capture_config.render() if data_capture_config else None,
             async_inference_config=(
                 async_inference_config.render() if async_inference_config else None
             ),
         )
-        self.node.add_validation(_WholeCheck(self))
+        check_late(self, lambda: [str(finding) for finding in self.check()])
         self._variants += production_variants
         for each in given:
             self._wait_for(each.model)
@@ -125,8 +127,16 @@ class EndpointConfig(Resource):
         for feature in (data_capture_config, async_inference_config):
             if feature:
                 self.allow_models(feature.rights())
-        self.endpoint_config_name: Final[str] = self._resource.attr_endpoint_config_name
-        self.endpoint_config_arn: Final[str] = self._resource.ref
+
+    @property
+    def endpoint_config_name(self) -> str:
+        """Its name."""
+        return str(asked(self._resource, "attr_endpoint_config_name"))
+
+    @property
+    def endpoint_config_arn(self) -> str:
+        """Its ARN."""
+        return str(asked(self._resource, "ref"))
 
     @staticmethod
     @typed
@@ -169,7 +179,7 @@ class EndpointConfig(Resource):
             If it cannot be served.
         """
         found = _check(self, variant, is_one_of_several=True)
-        warn(self, raise_errors(found, subject=self.node.path))
+        warn(self, raise_errors(found, subject=lambda: self.node.path))
         self._append(variant)
 
     def check(self) -> list[Finding]:
@@ -189,6 +199,7 @@ class EndpointConfig(Resource):
 
     def _append(self, variant: Variant) -> None:
         self._variants.append(variant)
+        self._resource.production_variants = [each.render() for each in self._variants]
         self._wait_for(variant.model)
         self._allow([variant.model], self._rights)
 
@@ -243,28 +254,6 @@ class ImportedEndpointConfig(Resource):
         self.endpoint_config_arn: Final = arn or arn_of(self, "endpoint-config", name)
 
 
-@jsii.implements(IStableAnyProducer)
-class _RenderedVariants:
-    """The variants as CloudFormation has them, once all are there."""
-
-    def __init__(self, variants: list[Variant]) -> None:
-        self._variants = variants
-
-    def produce(self) -> list[Rendered]:
-        return [variant.render() for variant in self._variants]
-
-
-@jsii.implements(IValidation)
-class _WholeCheck:
-    """What is wrong with all variants together, once all are there."""
-
-    def __init__(self, config: EndpointConfig) -> None:
-        self._config = config
-
-    def validate(self) -> list[str]:
-        return [str(finding) for finding in self._config.check()]
-
-
 def _check(scope: Construct, variant: Variant, *, is_one_of_several: bool) -> list[Finding]:
     where = f"variant {variant.variant_name!r}, " if is_one_of_several else ""
     return [*variant.check(variant.model.target, where), *_check_stack(scope, variant, where)]
@@ -276,9 +265,9 @@ def _check_stack(scope: Construct, variant: Variant, where: str) -> list[Finding
         env = variant.model.env
         is_other = any(elsewhere(scope, env.region, env.account))
         return [_elsewhere(scope, variant, where)] if is_other else []
-    mine, other = root_stack(scope), root_stack(variant.model)
-    if mine is other or mine.node.addr == other.node.addr:
+    if is_deployed_with(scope, variant.model):
         return []
+    mine, other = root_stack(scope), root_stack(variant.model)
     return [
         Finding(
             code="model-other-stack",
@@ -293,7 +282,7 @@ def _check_stack(scope: Construct, variant: Variant, where: str) -> list[Finding
 
 
 def _elsewhere(scope: Construct, variant: Variant, where: str) -> Finding:
-    stack, theirs = Stack.of(scope), variant.model.env
+    stack, theirs = stack_of(scope), variant.model.env
     return Finding(
         code="model-other-stack",
         where=f"{where}model",
@@ -303,9 +292,16 @@ def _elsewhere(scope: Construct, variant: Variant, where: str) -> Finding:
     )
 
 
+def is_deployed_with(one: IConstruct, other: IConstruct) -> bool:
+    """Whether two constructs are in one stack, or in stacks that are nested in one."""
+    if stack_of(one) is stack_of(other):
+        return True
+    return is_same(root_stack(one), root_stack(other))
+
+
 def root_stack(scope: IConstruct) -> Stack:
     """Return the stack that a construct is deployed with, around nested ones."""
-    stack = Stack.of(scope)
+    stack = stack_of(scope)
     while stack.nested_stack_parent:
         stack = stack.nested_stack_parent
     return stack

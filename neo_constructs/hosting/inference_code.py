@@ -16,7 +16,13 @@ from constructs import Construct
 
 from neo_constructs.archives.asset_cache import packed_once
 from neo_constructs.archives.packing import fingerprint, members_of
-from neo_constructs.compilation.model_data import ObjectLocation, check_key, checked_path
+from neo_constructs.compilation.model_data import (
+    AssetLocation,
+    ObjectLocation,
+    SourceLocation,
+    check_key,
+    checked_path,
+)
 from neo_constructs.engine.tokens import is_unresolved
 from neo_constructs.findings.finding import Finding, Level
 from neo_constructs.scripts.script_rules import check_code, check_name
@@ -89,7 +95,7 @@ class InferenceCode(ABC):
         """Say what is wrong with the script for a kind of container."""
 
     @abstractmethod
-    def bind(self, scope: Construct) -> ObjectLocation:
+    def bind(self, scope: Construct) -> SourceLocation:
         """Return where the packed script lies; called by the construct that serves it."""
 
 
@@ -105,7 +111,7 @@ class _Local(InferenceCode):
     def check(self, contract: ServingContract) -> list[Finding]:
         return check_code(self.path, self.entry_point, contract)
 
-    def bind(self, scope: Construct) -> ObjectLocation:
+    def bind(self, scope: Construct) -> SourceLocation:
         members = self._members()
         digest = fingerprint(members)
         archive = packed_once(digest, members, "sourcedir.tar.gz")
@@ -116,7 +122,7 @@ class _Local(InferenceCode):
             asset_hash=digest,
             asset_hash_type=AssetHashType.CUSTOM,
         )
-        return ObjectLocation(bucket=asset.bucket, key=asset.s3_object_key, fingerprint=digest)
+        return AssetLocation.of(scope, asset, digest)
 
     def _members(self) -> Mapping[str, Path]:
         try:

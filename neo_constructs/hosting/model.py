@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, cast
 
 import jsii
 from aws_cdk import Fn, Resource
@@ -16,8 +16,10 @@ from constructs import Construct, IConstruct, IDependable
 from neo_constructs.catalog.target import TargetDevice
 from neo_constructs.compilation.inference_image import InferenceImage, pull_statements
 from neo_constructs.compilation.interfaces import ICompilationJob
+from neo_constructs.engine.asked_once import asked, remembered, settle, stack_of
 from neo_constructs.engine.permissions import (
     extend_role,
+    give_own_role,
     logging_statements,
     service_principal,
     warn,
@@ -147,6 +149,7 @@ class Model(Resource):
         allow_all_outbound: bool | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
+        settle(self, scope)
         alone = ContainerDefinition(
             compilation_job=compilation_job,
             model_data_url=model_data_url,
@@ -168,7 +171,7 @@ class Model(Resource):
             ),
             *check_vpc(vpc, vpc_subnets, security_groups, allow_all_outbound=allow_all_outbound),
         ]
-        raise_errors(found, subject=self.node.path)
+        raise_errors(found, subject=lambda: self.node.path)
         asked = containers or [alone]
         needs = next((each.needs_network for each in asked if each.needs_network), "")
         self.is_isolated: Final[bool] = (
@@ -194,12 +197,8 @@ class Model(Resource):
         self.features: Final = _features(asked, is_in_vpc=vpc is not None)
         self.is_x86: Final = any(each.definition.is_x86 for each in bound)
         self._warn_of_pulling(bound, role)
-        self.role: Final[iam.IRole] = role or iam.Role(
-            self,
-            "Role",
-            assumed_by=service_principal("*"),
-            description="What the serving container may do",
-        )
+        self._own_role = None if role else self._make_role()
+        self.role: Final[iam.IRole] = role or cast(iam.IRole, self._own_role)
         dependencies = self._allow(bound)
         self._resource = self._make_resource(
             bound, inference_execution_mode, is_pipeline=bool(containers)
@@ -210,11 +209,18 @@ class Model(Resource):
         self._resource.node.add_dependency(*dependencies)
         if self._network:
             self._resource.node.add_dependency(self._network.connectivity)
-        self._is_own_role = role is None
         self._is_granted = False
         self._configs: list[IConstruct] = []
-        self.model_name: Final[str] = self._resource.attr_model_name
-        self.model_arn: Final[str] = self._resource.ref
+
+    @property
+    def model_name(self) -> str:
+        """The model's name."""
+        return str(asked(self._resource, "attr_model_name"))
+
+    @property
+    def model_arn(self) -> str:
+        """The model's ARN."""
+        return str(asked(self._resource, "ref"))
 
     def _make_resource(
         self, bound: Sequence[BoundContainer], mode: str, *, is_pipeline: bool
@@ -224,7 +230,7 @@ class Model(Resource):
         return made(
             self,
             "Resource",
-            execution_role_arn=self.role.role_arn,
+            execution_role_arn=asked(self.role, "role_arn"),
             enable_network_isolation=self.is_isolated,
             primary_container=None if is_pipeline else rendered[0],
             containers=rendered if is_pipeline else None,
@@ -372,7 +378,7 @@ class Model(Resource):
             config.node.add_dependency(self.role)
 
     def _wait_for_grants(self) -> None:
-        if self._is_granted or not self._is_own_role:
+        if self._is_granted or not self._own_role:
             return
         self._is_granted = True
         for config in self._configs:
@@ -403,18 +409,29 @@ class Model(Resource):
     def _allow(self, bound: Sequence[BoundContainer]) -> list[IDependable]:
         """Give the role what the containers need, and return what must be waited for."""
         repositories = [arn for each in bound for arn in each.repository_arns]
-        return extend_role(
+        statements = [
+            *pull_statements(tuple(dict.fromkeys(repositories))),
+            # API reference of CreateModel, ExecutionRoleArn.
+            *logging_statements("/aws/sagemaker/Endpoints/*"),
+            *(statement for each in bound for statement in each.reading(self)),
+            *(self._network.statements() if self._network else ()),
+        ]
+        places = list(dict.fromkeys(place for each in bound for place in each.places))
+        wildcards = _UNPACKED if any(each.is_unpacked for each in bound) else ""
+        if self._own_role:
+            return give_own_role(
+                self, self._own_role, statements, places=places, wildcards=wildcards
+            )
+        return extend_role(self, self.role, statements, places=places, wildcards=wildcards)
+
+    def _make_role(self) -> iam.Role:
+        return iam.Role(
             self,
-            self.role,
-            [
-                *pull_statements(tuple(dict.fromkeys(repositories))),
-                # API reference of CreateModel, ExecutionRoleArn.
-                *logging_statements("/aws/sagemaker/Endpoints/*"),
-                *(statement for each in bound for statement in each.reading(self)),
-                *(self._network.statements() if self._network else ()),
-            ],
-            places=list(dict.fromkeys(place for each in bound for place in each.places)),
-            wildcards=_UNPACKED if any(each.is_unpacked for each in bound) else "",
+            "Role",
+            assumed_by=remembered(
+                stack_of(self), "any of SageMaker's", lambda: service_principal("*")
+            ),
+            description="What the serving container may do",
         )
 
 

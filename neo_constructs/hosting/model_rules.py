@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import fields, replace
 from typing import Final
 
-from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
@@ -15,6 +14,7 @@ from neo_constructs.compilation.imported_job import check_environments
 from neo_constructs.compilation.inference_image import InferenceImage
 from neo_constructs.compilation.model_data import check_key
 from neo_constructs.compilation.places import check_artifact_bucket
+from neo_constructs.engine.asked_once import stack_of
 from neo_constructs.engine.tokens import is_unresolved
 from neo_constructs.findings.finding import Finding, Level
 from neo_constructs.findings.wording import listed
@@ -283,13 +283,13 @@ def _check_place(
     """Say what would keep the container from reading its artifact."""
     url, bucket = asked.model_data_url, asked.artifact_bucket
     given = ServingArchive.of_url(url)
-    if given and Stack.of(given).node.addr != Stack.of(scope).node.addr:
+    if given and stack_of(given).node.addr != stack_of(scope).node.addr:
         return [
             Finding(
                 code="model-other-stack",
                 where="model_data_url",
                 message=(
-                    f"{given.node.path} is in the stack {Stack.of(given).stack_name!r}; what it "
+                    f"{given.node.path} is in the stack {stack_of(given).stack_name!r}; what it "
                     "writes is readable in its own stack only."
                 ),
                 fix=f"put the model into the stack of {given.node.path}.",

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aws_cdk import Stack
 from aws_cdk import aws_ec2 as ec2
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
+from neo_constructs.engine.asked_once import stack_of
+from neo_constructs.engine.statements import Statement, allow
 from neo_constructs.engine.subnets import selected_subnets
 
 # SageMaker developer guide, page Give SageMaker hosted endpoints access to resources in your VPC.
@@ -79,13 +79,13 @@ class ModelNetwork:
         """Return it as SageMaker's API has it."""
         return {"SecurityGroupIds": self._groups, "Subnets": self._subnets}
 
-    def statements(self) -> list[iam.PolicyStatement]:
+    def statements(self) -> list[Statement]:
         """Return what the model's role needs to place interfaces: in these subnets, no others."""
-        stack = Stack.of(self._scope)
+        stack = stack_of(self._scope)
         place = f"arn:{stack.partition}:ec2:{stack.region}:{stack.account}"
         interfaces = f"{place}:network-interface/*"
         return [
-            iam.PolicyStatement(
+            allow(
                 actions=["ec2:CreateNetworkInterface"],
                 resources=[
                     interfaces,
@@ -93,7 +93,7 @@ class ModelNetwork:
                     *(f"{place}:security-group/{group}" for group in self._groups),
                 ],
             ),
-            iam.PolicyStatement(actions=list(_OF_INTERFACES), resources=[interfaces]),
+            allow(actions=list(_OF_INTERFACES), resources=[interfaces]),
             # The API has no resource level.
-            iam.PolicyStatement(actions=list(_TO_DESCRIBE), resources=["*"]),
+            allow(actions=list(_TO_DESCRIBE), resources=["*"]),
         ]

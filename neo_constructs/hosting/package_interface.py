@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from aws_cdk import aws_iam as iam
 from aws_cdk.interfaces import ResourceEnvironment
 from constructs import Construct, IConstruct
 
 from neo_constructs.catalog.target import TargetDevice
 from neo_constructs.compilation.model_data import ObjectLocation
+from neo_constructs.engine.statements import Statement
 
 
 class IModelPackage(IConstruct, Protocol):
@@ -56,6 +56,6 @@ class IModelPackage(IConstruct, Protocol):
         """The ARNs of the buckets and keys that its artifact is read from."""
         ...
 
-    def reading(self, scope: Construct) -> list[iam.PolicyStatement]:
+    def reading(self, scope: Construct) -> list[Statement]:
         """Return the rights to read its artifact."""
         ...

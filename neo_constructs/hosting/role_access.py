@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from aws_cdk import aws_iam as iam
 from constructs import Construct, IDependable
 
 from neo_constructs.engine.permissions import extend_role, pasteable, warn
+from neo_constructs.engine.statements import Statement
 from neo_constructs.findings.finding import Finding, Level
 from neo_constructs.hosting.interfaces import IModel
 
@@ -29,7 +29,7 @@ class FeatureRights:
         Why resources with a ``*`` are right as they are. Default: there are none.
     """
 
-    statements: Sequence[iam.PolicyStatement]
+    statements: Sequence[Statement]
     places: Sequence[str]
     what: str
     wildcards: str = ""

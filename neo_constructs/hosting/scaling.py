@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Final, Protocol
+from typing import ClassVar, Final, Protocol, runtime_checkable
 
 from aws_cdk import Duration
 from aws_cdk import aws_applicationautoscaling as scaling
@@ -10,6 +10,7 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
+from neo_constructs.engine.asked_once import settle
 from neo_constructs.engine.tokens import is_unresolved
 from neo_constructs.findings.errors import raise_errors
 from neo_constructs.findings.finding import Finding
@@ -55,6 +56,15 @@ class Measured(Protocol):
         ...
 
 
+@runtime_checkable
+class Scales(Protocol):
+    """What wants to know of what scales in it: an endpoint."""
+
+    def note_scaling(self, capacity: ScalableCapacity) -> None:
+        """Take note."""
+        ...
+
+
 class ScalableCapacity(Construct):
     """The capacity of a variant, as Application Auto Scaling changes it.
 
@@ -86,7 +96,8 @@ class ScalableCapacity(Construct):
         max_capacity: int,
     ) -> None:
         super().__init__(scope, construct_id)
-        raise_errors(check_capacity(min_capacity, max_capacity), subject=self.node.path)
+        settle(self, scope)
+        raise_errors(check_capacity(min_capacity, max_capacity), subject=lambda: self.node.path)
         self._variant = variant
         self._min_capacity, self._max_capacity = min_capacity, max_capacity
         self._by_backlog = False
@@ -100,6 +111,9 @@ class ScalableCapacity(Construct):
             max_capacity=max_capacity,
             role=iam.Role.from_role_name(self, "ServiceRole", _SERVICE_ROLE),
         )
+
+        if isinstance(scope, Scales):
+            scope.note_scaling(self)
 
     @property
     def scaled(self) -> Scaled:
@@ -162,7 +176,8 @@ class ScalableCapacity(Construct):
             What they are from then on. Default: as they are; one of them is needed.
         """
         raise_errors(
-            _check_schedule(construct_id, min_capacity, max_capacity), subject=self.node.path
+            _check_schedule(construct_id, min_capacity, max_capacity),
+            subject=lambda: self.node.path,
         )
         if min_capacity is not None and not is_unresolved(min_capacity):
             self._min_capacity = min(self._min_capacity, min_capacity)
@@ -241,7 +256,7 @@ class ScalableInstanceCount(ScalableCapacity):
             If a number is not one that makes sense.
         """
         found = check_requests(max_requests_per_second, safety_factor)
-        raise_errors(found, subject=self.node.path)
+        raise_errors(found, subject=lambda: self.node.path)
         return self._target.scale_to_track_metric(
             "Invocations",
             # The metric counts a minute's requests.
@@ -274,7 +289,7 @@ class ScalableInstanceCount(ScalableCapacity):
             If it is not above 0.
         """
         found = check_above_zero(target_utilization_percent, "target_utilization_percent")
-        raise_errors(found, subject=self.node.path)
+        raise_errors(found, subject=lambda: self.node.path)
         return self.scale_to_track_metric(
             "CpuUtilization",
             metric=self._variant.metric_cpu_utilization(period=Duration.minutes(1)),
@@ -306,7 +321,7 @@ class ScalableInstanceCount(ScalableCapacity):
             If the number is not above 0.
         """
         found = check_above_zero(requests_per_instance, "requests_per_instance")
-        raise_errors(found, subject=self.node.path)
+        raise_errors(found, subject=lambda: self.node.path)
         self._by_backlog = True
         return self.scale_to_track_metric(
             "Backlog",
@@ -355,7 +370,7 @@ class ScalableProvisionedConcurrency(ScalableCapacity):
             If it is not such a part.
         """
         found = check_part(target_utilization, "target_utilization")
-        raise_errors(found, subject=self.node.path)
+        raise_errors(found, subject=lambda: self.node.path)
         metric = scaling.PredefinedMetric
         return self._target.scale_to_track_metric(
             "Utilization",

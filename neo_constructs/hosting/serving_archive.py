@@ -13,6 +13,7 @@ from neo_constructs.compilation.artifact_bucket import ArtifactBucket
 from neo_constructs.compilation.imported_job import ImportedCompilationJob
 from neo_constructs.compilation.interfaces import ICompilationJob
 from neo_constructs.compilation.sources import read_source
+from neo_constructs.engine.asked_once import asked, remembered, settle
 from neo_constructs.engine.job_engine import JobEngine
 from neo_constructs.engine.permissions import warn
 from neo_constructs.engine.tokens import is_unresolved
@@ -104,10 +105,11 @@ class ServingArchive(Resource):
         compilation_job: ICompilationJob | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
-        warn(self, raise_errors(inference_code.check(contract), subject=self.node.path))
+        settle(self, scope)
+        warn(self, raise_errors(inference_code.check(contract), subject=lambda: self.node.path))
         engine = JobEngine.of(self)
         self.artifact_bucket: Final[s3.IBucket] = artifact_bucket or ArtifactBucket.of(self)
-        key = encryption_key or self.artifact_bucket.encryption_key
+        key = encryption_key or asked(self.artifact_bucket, "encryption_key")
         area = engine.artifact_area(self.artifact_bucket, encryption_key)
         location = read_source(self, engine, inference_code.bind(self), "inference_code")
         self._read_model(engine, model_data_url)
@@ -115,7 +117,7 @@ class ServingArchive(Resource):
             place = f"{compilation_job.artifact_prefix}-*"
             engine.read_object(compilation_job.artifact_bucket, place)
         layout = contract.layout
-        resource = engine.custom_resource(
+        self._resource = engine.custom_resource(
             self,
             "Resource",
             resource_type=RESOURCE_TYPE,
@@ -130,18 +132,26 @@ class ServingArchive(Resource):
                 "EntryPoint": inference_code.entry_point,
                 "Layout": layout,
                 "NetworkIsolation": enable_network_isolation if layout == CODE else None,
-                "OutputLocation": f"s3://{self.artifact_bucket.bucket_name}/",
-                "KmsKeyId": key.key_arn if key else None,
+                "OutputLocation": f"s3://{asked(self.artifact_bucket, 'bucket_name')}/",
+                "KmsKeyId": asked(key, "key_arn") if key else None,
                 "ArtifactRemovalPolicy": artifact_removal_policy.name,
             },
         )
         self.entry_point: Final[str] = inference_code.entry_point
-        self.encryption_key: Final = key
+        self.encryption_key: Final[kms.IKey | None] = key
         self.contract: Final = contract
         self.inference_code: Final = inference_code
         self.compiled_url: Final = model_data_url
-        self.model_data_url: Final = Token.as_string(resource.get_att("ModelDataUrl"))
-        self.submit_directory: Final = Token.as_string(resource.get_att("SubmitDirectory"))
+
+    @property
+    def model_data_url(self) -> str:
+        """What the container loads: an ``s3://`` URI."""
+        return self._attribute("ModelDataUrl")
+
+    @property
+    def submit_directory(self) -> str:
+        """Where the container finds its script."""
+        return self._attribute("SubmitDirectory")
 
     @staticmethod
     @typed
@@ -152,6 +162,9 @@ class ServingArchive(Resource):
             return None
         owner = cast(Reference, token).target.node.scope
         return owner if isinstance(owner, ServingArchive) else None
+
+    def _attribute(self, name: str) -> str:
+        return remembered(self, name, lambda: Token.as_string(self._resource.get_att(name)))
 
     def _read_model(self, engine: JobEngine, url: str) -> None:
         """Let the engine read an artifact that no job of this stack has written."""

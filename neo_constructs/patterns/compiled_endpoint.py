@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -22,6 +22,7 @@ from neo_constructs.compilation.inference_image import InferenceImage
 from neo_constructs.compilation.interfaces import ICompilationJob
 from neo_constructs.compilation.model_data import ModelData
 from neo_constructs.compilation.planning import CompilationArguments, plan_compilation
+from neo_constructs.engine.asked_once import settle
 from neo_constructs.engine.subnets import check_vpc
 from neo_constructs.findings.errors import ValidationError, raise_errors
 from neo_constructs.findings.finding import Finding
@@ -187,6 +188,7 @@ class CompiledEndpoint(Construct):
         compilation_scope: Construct | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
+        settle(self, scope)
         compiling = {
             "target": target,
             "targets": targets or None,
@@ -200,8 +202,10 @@ class CompiledEndpoint(Construct):
             "encryption_key": encryption_key,
             "compilation_scope": compilation_scope,
         }
-        self._source = _source(model_data, compilation_job, compiling, subject=self.node.path)
-        raise_errors(_check_scope(compilation_scope, construct_id), subject=self.node.path)
+        self._source = _source(
+            model_data, compilation_job, compiling, subject=lambda: self.node.path
+        )
+        raise_errors(_check_scope(compilation_scope, construct_id), subject=lambda: self.node.path)
         if compilation_job:
             target = compilation_job.target
         self._job_scope = Construct(compilation_scope, construct_id) if compilation_scope else self
@@ -221,7 +225,7 @@ class CompiledEndpoint(Construct):
             else initial_instance_count,
         }
         given = {name: value for name, value in alone.items() if value is not None}
-        raise_errors(_check_targets(target, targets, given), subject=self.node.path)
+        raise_errors(_check_targets(target, targets, given), subject=lambda: self.node.path)
         asked = list(targets)
         if target:
             only = CompiledVariant(target=target, **given)
@@ -242,7 +246,7 @@ class CompiledEndpoint(Construct):
             *check_vpc(vpc, vpc_subnets, security_groups),
         ]
         # Each construct attaches the warnings that are its own.
-        raise_errors([*self._check(asked), *others], subject=self.node.path)
+        raise_errors([*self._check(asked), *others], subject=lambda: self.node.path)
         self._jobs: list[CompilationJob] = []
         self._models: list[Model] = []
         # The ids of a single target, and of a variant of that name among several, end in nothing.
@@ -283,8 +287,8 @@ class CompiledEndpoint(Construct):
         ValidationError
             With the faults that can be known at synth.
         """
-        raise_errors(self._check_further(), subject=self.node.path)
-        raise_errors(self._check([variant]), subject=self.node.path)
+        raise_errors(self._check_further(), subject=lambda: self.node.path)
+        raise_errors(self._check([variant]), subject=lambda: self.node.path)
         self.endpoint_config.add_production_variant(variant.variant(self._make_model(variant)))
         self._scale([variant])
 
@@ -442,7 +446,7 @@ def _source(
     job: ICompilationJob | None,
     compiling: Mapping[str, object],
     *,
-    subject: str,
+    subject: Callable[[], str],
 ) -> ModelData | ICompilationJob:
     """Return the model, or what has compiled it already.
 
@@ -471,7 +475,7 @@ def _source(
         )
     )
     finding = Finding(code="model-source", where=where, message=message, fix=fix)
-    raise ValidationError([finding], subject=subject)
+    raise ValidationError([finding], subject=subject())
 
 
 def _check_targets(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final, cast
 
 import jsii
-from aws_cdk import Duration, ITaggable, Lazy, RemovalPolicy, Resource, TagManager, TagType, Token
+from aws_cdk import Duration, ITaggable, RemovalPolicy, Resource, TagManager, TagType, Token
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
@@ -14,11 +14,12 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct, IDependable
 
 from neo_constructs.compilation.artifact_bucket import ArtifactBucket
-from neo_constructs.compilation.job_tags import RenderedTags, TagCheck
+from neo_constructs.compilation.job_tags import TagCheck
 from neo_constructs.compilation.places import check_artifact_bucket, check_region
 from neo_constructs.engine.artifact_access import compile_access, served_access
 from neo_constructs.engine.job_engine import JobEngine
 from neo_constructs.engine.keys import real_key
+from neo_constructs.engine.late_checks import check_late
 from neo_constructs.engine.permissions import extend_role, places, service_principal, warn
 from neo_constructs.engine.retention import not_retained
 from neo_constructs.engine.subnets import check_vpc
@@ -200,15 +201,16 @@ class InferenceRecommendationsJob(Resource):
             *check_vpc(vpc, vpc_subnets, security_groups),
             *(f for name, key in keys.items() if key for f in check_region(self, key, name)),
         ]
-        warn(self, raise_errors(found, subject=self.node.path))
-        self._tags = TagManager(TagType.STANDARD, RESOURCE_TYPE)
+        warn(self, raise_errors(found, subject=lambda: self.node.path))
+        self._tags = TagManager(TagType.KEY_VALUE, RESOURCE_TYPE)
+        self._has_tags = False
         self.job_type: Final[str] = facts.job_type
         self.candidate_instance_types: Final[tuple[str, ...]] = facts.candidates
 
         engine = JobEngine.of(self)
         self.artifact_bucket: Final[s3.IBucket] = artifact_bucket or ArtifactBucket.of(self)
         bucket_found = check_artifact_bucket(self, self.artifact_bucket)
-        warn(self, raise_errors(bucket_found, subject=self.node.path))
+        warn(self, raise_errors(bucket_found, subject=lambda: self.node.path))
         self.encryption_key: Final = encryption_key or self.artifact_bucket.encryption_key
         self.artifact_removal_policy: Final = artifact_removal_policy or RemovalPolicy.RETAIN
         self.role: Final[iam.IRole] = role or iam.Role(
@@ -240,7 +242,6 @@ class InferenceRecommendationsJob(Resource):
             ],
             properties=self._properties(),
         )
-        self.node.add_validation(TagCheck(self._tags))
         self.job_name: Final[str] = self._resource.ref
         self.instance_type: Final = InstanceTypeChoice(
             self._attribute("InstanceType"), facts.candidates
@@ -341,6 +342,9 @@ class InferenceRecommendationsJob(Resource):
     @property
     def tags(self) -> TagManager:
         """The tags of the job; ``Tags.of`` puts them here. A change measures nothing."""
+        if not self._has_tags:
+            self._has_tags = True
+            check_late(self, TagCheck(self._tags).validate)
         return self._tags
 
     def apply_removal_policy(self, policy: RemovalPolicy) -> None:
@@ -414,7 +418,7 @@ class InferenceRecommendationsJob(Resource):
             "CandidatesAreOfTarget": True if self._facts.has_default_candidates else None,
             "Selection": self._facts.rule.render(),
             "ArtifactRemovalPolicy": self.artifact_removal_policy.name,
-            "Tags": Lazy.any(RenderedTags(self._tags)),
+            "Tags": self._tags.rendered_tags,
         }
 
     def _input_config(self) -> dict[str, Any]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
@@ -20,9 +19,11 @@ from neo_constructs.catalog.framework import Framework
 from neo_constructs.catalog.target import TargetDevice
 from neo_constructs.compilation.inference_image import neo_repositories, pull_statements
 from neo_constructs.compilation.model_data import ObjectLocation
+from neo_constructs.engine.asked_once import stack_of
 from neo_constructs.engine.job_engine import JobEngine
 from neo_constructs.engine.keys import real_key
 from neo_constructs.engine.permissions import logging_statements, pass_role_statement, use_keys
+from neo_constructs.engine.statements import Statement, allow
 from neo_constructs.hosting.artifact_reading import read_artifact
 from neo_constructs.hosting.package_interface import IModelPackage
 
@@ -38,7 +39,7 @@ def recommender_statements(
     *,
     may_compile: bool,
     volume_key: kms.IKey | None,
-) -> list[iam.PolicyStatement]:
+) -> list[Statement]:
     """Return what the role of a recommendations job needs.
 
     Parameters
@@ -57,7 +58,7 @@ def recommender_statements(
         Encrypts the volumes of the instances; SageMaker uses it by a grant (API reference,
         RecommendationJobInputConfig, VolumeKmsKeyId).
     """
-    stack = Stack.of(scope)
+    stack = stack_of(scope)
     place = f"arn:{stack.partition}:sagemaker:{stack.region}:{stack.account}"
     names = ("sm-epc", JobEngine.of(scope).name_prefix)
     measured = [
@@ -66,7 +67,7 @@ def recommender_statements(
         for name in names
     ]
     statements = [
-        iam.PolicyStatement(
+        allow(
             actions=[
                 *(f"sagemaker:{verb}{kind}" for kind in _KINDS for verb in ("Create", "Describe")),
                 *(f"sagemaker:Delete{kind}" for kind in _KINDS),
@@ -75,7 +76,7 @@ def recommender_statements(
             ],
             resources=measured,
         ),
-        iam.PolicyStatement(
+        allow(
             actions=["sagemaker:DescribeModelPackage"],
             resources=[package.model_package_arn],
         ),
@@ -89,7 +90,7 @@ def recommender_statements(
         statements += use_keys(["kms:Decrypt"], payload.bucket)
     if volume_key:
         statements.append(
-            iam.PolicyStatement(
+            allow(
                 actions=["kms:CreateGrant"],
                 resources=[real_key(volume_key).key_arn],
                 conditions={"Bool": {"kms:GrantIsForAWSResource": "true"}},
@@ -99,13 +100,13 @@ def recommender_statements(
         framework = Framework(str(package.contents.get("Framework", "")).upper(), None)
         statements += pull_statements(neo_repositories(scope, framework, TargetDevice.ML_C5))
         statements += [
-            iam.PolicyStatement(
+            allow(
                 actions=[
                     f"sagemaker:{verb}CompilationJob" for verb in ("Create", "Describe", "Stop")
                 ],
                 resources=[f"{place}:compilation-job/{name}-*" for name in names],
             ),
-            iam.PolicyStatement(
+            allow(
                 actions=["sagemaker:UpdateModelPackage"],
                 resources=[package.model_package_arn],
             ),

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from aws_cdk import Resource, Token
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
@@ -15,6 +14,7 @@ from neo_constructs.compilation.artifact_bucket import ArtifactBucket
 from neo_constructs.compilation.inference_image import InferenceImage
 from neo_constructs.compilation.places import check_region
 from neo_constructs.engine.job_engine import JobEngine
+from neo_constructs.engine.statements import Statement, allow
 from neo_constructs.findings.errors import raise_errors
 from neo_constructs.registry.model_package import ImportedModelPackage
 from neo_constructs.registry.model_package_group import IModelPackageGroup
@@ -79,11 +79,11 @@ class ApprovedModelPackage(Resource):
     ) -> None:
         super().__init__(scope, construct_id)
         found = check_region(self, model_package_group, "model_package_group")
-        raise_errors(found, subject=self.node.path)
+        raise_errors(found, subject=lambda: self.node.path)
         engine, records = JobEngine.of(self), ArtifactBucket.of(self)
         key = records.encryption_key
         # The action has no resource level.
-        listing = iam.PolicyStatement(
+        listing = allow(
             sid="FindModelPackages", actions=["sagemaker:ListModelPackages"], resources=["*"]
         )
         self._resource = engine.custom_resource(
@@ -124,7 +124,7 @@ class ApprovedModelPackage(Resource):
         """The ARNs of the buckets and keys that its artifact is read from, as far as known."""
         return self._version.places
 
-    def reading(self, scope: Construct) -> list[iam.PolicyStatement]:
+    def reading(self, scope: Construct) -> list[Statement]:
         """Return the rights to read its artifact, as far as it is known."""
         return self._version.reading(scope)
 

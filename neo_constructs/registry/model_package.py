@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from aws_cdk import RemovalPolicy, Resource
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sagemaker as sagemaker
@@ -17,6 +16,7 @@ from neo_constructs.catalog.target import TargetDevice
 from neo_constructs.compilation.inference_image import InferenceImage
 from neo_constructs.engine.keys import real_key
 from neo_constructs.engine.permissions import places, use_keys, warn
+from neo_constructs.engine.statements import Statement
 from neo_constructs.engine.tokens import is_unresolved
 from neo_constructs.findings.errors import raise_errors
 from neo_constructs.findings.finding import Finding, Level
@@ -145,7 +145,7 @@ class ModelPackage(Resource):
             approval_status=model_approval_status,
             metadata=customer_metadata_properties or {},
         )
-        warn(self, raise_errors(facts.check(self), subject=self.node.path))
+        warn(self, raise_errors(facts.check(self), subject=lambda: self.node.path))
         bound = bind_container(self, container, is_isolated=False)
         payload = sample_payload.bind(self) if sample_payload else None
         made = sagemaker.CfnModelPackage
@@ -223,7 +223,7 @@ class ModelPackage(Resource):
         """The ARNs of the buckets and keys that its artifact is read from."""
         return self._bound.places
 
-    def reading(self, scope: Construct) -> list[iam.PolicyStatement]:
+    def reading(self, scope: Construct) -> list[Statement]:
         """Return the rights to read its artifact, as the stack of this version gives them."""
         del scope
         return self._bound.reading(self)
@@ -283,7 +283,7 @@ class ImportedModelPackage(Resource):
     ) -> None:
         known = None if is_unresolved(arn) else arn
         super().__init__(scope, construct_id, environment_from_arn=known)
-        raise_errors(_check_arn(known), subject=self.node.path)
+        raise_errors(_check_arn(known), subject=lambda: self.node.path)
         location = image.bind(self) if image else None
         self._bucket, self._prefix = bucket, prefix
         self.model_package_arn: Final = arn
@@ -298,7 +298,7 @@ class ImportedModelPackage(Resource):
         """The ARNs of the buckets and keys that its artifact is read from, as far as known."""
         return places(self._bucket) if self._bucket else []
 
-    def reading(self, scope: Construct) -> list[iam.PolicyStatement]:
+    def reading(self, scope: Construct) -> list[Statement]:
         """Return the rights to read its artifact, as far as it is known."""
         if self._bucket is None:
             warn(scope, [_place_unknown(self.node.path)])

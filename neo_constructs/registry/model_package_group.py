@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Final, Protocol
 
-from aws_cdk import Aws, Fn, Names, RemovalPolicy, Resource
+from aws_cdk import Fn, Names, RemovalPolicy, Resource
 from aws_cdk import aws_sagemaker as sagemaker
 from aws_cdk.interfaces import ResourceEnvironment
 from constructs import Construct, IConstruct
 
 from neo_constructs.catalog.names import RESOURCE_NAME
+from neo_constructs.engine.asked_once import pseudo
 from neo_constructs.engine.tokens import is_unresolved
 from neo_constructs.findings.errors import raise_errors
 from neo_constructs.findings.finding import Finding
@@ -84,7 +85,7 @@ class ModelPackageGroup(Resource):
         removal_policy: RemovalPolicy = RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
     ) -> None:
         super().__init__(scope, construct_id)
-        raise_errors(_check_name(model_package_group_name), subject=self.node.path)
+        raise_errors(_check_name(model_package_group_name), subject=lambda: self.node.path)
         name = model_package_group_name or _made_name(self)
         self._resource = sagemaker.CfnModelPackageGroup(
             self,
@@ -131,7 +132,7 @@ class ImportedModelPackageGroup(Resource):
 def _made_name(scope: Construct) -> str:
     """Return a name of the construct's path, and of the first eight digits of the stack's id."""
     path = Names.unique_resource_name(scope, max_length=_LONGEST_NAME - 9, separator="-")
-    uuid = Fn.select(2, Fn.split("/", Aws.STACK_ID))
+    uuid = Fn.select(2, Fn.split("/", pseudo("STACK_ID")))
     return f"{path}-{Fn.select(0, Fn.split('-', uuid))}"
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from aws_cdk import AssetHashType, AssetStaging, FileAssetPackaging, Stack
+from aws_cdk import AssetHashType, AssetStaging, FileAssetPackaging
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
@@ -21,6 +21,7 @@ from neo_constructs.compilation.model_data import (
     check_key,
     checked_path,
 )
+from neo_constructs.engine.asked_once import stack_of
 from neo_constructs.engine.tokens import is_unresolved
 from neo_constructs.findings.finding import Finding
 from neo_constructs.hosting.artifact_url import split_url
@@ -156,7 +157,7 @@ def _tar_gz_asset(scope: Construct, archive: Path, digest: str) -> ObjectLocatio
         asset_hash=digest,
         asset_hash_type=AssetHashType.CUSTOM,
     )
-    stack = Stack.of(scope)
+    stack = stack_of(scope)
     place = stack.synthesizer.add_file_asset(
         source_hash=f"{staging.asset_hash}.tar",
         file_name=staging.relative_staged_path(stack),

@@ -11,6 +11,7 @@ from neo_constructs.engine.job_engine import JobEngine
 from tests.templates.stacks import (
     DIGITS,
     JOB,
+    PARTITIONS,
     Json,
     actions,
     granting,
@@ -241,3 +242,31 @@ def deployed_size(document: Json) -> int:
     for ref, value in (('{"Ref":"AWS::Partition"}', "aws-us-gov"), ('{"Ref":"AWS::StackId"}', "x")):
         text = text.replace(ref, json.dumps(value))
     return len(text)
+
+
+def test_as_many_endpoints_as_a_stack_holds_stay_within_the_limits() -> None:
+    """CloudFormation takes 500 resources; each endpoint has a model and a script of its own."""
+    scope = cdk.Stack(cdk.App(), "Stack", env=PARTITIONS["aws"])
+    scripts = s3.Bucket.from_bucket_name(scope, "Scripts", "scripts" * 9)
+    for number in range(68):
+        neo.CompiledEndpoint(
+            scope,
+            f"Endpoint{number}",
+            model_data=neo.ModelData.from_s3_uri(f"s3://{'models' * 10}/{number:060}/m.tar.gz"),
+            framework=neo.Framework.pytorch("2.0"),
+            data_input_config={"x": [1, 3, 8, 8]},
+            target=neo.TargetDevice.ML_C5,
+            inference_code=neo.InferenceCode.from_bucket(scripts, f"{number:060}/s.tar.gz"),
+            instance_type="ml.c5.large",
+        )
+    found = template(scope)
+    assert 490 < len(found["Resources"]) <= 500
+    assert len(json.dumps(found)) < 1_000_000
+    attached: dict[str, int] = {}
+    for policy in of_type(found, "AWS::IAM::ManagedPolicy").values():
+        assert deployed_size(policy["Properties"]["PolicyDocument"]) <= 6_144
+        for role in policy["Properties"]["Roles"]:
+            attached[role["Ref"]] = attached.get(role["Ref"], 0) + 1
+    assert max(attached.values()) <= 10
+    for policy in of_type(found, "AWS::IAM::Policy").values():
+        assert deployed_size(policy["Properties"]["PolicyDocument"]) <= 10_240

@@ -74,7 +74,7 @@ def test_2_zero_is_zero() -> None:
     assert weights == [0, 1]
     endpoint = neo.Endpoint(scope, "Endpoint", endpoint_config=both)
     endpoint.variant("a").auto_scale_instance_count(min_capacity=0, max_capacity=3)
-    (said,) = endpoint.node.validate()  # not made the initial count in silence
+    (said,) = scope.node.validate()  # not made the initial count in silence
     assert "min_capacity is 0" in said
 
 
