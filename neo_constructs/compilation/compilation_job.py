@@ -153,8 +153,7 @@ class CompilationJob(Resource):
         plan = plan_compilation(self, given)
         warn(self, raise_errors(plan.check(), subject=lambda: self.node.path))
         settings = self._settings(plan, given)
-        self._tags = TagManager(TagType.KEY_VALUE, RESOURCE_TYPE)
-        self._has_tags = False
+        self._tags: TagManager | None = None
         self.target: Final = settings.target
         self.framework: Final = settings.framework
 
@@ -307,8 +306,9 @@ class CompilationJob(Resource):
     @property
     def tags(self) -> TagManager:
         """The tags of the job; ``Tags.of`` puts them here. A change compiles nothing."""
-        if not self._has_tags:
-            self._has_tags = True
+        if self._tags is None:
+            self._tags = TagManager(TagType.KEY_VALUE, RESOURCE_TYPE)
+            self._resource.add_property_override("Tags", self._tags.rendered_tags)
             check_late(self, TagCheck(self._tags).validate)
         return self._tags
 
@@ -354,7 +354,6 @@ class CompilationJob(Resource):
             "StoppingCondition": {"MaxRuntimeInSeconds": seconds},
             "ExpectedInferenceImage": self.expected_image,
             "ArtifactRemovalPolicy": self.artifact_removal_policy.name,
-            "Tags": self._tags.rendered_tags,
         }
 
     def _expected_image(self) -> str | None:

@@ -26,8 +26,10 @@ from neo_constructs.engine.artifact_access import compile_access, engine_access
 from neo_constructs.engine.asked_once import asked, pseudo, remembered, stack_of
 from neo_constructs.engine.function_network import function_network
 from neo_constructs.engine.job_kinds import KINDS
+from neo_constructs.engine.job_rights import JobRights
 from neo_constructs.engine.keys import real_key
 from neo_constructs.engine.lambda_code import lambda_code
+from neo_constructs.engine.late_checks import check_late
 from neo_constructs.engine.limits import (
     IAM_GRACE_SECONDS,
     MEMORY_MIB,
@@ -56,9 +58,8 @@ from neo_constructs.engine.permissions import (
     use_keys,
 )
 from neo_constructs.engine.retention import RetentionCheck
-from neo_constructs.engine.source_rights import SourceRights
 from neo_constructs.engine.state_machine import definition
-from neo_constructs.engine.statements import Statement, allow, policy_document, policy_statement
+from neo_constructs.engine.statements import Statement, allow, policy_document
 from neo_constructs.engine.unanswered import hand_over_dropped_events, hand_over_ended_executions
 
 _NOT_LOGGED: Final = (
@@ -109,6 +110,7 @@ class JobEngine(Construct):
         log_group = self._make_log_group("LogGroup")
         self._network = function_network(self, self._role, self._options)
         self.compile_role: Final = self._make_compile_role()
+        self._always: list[Statement] = []
         self._allow_always(log_group)
         self._code = lambda_code()
         place = self._code.bind(self).s3_location
@@ -130,12 +132,12 @@ class JobEngine(Construct):
         )
         self._machine = self._make_machine()
         self._allow_executions()
-        self._sources = SourceRights(self._role)
         self._retention = RetentionCheck()
-        self.node.add_validation(self._retention)
+        check_late(self, self._retention.validate)
         self._granted: set[str] = set()
         self._areas: dict[str, ArtifactArea] = {}
         self._watchers = self._answer_unanswered()
+        self._rights = JobRights(self._role, self._make_policy())
 
     @staticmethod
     def of(scope: Construct) -> JobEngine:
@@ -253,8 +255,11 @@ class JobEngine(Construct):
             Whether a version of it is named: that is another right.
         """
         action = "s3:GetObjectVersion" if has_version else "s3:GetObject"
-        if self._sources.add(action, asked(bucket, "bucket_arn"), key):
-            self._allow(*use_keys(["kms:Decrypt"], bucket))
+        arn = asked(bucket, "bucket_arn")
+        if self._rights.add_object(action, arn, key):
+            self._allow_more(*use_keys(["kms:Decrypt"], bucket))
+        if "*" in key:
+            acknowledge_wildcards(self._role, [allow(actions=[action], resources=[f"{arn}/{key}"])])
 
     def read_asset(self, bucket_name: str, key: str) -> None:
         """Let the engine read an asset of the app; a deploy has put it there.
@@ -265,17 +270,30 @@ class JobEngine(Construct):
             The object, in the bucket that the CDK made for assets.
         """
         arn = f"arn:{pseudo('PARTITION')}:s3:::{bucket_name}"
-        self._sources.add("s3:GetObject", arn, key, is_listed=False)
+        self._rights.add_object("s3:GetObject", arn, key, is_listed=False)
 
     def pass_role(self, role: iam.IRole) -> None:
         """Let the engine hand a role to SageMaker."""
         if self._is_new_grant("role", role.role_arn):
-            self._allow(pass_role_statement(role))
+            self._allow_more(pass_role_statement(role))
 
     def _allow(self, *statements: Statement) -> None:
+        """Grant what the stack's engine needs by itself; called before its policy is made."""
+        self._always += statements
+
+    def _allow_more(self, *statements: Statement) -> None:
+        """Grant what a job needs."""
         for each in statements:
-            self._role.add_to_policy(policy_statement(each))
+            self._rights.add(each)
         acknowledge_wildcards(self._role, statements)
+
+    def _make_policy(self) -> iam.Policy:
+        """Return the role's own policy, in the place where the role would make it."""
+        policy = iam.Policy(
+            self._role, "DefaultPolicy", roles=[self._role], document=policy_document(self._always)
+        )
+        acknowledge_wildcards(self._role, self._always)
+        return policy
 
     def _is_new_grant(self, kind: str, name: str) -> bool:
         key = f"{kind} {stack_of(self).resolve(name)}"

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import jsii
 from aws_cdk import CfnResource
-from constructs import IValidation
 
 from neo_constructs.engine.asked_once import stack_of
 from neo_constructs.findings.finding import Finding
@@ -22,7 +20,6 @@ def not_retained(policy: str) -> Finding:
     )
 
 
-@jsii.implements(IValidation)
 class RetentionCheck:
     """Whether an aspect or an escape hatch has made custom resources outlive their stack.
 

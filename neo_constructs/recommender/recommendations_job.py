@@ -202,8 +202,7 @@ class InferenceRecommendationsJob(Resource):
             *(f for name, key in keys.items() if key for f in check_region(self, key, name)),
         ]
         warn(self, raise_errors(found, subject=lambda: self.node.path))
-        self._tags = TagManager(TagType.KEY_VALUE, RESOURCE_TYPE)
-        self._has_tags = False
+        self._tags: TagManager | None = None
         self.job_type: Final[str] = facts.job_type
         self.candidate_instance_types: Final[tuple[str, ...]] = facts.candidates
 
@@ -342,8 +341,9 @@ class InferenceRecommendationsJob(Resource):
     @property
     def tags(self) -> TagManager:
         """The tags of the job; ``Tags.of`` puts them here. A change measures nothing."""
-        if not self._has_tags:
-            self._has_tags = True
+        if self._tags is None:
+            self._tags = TagManager(TagType.KEY_VALUE, RESOURCE_TYPE)
+            self._resource.add_property_override("Tags", self._tags.rendered_tags)
             check_late(self, TagCheck(self._tags).validate)
         return self._tags
 
@@ -418,7 +418,6 @@ class InferenceRecommendationsJob(Resource):
             "CandidatesAreOfTarget": True if self._facts.has_default_candidates else None,
             "Selection": self._facts.rule.render(),
             "ArtifactRemovalPolicy": self.artifact_removal_policy.name,
-            "Tags": self._tags.rendered_tags,
         }
 
     def _input_config(self) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import aws_cdk as cdk
 from aws_cdk.assertions import Template
+from constructs import Construct
 
 import neo_constructs as neo
 
@@ -33,7 +34,7 @@ def stack(env: cdk.Environment | None = None) -> cdk.Stack:
     return cdk.Stack(cdk.App(), "Stack", env=env)
 
 
-def digits_endpoint(scope: cdk.Stack, **changes: Any) -> neo.CompiledEndpoint:
+def digits_endpoint(scope: Construct, **changes: Any) -> neo.CompiledEndpoint:
     """Add the README's endpoint to a stack."""
     arguments: Json = {
         "model_data": neo.ModelData.from_asset(DIGITS / "digits.onnx"),

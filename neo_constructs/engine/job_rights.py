@@ -1,14 +1,15 @@
-"""The engine's rights on sources: what it copies, one statement for many objects of a bucket."""
+"""The engine's rights that come with its jobs: mostly on sources, gathered by bucket."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from aws_cdk import aws_iam as iam
 
-from neo_constructs.engine.statements import allow, policy_statement
+from neo_constructs.engine.asked_once import pseudo
+from neo_constructs.engine.statements import Statement, allow, policy_statement
 
 # All inline policies of a role hold 10,240 characters, and the engine's other rights take some
 # 3,500; a managed policy holds 6,144 (IAM user guide, IAM and STS character quotas). The CDK would
@@ -16,9 +17,10 @@ from neo_constructs.engine.statements import allow, policy_statement
 INLINE_CHARACTERS: Final = 4_000
 MANAGED_CHARACTERS: Final = 5_500
 _STATEMENT: Final = 200  # what stands around the resources
-_ROUND: Final = 60  # what stands around an ARN
-_TOKEN: Final = "${Token["
-_TOKEN_CHARACTERS: Final = 43  # how much longer than a token what it stands for may be: a bucket
+_ROUND: Final = 5  # what stands around an ARN
+_PARTITION: Final = "aws-us-gov"  # the longest
+_UNKNOWN: Final = "${Token["
+_UNKNOWN_CHARACTERS: Final = 43  # how much longer than a token what it stands for may be: a bucket
 
 
 @dataclass(slots=True)
@@ -39,22 +41,29 @@ class _Policy:
     open: dict[tuple[str, str, bool], _Open] = field(default_factory=dict)
 
 
-class SourceRights:
-    """Rights to read objects, gathered by bucket: some in the role's own policy, then in others.
+class JobRights:
+    """Rights that are added as jobs are: some in the role's own policy, then in others.
 
     Parameters
     ----------
     role
         Who gets them. The policies are its children, so that what depends on it waits for them.
+    policy
+        The role's own policy.
     """
 
-    def __init__(self, role: iam.Role) -> None:
+    def __init__(self, role: iam.Role, policy: iam.Policy) -> None:
         self._role = role
         self._known: set[tuple[str, str, str]] = set()
-        self._policy = _Policy(role.add_to_policy, INLINE_CHARACTERS)
+        self._policy = _Policy(policy.add_statements, INLINE_CHARACTERS)
         self._number = 0
 
-    def add(self, action: str, bucket_arn: str, key: str, *, is_listed: bool = True) -> bool:
+    def add(self, given: Statement) -> None:
+        """Give the role one right more."""
+        self._take(_STATEMENT + sum(_size(text) for text in _texts(given)))
+        self._policy.add(policy_statement(given))
+
+    def add_object(self, action: str, bucket_arn: str, key: str, *, is_listed: bool = True) -> bool:
         """Let the role read an object, and return whether its bucket is a new one.
 
         Parameters
@@ -72,12 +81,10 @@ class SourceRights:
         is_new = all(arn != bucket_arn for _, arn, _ in self._known)
         self._known.add((action, bucket_arn, key))
         place = (action, bucket_arn, is_listed)
-        is_open = place in self._policy.open
+        is_open = place in self._policy.open  # in another policy, it is not
         size = _size(f"{bucket_arn}/{key}") + is_listed * _size(key)
         size += 0 if is_open else _STATEMENT + _size(bucket_arn)
-        if size > self._policy.left:
-            self._turn()
-        self._policy.left -= size
+        self._take(size)
         found = self._policy.open.get(place)
         if found:
             found.keys.append(key)
@@ -88,11 +95,14 @@ class SourceRights:
             self._policy.open[place] = self._opened(action, bucket_arn, key, is_listed=is_listed)
         return is_new
 
-    def _turn(self) -> None:
-        """Begin another policy."""
+    def _take(self, size: int) -> None:
+        """Take so many characters of a policy, and begin another one if they are not left."""
+        if size <= self._policy.left:
+            self._policy.left -= size
+            return
         self._number += 1
         policy = iam.ManagedPolicy(self._role, f"Sources{self._number}", roles=[self._role])
-        self._policy = _Policy(policy.add_statements, MANAGED_CHARACTERS)
+        self._policy = _Policy(policy.add_statements, MANAGED_CHARACTERS - size)
 
     def _opened(self, action: str, bucket_arn: str, key: str, *, is_listed: bool) -> _Open:
         get = policy_statement(allow(actions=[action], resources=[f"{bucket_arn}/{key}"]))
@@ -112,4 +122,18 @@ class SourceRights:
 
 def _size(text: str) -> int:
     """Return how many characters a text takes at most, with what stands around it."""
-    return len(text) + _TOKEN_CHARACTERS * text.count(_TOKEN) + _ROUND
+    known = text.replace(pseudo("PARTITION"), _PARTITION)
+    return len(known) + _UNKNOWN_CHARACTERS * known.count(_UNKNOWN) + _ROUND
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Yield all texts of a statement."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for key, each in value.items():
+            yield str(key)
+            yield from _texts(each)
+    else:
+        for each in value:
+            yield from _texts(each)
