@@ -45,21 +45,22 @@ def review(cdk_out: Path, *, against: Path | None, form: str) -> None:
     if against is not None:
         require_extra("review", "cfnlint", "botocore")
     from neo_constructs.review import rendering
-    from neo_constructs.review.assembly import read_assembly
+    from neo_constructs.review.assembly import check_contents, read_assembly
     from neo_constructs.review.report import review as review_of
     from neo_constructs.review.values import Assembly
 
     try:
-        assembly = Assembly(read_assembly(cdk_out))
-        before = Assembly(read_assembly(against)) if against is not None else None
+        roots = read_assembly(cdk_out)
+        older = read_assembly(against) if against is not None else None
+        check_contents(cdk_out, roots, older or ())
     except ValidationError as error:
         say(str(error), err=True)
         sys.exit(2)
-    found = None
-    if before is not None:
+    assembly, found = Assembly(roots), None
+    if older is not None:
         from neo_constructs.review.consequences import consequences
 
-        found = consequences(before, assembly)
+        found = consequences(Assembly(older), assembly)
     render = {
         "text": rendering.as_text,
         "markdown": rendering.as_markdown,

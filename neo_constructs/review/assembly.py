@@ -108,58 +108,89 @@ def read_assembly(folder: Path) -> tuple[StackTemplate, ...]:
     Raises
     ------
     ValidationError
-        If the folder is none, is damaged, or holds nothing of SageMaker's: all faults together.
+        If the folder is none, or is damaged: all faults together.
     """
     found, faults = list[StackTemplate](), list[Finding]()
-    _read(folder, found, faults)
+    _read(folder, found, faults, ())
     if faults:
         raise ValidationError(faults)
-    if not any(
-        str(resource.get("Type")).startswith(_OURS)
-        for root in found
-        for stack in root.and_nested()
-        for resource in stack.resources.values()
-    ):
-        names = ", ".join(stack.name for stack in found) or "no stack at all"
-        message = f"No stack has a resource of this library's or of SageMaker's. There is: {names}."
-        fix = "give the folder that `cdk synth` wrote for the app with the endpoint"
-        raise ValidationError(
-            [Finding(code="assembly-empty", where=str(folder), message=message, fix=fix)]
-        )
     return tuple(sorted(found, key=lambda stack: (stack.name, stack.account, stack.region)))
 
 
-def _read(folder: Path, found: list[StackTemplate], faults: list[Finding]) -> None:
+def check_contents(folder: Path, *assemblies: tuple[StackTemplate, ...]) -> None:
+    """Refuse assemblies of which none has anything to review.
+
+    Raises
+    ------
+    ValidationError
+        If no stack has a resource of the library's or of SageMaker's.
+    """
+    stacks = [stack for roots in assemblies for root in roots for stack in root.and_nested()]
+    types = {str(r.get("Type")) for stack in stacks for r in stack.resources.values()}
+    if any(kind.startswith(_OURS) for kind in types):
+        return
+    names = ", ".join(stack.name for stack in stacks) or "no stack at all"
+    message = f"No stack has a resource of this library's or of SageMaker's. There is: {names}."
+    fix = "give the folder that `cdk synth` wrote for the app with the endpoint"
+    finding = Finding(code="assembly-empty", where=str(folder), message=message, fix=fix)
+    raise ValidationError([finding])
+
+
+def _read(
+    folder: Path, found: list[StackTemplate], faults: list[Finding], around: tuple[Path, ...]
+) -> None:
+    if _inside(folder, ".") in around:
+        faults.append(_damaged(folder / MANIFEST, "The assembly contains itself."))
+        return
     manifest = _json(folder / MANIFEST, faults, is_manifest=True)
     if manifest is None:
         return
-    artifacts = manifest.get("artifacts")
+    artifacts = manifest.get("artifacts", {})
     if not isinstance(artifacts, dict) or not all(isinstance(a, dict) for a in artifacts.values()):
         faults.append(_damaged(folder / MANIFEST, "It has no artifacts."))
         return
+    assets = dict(_assets(folder, artifacts, faults))
     for name in sorted(artifacts):
         artifact = artifacts[name]
-        properties = _mapping(artifact.get("properties"))
+        properties = as_mapping(artifact.get("properties"))
         if artifact.get("type") == "cdk:cloud-assembly":
             inner = _inside(folder, properties.get("directoryName"))
             if inner is None:
                 faults.append(_damaged(folder / MANIFEST, f"The stage {name} names no folder."))
             else:
-                _read(inner, found, faults)
+                _read(inner, found, faults, (*around, folder.resolve()))
         elif artifact.get("type") == "aws:cloudformation:stack":
-            stack = _stack(folder, name, artifact, properties, faults)
+            stack = _stack(_Folder(folder, assets), name, artifact, properties, faults)
             found += [stack] if stack else []
 
 
+@dataclass(frozen=True, slots=True)
+class _Folder:
+    """A folder of an assembly, and the files of its assets by their hashes."""
+
+    path: Path
+    assets: Mapping[str, str]
+
+
+def _assets(folder: Path, artifacts: Json, faults: list[Finding]) -> Iterator[tuple[str, str]]:
+    """Yield the hash and the file of each asset: nested stacks may be named in no other way."""
+    for artifact in artifacts.values():
+        if artifact.get("type") == "cdk:asset-manifest":
+            file = _inside(folder, as_mapping(artifact.get("properties")).get("file"))
+            files = as_mapping((_json(file, faults) or {}).get("files")) if file else {}
+            for digest, asset in files.items():
+                yield digest, str(as_mapping(as_mapping(asset).get("source")).get("path") or "")
+
+
 def _stack(
-    folder: Path, name: str, artifact: Json, properties: Json, faults: list[Finding]
+    folder: _Folder, name: str, artifact: Json, properties: Json, faults: list[Finding]
 ) -> StackTemplate | None:
-    template = _template(folder, properties.get("templateFile"), faults)
+    template = _template(folder.path, properties.get("templateFile"), faults)
     if template is None:
         return None
-    notes: dict[str, Any] = dict(_mapping(artifact.get("metadata")))
+    notes: dict[str, Any] = dict(as_mapping(artifact.get("metadata")))
     if more := artifact.get("additionalMetadataFile"):
-        file = _inside(folder, more)
+        file = _inside(folder.path, more)
         notes |= (_json(file, faults) or {}) if file else {}
     place = str(artifact.get("environment") or "").removeprefix("aws://").partition("/")
     account, region = ("" if part in _UNKNOWN else part for part in (place[0], place[2]))
@@ -179,20 +210,34 @@ def _stack(
         notes,
         title,
         faults,
+        (),
     )
 
 
-def _with_nested(
-    stack: StackTemplate, folder: Path, notes: Json, prefix: str, faults: list[Finding]
+def _with_nested(  # noqa: PLR0917
+    stack: StackTemplate,
+    folder: _Folder,
+    notes: Json,
+    prefix: str,
+    faults: list[Finding],
+    around: tuple[str, ...],
 ) -> StackTemplate:
     """Return a stack with its construct paths and its nested stacks filled in."""
     paths = _paths(stack.resources, notes, prefix)
-    nested = dict[str, StackTemplate]()
+    nested, messages = dict[str, StackTemplate](), list(stack.messages)
     for logical_id, resource in stack.resources.items():
-        asset = _mapping(resource.get("Metadata")).get("aws:asset:path")
-        if resource.get("Type") != NESTED or not asset:
+        if resource.get("Type") != NESTED:
             continue
-        template = _template(folder, asset, faults)
+        asset = _nested_file(folder, resource)
+        path = f"{prefix}/{paths.get(logical_id, logical_id)}"
+        if not asset:
+            text = "The template of this nested stack is not in the assembly, and not reviewed."
+            messages.append(Message(path, "warning", text))
+            continue
+        if asset in around:
+            faults.append(_damaged(folder.path / asset, "The nested stack contains itself."))
+            continue
+        template = _template(folder.path, asset, faults)
         if template is None:
             continue
         # The construct is `Name`; the CDK's resource stands at `Name.NestedStack/Name...Resource`.
@@ -210,6 +255,7 @@ def _with_nested(
             notes,
             inner,
             faults,
+            (*around, asset),
         )
     return StackTemplate(
         name=stack.name,
@@ -219,9 +265,18 @@ def _with_nested(
         template=stack.template,
         paths=paths,
         nested=nested,
-        messages=stack.messages,
+        messages=tuple(messages),
         acknowledged=stack.acknowledged,
     )
+
+
+def _nested_file(folder: _Folder, resource: Json) -> str:
+    """Return the file of a nested stack's template; empty if the assembly does not name it."""
+    noted = as_mapping(resource.get("Metadata")).get("aws:asset:path")
+    if isinstance(noted, str):
+        return noted
+    url = str(as_mapping(resource.get("Properties")).get("TemplateURL"))
+    return next((file for digest, file in folder.assets.items() if digest in url), "")
 
 
 def _paths(resources: Mapping[str, Json], notes: Json, prefix: str) -> dict[str, str]:
@@ -230,11 +285,11 @@ def _paths(resources: Mapping[str, Json], notes: Json, prefix: str) -> dict[str,
     for path, entries in notes.items():
         inner = _below(path.removeprefix("/"), prefix)
         for entry in entries if isinstance(entries, list) else ():
-            if inner and _mapping(entry).get("type") == "aws:cdk:logicalId":
+            if inner and as_mapping(entry).get("type") == "aws:cdk:logicalId":
                 # A nested stack's ids are its own, and lie deeper.
                 known.setdefault(str(entry.get("data")), inner)
     for logical_id, resource in resources.items():
-        noted = _mapping(resource.get("Metadata")).get("aws:cdk:path")
+        noted = as_mapping(resource.get("Metadata")).get("aws:cdk:path")
         if isinstance(noted, str) and (inner := _below(noted, prefix)):
             known[logical_id] = inner
     return {name: _short(known[name]) for name in resources if name in known}
@@ -252,7 +307,7 @@ def _short(path: str) -> str:
 def _messages(notes: Json) -> Iterator[Message]:
     for path in sorted(notes):
         for entry in notes[path] if isinstance(notes[path], list) else ():
-            level = _MESSAGES.get(str(_mapping(entry).get("type")))
+            level = _MESSAGES.get(str(as_mapping(entry).get("type")))
             if level:
                 yield Message(path.removeprefix("/"), level, str(entry.get("data")))
 
@@ -260,8 +315,8 @@ def _messages(notes: Json) -> Iterator[Message]:
 def _acknowledged(notes: Json) -> Iterator[Acknowledged]:
     for path in sorted(notes):
         for entry in notes[path] if isinstance(notes[path], list) else ():
-            if _mapping(entry).get("type") == "aws:cdk:acknowledged-rules":
-                for rule, reason in sorted(_mapping(entry.get("data")).items()):
+            if as_mapping(entry).get("type") == "aws:cdk:acknowledged-rules":
+                for rule, reason in sorted(as_mapping(entry.get("data")).items()):
                     name = str(rule).removeprefix("Annotation::")
                     yield Acknowledged(path.removeprefix("/"), name, str(reason))
 
@@ -278,6 +333,13 @@ def _template(folder: Path, name: Any, faults: list[Finding]) -> Json | None:
     if not isinstance(resources, dict) or not all(isinstance(r, dict) for r in resources.values()):
         faults.append(_damaged(file, "The template has no resources."))
         return None
+    for section in ("Outputs", "Mappings", "Parameters", "Conditions"):
+        if not isinstance(template.get(section, {}), dict):
+            faults.append(_damaged(file, f"{section} are no object."))
+            return None
+    if not all(isinstance(r.get("Properties", {}), dict) for r in resources.values()):
+        faults.append(_damaged(file, "Properties of a resource are no object."))
+        return None
     # The CDK's own resource holds what it counts, and makes nothing.
     kept = {name: r for name, r in resources.items() if r.get("Type") != "AWS::CDK::Metadata"}
     return {**template, "Resources": kept}
@@ -287,12 +349,18 @@ def _inside(folder: Path, name: Any) -> Path | None:
     """Return a file of an assembly; None if it is not named, or lies elsewhere."""
     if not isinstance(name, str) or not name:
         return None
-    file = (folder / name).resolve()
-    return file if file.is_relative_to(folder.resolve()) else None
+    try:
+        file = (folder / name).resolve()
+        is_inside = file.is_relative_to(folder.resolve())
+    except (OSError, RuntimeError, ValueError):  # a circle of links, a name that is none
+        return None
+    return file if is_inside else None
 
 
 def _json(file: Path, faults: list[Finding], *, is_manifest: bool = False) -> Json | None:
     try:
+        if file.exists() and not file.is_file():
+            raise IsADirectoryError(21, "not a file")
         with file.open("rb") as opened:
             text = opened.read(MAX_BYTES + 1)
         value = parse_json(text) if len(text) <= MAX_BYTES else None
@@ -321,5 +389,11 @@ def _damaged(file: Path, message: str) -> Finding:
     return Finding(code="assembly-damaged", where=str(file), message=message, fix=fix)
 
 
-def _mapping(value: Any) -> Json:
+def as_mapping(value: Any) -> Json:
+    """Return a value if it is an object, else an empty one: templates are written by anybody."""
     return value if isinstance(value, dict) else {}
+
+
+def as_list(value: Any) -> list[Any]:
+    """Return a value if it is a list, else an empty one."""
+    return value if isinstance(value, list) else []

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from neo_constructs.review.assembly import Json, StackTemplate
+from neo_constructs.review.assembly import Json, StackTemplate, as_list, as_mapping
 from neo_constructs.review.values import Assembly, Key
 
 COMPILATION: Final = "Custom::NeoCompilationJob"
@@ -69,9 +69,9 @@ def endpoint_cards(assembly: Assembly) -> tuple[EndpointCard, ...]:
 
 
 def _card(assembly: Assembly, key: Key, endpoint: Json) -> EndpointCard:
-    stack, given = assembly.stacks[key.stack], endpoint.get("Properties") or {}
+    stack, given = assembly.stacks[key.stack], as_mapping(endpoint.get("Properties"))
     config_key = assembly.first(stack, given.get("EndpointConfigName"), CONFIG)
-    config = (assembly.resource(config_key).get("Properties") or {}) if config_key else {}
+    config = as_mapping(assembly.resource(config_key).get("Properties")) if config_key else {}
     at = assembly.stacks[config_key.stack] if config_key else stack
     name = assembly.text(stack, given["EndpointName"]) if "EndpointName" in given else ""
     return EndpointCard(
@@ -90,7 +90,7 @@ def _card(assembly: Assembly, key: Key, endpoint: Json) -> EndpointCard:
 def variants(assembly: Assembly, stack: StackTemplate, config: Json) -> Iterator[VariantCard]:
     """Yield the variants of an endpoint configuration."""
     for kind in ("ProductionVariants", "ShadowProductionVariants"):
-        for given in config.get(kind) or []:
+        for given in _branches(config.get(kind)):
             if isinstance(given, dict):
                 yield _variant(assembly, stack, given, is_shadow=kind.startswith("Shadow"))
 
@@ -99,9 +99,9 @@ def _variant(
     assembly: Assembly, stack: StackTemplate, given: Json, *, is_shadow: bool
 ) -> VariantCard:
     model_key = assembly.first(stack, given.get("ModelName"), MODEL)
-    model = (assembly.resource(model_key).get("Properties") or {}) if model_key else {}
+    model = (as_mapping(assembly.resource(model_key).get("Properties"))) if model_key else {}
     at = assembly.stacks[model_key.stack] if model_key else stack
-    containers = [model.get("PrimaryContainer"), *(model.get("Containers") or [])]
+    containers = [model.get("PrimaryContainer"), *as_list(model.get("Containers"))]
     instance_type = _instance_type(assembly, stack, given.get("InstanceType"))
     count = given.get("InitialInstanceCount")
     return VariantCard(
@@ -122,13 +122,13 @@ def _variant(
 
 def _elsewhere(assembly: Assembly, stack: StackTemplate, given: Json) -> ContainerCard:
     """Return the card of a model that is not in this assembly."""
-    name = assembly.text(stack, given.get("ModelName"))
+    name = given.get("ModelName")
     return ContainerCard(
-        image="of a model outside this assembly",
+        image="of a model outside this assembly" if name else "none: the variant names no model",
         image_is_known=False,
         framework="",
         target="",
-        model=f"the model {name}",
+        model=f"the model {assembly.text(stack, name)}" if name else "",
         script="",
         compile_limit="",
         data_input="",
@@ -137,13 +137,13 @@ def _elsewhere(assembly: Assembly, stack: StackTemplate, given: Json) -> Contain
 
 def _container(assembly: Assembly, stack: StackTemplate, given: Json) -> ContainerCard:
     data = given.get("ModelDataUrl") or _at(given, "ModelDataSource", "S3DataSource", "S3Uri")
-    environment = given.get("Environment") or {}
+    environment = as_mapping(given.get("Environment"))
     archive = assembly.first(stack, data, ARCHIVE) or assembly.first(stack, environment, ARCHIVE)
-    archived = (assembly.resource(archive).get("Properties") or {}) if archive else {}
+    archived = (as_mapping(assembly.resource(archive).get("Properties"))) if archive else {}
     at = assembly.stacks[archive.stack] if archive else stack
     package = given.get("ModelPackageName")
     job_key = _job(assembly, stack, given, at, archived)
-    job = (assembly.resource(job_key).get("Properties") or {}) if job_key else {}
+    job = (as_mapping(assembly.resource(job_key).get("Properties"))) if job_key else {}
     job_at = assembly.stacks[job_key.stack] if job_key else stack
     expected = job.get("ExpectedInferenceImage")
     from_job = job_key is not None and assembly.first(stack, given.get("Image"), COMPILATION)
@@ -159,7 +159,7 @@ def _container(assembly: Assembly, stack: StackTemplate, given: Json) -> Contain
     if package is not None:
         model = f"the registered version {assembly.text(stack, package)}"
         image = "the version's own"
-    script = archived.get("Script") or {}
+    script = as_mapping(archived.get("Script"))
     return ContainerCard(
         image=image or assembly.text(stack, given.get("Image") or "") or "not stated",
         image_is_known=bool(image) and bool(from_job),
@@ -184,12 +184,12 @@ def _job(
 
 
 def _framework(job: Json) -> str:
-    given = job.get("InputConfig") or {}
+    given = as_mapping(job.get("InputConfig"))
     return f"{given.get('Framework', '')} {given.get('FrameworkVersion', '')}".strip()
 
 
 def _target(assembly: Assembly, stack: StackTemplate, job: Json) -> str:
-    output = job.get("OutputConfig") or {}
+    output = as_mapping(job.get("OutputConfig"))
     options = output.get("CompilerOptions")
     target = assembly.text(stack, output.get("TargetDevice") or "")
     return f"{target}, options {assembly.text(stack, options)}" if options else target
@@ -220,8 +220,8 @@ def _instance_type(assembly: Assembly, stack: StackTemplate, given: Any) -> str:
     key = assembly.first(stack, given, RECOMMENDATION)
     if key is None:
         return assembly.text(stack, given) if given is not None else ""
-    job = assembly.resource(key).get("Properties") or {}
-    candidates = ", ".join(map(str, job.get("CandidateInstanceTypes") or []))
+    job = as_mapping(assembly.resource(key).get("Properties"))
+    candidates = ", ".join(map(str, as_list(job.get("CandidateInstanceTypes"))))
     return f"chosen by {assembly.title(key)}" + (f" among {candidates}" if candidates else "")
 
 
@@ -268,24 +268,33 @@ def deployment(given: Any) -> str:
     """Return how an update of an endpoint is carried out, from its DeploymentConfig."""
     if not isinstance(given, dict):
         return "blue/green, all at once"
+    if "Fn::If" in given:
+        chosen = as_list(given["Fn::If"])[1:]
+        return " or ".join(dict.fromkeys(deployment(each) for each in chosen)) + ", by a condition"
+    if "Ref" in given:
+        return "blue/green, all at once"
     blue, rolling = given.get("BlueGreenUpdatePolicy"), given.get("RollingUpdatePolicy")
-    alarms = (given.get("AutoRollbackConfiguration") or {}).get("Alarms") or []
+    alarms = as_list(as_mapping(given.get("AutoRollbackConfiguration")).get("Alarms"))
     back = f", goes back on {len(alarms)} alarm(s)" if alarms else ""
     if isinstance(rolling, dict):
-        size = rolling.get("MaximumBatchSize") or {}
+        size = as_mapping(rolling.get("MaximumBatchSize"))
         unit = "instances" if size.get("Type") == "INSTANCE_COUNT" else "% of the fleet"
         wait = rolling.get("WaitIntervalInSeconds", 0)
-        return f"rolling, {size.get('Value')} {unit} at a time, {wait} s between{back}"
+        return f"rolling, {_number(size.get('Value'))} {unit} at a time, {wait} s between{back}"
     if isinstance(blue, dict):
-        routing = blue.get("TrafficRoutingConfiguration") or {}
+        routing = as_mapping(blue.get("TrafficRoutingConfiguration"))
         kind = {"CANARY": "canary", "LINEAR": "linear"}.get(str(routing.get("Type")), "all at once")
-        step = routing.get("CanarySize") or routing.get("LinearStepSize") or {}
+        step = as_mapping(routing.get("CanarySize") or routing.get("LinearStepSize"))
         unit = "instances" if step.get("Type") == "INSTANCE_COUNT" else "%"
-        part = f" by {step.get('Value')} {unit}" if step else ""
+        part = f" by {_number(step.get('Value'))} {unit}" if step else ""
         wait = routing.get("WaitIntervalInSeconds", 0)
         waits = f", {wait} s of watching" if wait else ""
         return f"blue/green, {kind}{part}{waits}{back}"
     return f"blue/green, all at once{back}"
+
+
+def _number(value: Any) -> str:
+    return str(value) if isinstance(value, int | str) else "a number that a deploy knows of"
 
 
 def _capture(assembly: Assembly, stack: StackTemplate, given: Any) -> str:
@@ -297,7 +306,7 @@ def _capture(assembly: Assembly, stack: StackTemplate, given: Any) -> str:
 
 def _scaling(assembly: Assembly, endpoint: Key) -> Iterator[str]:
     for key, found in assembly.resources("AWS::ApplicationAutoScaling::ScalableTarget"):
-        stack, given = assembly.stacks[key.stack], found.get("Properties") or {}
+        stack, given = assembly.stacks[key.stack], as_mapping(found.get("Properties"))
         named = assembly.sources(stack, given.get("ResourceId"))
         if endpoint in {source.key for source in named}:
             least, most = (
@@ -312,3 +321,16 @@ def _at(value: Any, *keys: str) -> Any:
     for key in keys:
         value = value.get(key) if isinstance(value, dict) else None
     return "" if value is None else value
+
+
+def _branches(value: Any) -> list[Any]:
+    """Return the items of a list, those of both branches where a condition chooses."""
+    if isinstance(value, dict) and "Fn::If" in value:
+        return [item for branch in as_list(value["Fn::If"])[1:] for item in _branches(branch)]
+    if isinstance(value, list):
+        return [each for item in value for each in (_branches(item) if _is_if(item) else [item])]
+    return [value] if isinstance(value, dict) and "Ref" not in value else []
+
+
+def _is_if(value: Any) -> bool:
+    return isinstance(value, dict) and "Fn::If" in value

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from neo_constructs.review.assembly import Json, StackTemplate
+from neo_constructs.review.assembly import Json, StackTemplate, as_mapping
 from neo_constructs.review.cards import (
     APPROVED,
     ARCHIVE,
@@ -19,6 +19,8 @@ from neo_constructs.review.cards import (
     endpoint_cards,
 )
 from neo_constructs.review.changes import Moves, find_changes, match_stacks
+from neo_constructs.review.quoting import quoted
+from neo_constructs.review.refusals import refused_exports, with_refusals
 from neo_constructs.review.values import Assembly, Key
 from neo_constructs.review.verdicts import Change, Consequences, Sentence, Verdict
 
@@ -32,10 +34,13 @@ _RUNS: Final = {
 def consequences(before: Assembly, after: Assembly) -> Consequences:
     """Return what happens if an assembly is deployed after another."""
     moves = match_stacks(before, after)
-    found = find_changes(moves)
+    found = with_refusals(moves, find_changes(moves))
     changes = tuple(sorted(found.values(), key=lambda change: (change.path, change.key)))
     return Consequences(
-        refused=tuple(Sentence(c.path, c.refused) for c in changes if c.refused),
+        refused=(
+            *(Sentence(change.path, change.refused) for change in changes if change.refused),
+            *refused_exports(moves, found),
+        ),
         jobs=tuple(_jobs(moves, found)),
         endpoints=tuple(_endpoints(moves, found)),
         stacks=tuple(_stacks(moves)),
@@ -76,8 +81,9 @@ def _run_text(kind: str, change: Change) -> str:
     runs, stays, costs = _RUNS[kind]
     paid = f" ({costs})" if costs else ""
     if change.verdict is Verdict.ADDED:
-        return f"{runs} for the first time{paid}"
-    why = f": another {_listed(change.because)}".replace("another the ", "another ")
+        return f"{'is written' if kind == ARCHIVE else runs} for the first time{paid}"
+    inputs = ", ".join(change.because)
+    why = f": another {inputs}".replace("another the ", "another ") if inputs else ""
     if change.verdict is Verdict.REPLACED:
         return f"{runs}{' again' if kind != ARCHIVE else ''}{paid}{why}"
     if change.verdict is Verdict.OPEN:
@@ -123,10 +129,10 @@ def _endpoint_text(
         return "stays as it is"
     if change.verdict is Verdict.ADDED and renamed_from:
         return (
-            f"is a new endpoint with a new name, since {renamed_from} has another construct path "
-            "now: to CloudFormation it is another resource. What it serves is made anew, both are "
-            f"running until the old one is deleted, and callers must change. It starts "
-            f"{_fleet(new)}"
+            f"is a new endpoint: the construct path of {quoted(renamed_from)} is another now, and "
+            "to CloudFormation that is another resource. What it serves is made "
+            "anew, both are running until the old one is deleted, and callers must change. It "
+            f"starts {_fleet(new)}"
         )
     if change.verdict is Verdict.ADDED:
         return f"is new, and starts {_fleet(new)}"
@@ -144,17 +150,17 @@ def _endpoint_text(
         if change.verdict is Verdict.OPEN
         else ""
     )
-    capacity = _capacity(old, new, resource.get("Properties") or {}) if old else ""
+    capacity = _capacity(old, new, as_mapping(resource.get("Properties"))) if old else ""
     return f"{may} in place to a new configuration{when}: its name stays.{capacity}"
 
 
 def _capacity(old: EndpointCard, new: EndpointCard, endpoint: Json) -> str:
     """Return how many instances run while an endpoint moves, and for how long at least."""
-    given = endpoint.get("DeploymentConfig") or {}
-    rolling = given.get("RollingUpdatePolicy") if isinstance(given, dict) else None
+    given = as_mapping(endpoint.get("DeploymentConfig"))
+    rolling = given.get("RollingUpdatePolicy")
     scaled = ", or as many as automatic scaling has set" if new.scaling else ""
     if isinstance(rolling, dict):
-        size = rolling.get("MaximumBatchSize") or {}
+        size = as_mapping(rolling.get("MaximumBatchSize"))
         unit = "instances" if size.get("Type") == "INSTANCE_COUNT" else "% of the fleet"
         return (
             f" It moves {size.get('Value')} {unit} at a time: so many more are running "
@@ -178,12 +184,12 @@ def _waits(given: Any) -> int:
     blue = (given or {}).get("BlueGreenUpdatePolicy") if isinstance(given, dict) else None
     if not isinstance(blue, dict):
         return 0
-    routing = blue.get("TrafficRoutingConfiguration") or {}
-    step = routing.get("LinearStepSize") or {}
+    routing = as_mapping(blue.get("TrafficRoutingConfiguration"))
+    step = as_mapping(routing.get("LinearStepSize"))
     steps = 1
-    if routing.get("Type") == "LINEAR" and step.get("Type") == "CAPACITY_PERCENT":
-        steps = math.ceil(100 / max(1, int(step.get("Value") or 100)))
     try:
+        if routing.get("Type") == "LINEAR" and step.get("Type") == "CAPACITY_PERCENT":
+            steps = math.ceil(100 / max(1, int(step.get("Value") or 100)))
         wait = int(routing.get("WaitIntervalInSeconds") or 0)
         return wait * steps + int(blue.get("TerminationWaitInSeconds") or 0)
     except (TypeError, ValueError):  # worked out at deploy
@@ -191,7 +197,7 @@ def _waits(given: Any) -> int:
 
 
 def _fleet(card: EndpointCard) -> str:
-    return " + ".join(variant.hardware for variant in card.variants) or "nothing"
+    return " + ".join(quoted(variant.hardware) for variant in card.variants) or "nothing"
 
 
 def _renamed(moves: Moves, found: Mapping[Key, Change]) -> Iterator[tuple[str, str]]:
@@ -232,4 +238,4 @@ def _without_ids(stack: StackTemplate, value: Any) -> Any:
 
 
 def _listed(texts: tuple[str, ...]) -> str:
-    return ", ".join(texts) or "nothing"
+    return ", ".join(map(quoted, texts)) or "nothing"

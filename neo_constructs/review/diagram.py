@@ -48,12 +48,12 @@ def mermaid(assembly: Assembly) -> str:
 def _arrows(assembly: Assembly, names: dict[Key, str]) -> Iterator[tuple[Key, Key]]:
     for end in names:
         stack, resource = assembly.stacks[end.stack], assembly.resource(end)
-        given = resource.get("Properties") or {}
+        given = resource.get("Properties")
         starts = {source.key for source in assembly.sources(stack, given)}
         yield from ((start, end) for start in sorted(starts & set(names)) if start != end)
 
 
 def _label(text: str) -> str:
     """Return a text that Mermaid shows as it is."""
-    escaped = {'"': "#quot;", "<": "#lt;", ">": "#gt;", "#": "#35;", "`": "'"}
+    escaped = {'"': "#quot;", "<": "#lt;", ">": "#gt;", "#": "#35;", "`": "'", "%": "#37;"}
     return "".join(escaped.get(c, c if c.isprintable() else "?") for c in text)[:80]

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from neo_constructs.lambda_folder import lambda_folder
 from neo_constructs.review.cards import APPROVED, ARCHIVE, COMPILATION, RECOMMENDATION
+from neo_constructs.review.verdicts import EVERY
 
 if str(lambda_folder()) not in sys.path:
     sys.path.append(str(lambda_folder()))
@@ -40,9 +41,6 @@ _WORDS: Final = {
     "stopping": "the stopping conditions",
     "script": "the script, its entry point or the network isolation",
 }
-
-
-EVERY: Final = "*"  # attribute
 
 
 @dataclass(frozen=True, slots=True)

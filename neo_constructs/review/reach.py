@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from typing import Any, Final
 
-from neo_constructs.review.assembly import StackTemplate
+from neo_constructs.review.assembly import StackTemplate, as_list, as_mapping
 from neo_constructs.review.cards import ENDPOINT, MODEL
+from neo_constructs.review.quoting import quoted
 from neo_constructs.review.values import Assembly, Key
 from neo_constructs.review.verdicts import Sentence
 
@@ -32,7 +34,7 @@ def _endpoints(assembly: Assembly) -> Iterator[Sentence]:
         text = "answers signed calls of principals that may invoke it, by SageMaker's API only"
         named = [path for path, keys in callers if key in keys]
         if named:
-            text += f"; here: {', '.join(named)}"
+            text += f"; here: {', '.join(map(quoted, named))}"
         yield Sentence(assembly.title(key), text)
 
 
@@ -41,15 +43,30 @@ def _callers(assembly: Assembly) -> list[tuple[str, set[Key]]]:
     found = []
     for key, policy in assembly.resources("AWS::IAM::"):
         stack = assembly.stacks[key.stack]
-        keys = {
-            source.key
-            for statement in _statements(policy.get("Properties"))
-            if "InvokeEndpoint" in str(statement.get("Action"))
-            for source in assembly.sources(stack, statement.get("Resource"))
-        }
+        keys = set[Key]()
+        for statement in _statements(policy.get("Properties")):
+            if statement.get("Effect") == "Allow" and _may_invoke(statement.get("Action")):
+                resource = statement.get("Resource")
+                keys |= {source.key for source in assembly.sources(stack, resource)}
+                if any("*" in text for text in _patterns(assembly.text(stack, resource))):
+                    keys |= {key for key, _ in assembly.resources(ENDPOINT)}
         if keys:
             found.append((assembly.title(key), keys))
     return found
+
+
+def _may_invoke(actions: Any) -> bool:
+    """Whether actions, or patterns of them, cover an endpoint's invocation."""
+    return any(
+        fnmatch(action, str(pattern))
+        for pattern in (actions if isinstance(actions, list) else [actions])
+        for action in ("sagemaker:InvokeEndpoint", "sagemaker:InvokeEndpointAsync")
+    )
+
+
+def _patterns(text: str) -> list[str]:
+    """Return the resources of a statement that may be endpoints."""
+    return [each for each in text.split(", ") if each == "*" or ":endpoint/" in each]
 
 
 def _statements(value: Any) -> Iterator[Any]:
@@ -66,13 +83,13 @@ def _statements(value: Any) -> Iterator[Any]:
 
 def _models(assembly: Assembly) -> Iterator[Sentence]:
     for key, model in assembly.resources(MODEL):
-        stack, given = assembly.stacks[key.stack], model.get("Properties") or {}
+        stack, given = assembly.stacks[key.stack], as_mapping(model.get("Properties"))
         vpc = given.get("VpcConfig")
         if given.get("EnableNetworkIsolation") is True:
             text = "its containers reach no network at all"
         elif isinstance(vpc, dict):
             groups = assembly.text(stack, vpc.get("SecurityGroupIds"))
-            text = f"its containers reach what the security groups {groups} let out"
+            text = f"its containers reach what the security groups {quoted(groups)} let out"
         else:
             text = "its containers reach the internet, by SageMaker's own network"
         yield Sentence(assembly.title(key), text)
@@ -80,30 +97,38 @@ def _models(assembly: Assembly) -> Iterator[Sentence]:
 
 def _functions(assembly: Assembly) -> Iterator[Sentence]:
     for key, function in assembly.resources(_FUNCTION):
-        stack, given = assembly.stacks[key.stack], function.get("Properties") or {}
+        stack, given = assembly.stacks[key.stack], as_mapping(function.get("Properties"))
         vpc = given.get("VpcConfig")
         where = "reaches AWS's APIs by Lambda's own network"
         if isinstance(vpc, dict):
             subnets = assembly.text(stack, vpc.get("SubnetIds"))
-            where = f"reaches what its subnets {subnets} reach"
+            where = f"reaches what its subnets {quoted(subnets)} reach"
         urls = [
             url
             for url, resource in assembly.resources("AWS::Lambda::Url")
             if key in {s.key for s in assembly.sources(assembly.stacks[url.stack], resource)}
         ]
-        called = "has a URL" if urls else "has no URL: it is invoked by Lambda's API only"
+        kinds = {
+            str(as_mapping(assembly.resource(url).get("Properties")).get("AuthType"))
+            for url in urls
+        }
+        called = "has no URL: it is invoked by Lambda's API only"
+        if urls:
+            called = "has a URL for signed requests"
+        if urls and kinds != {"AWS_IAM"}:
+            called = "has a URL that ANYBODY may call without a signature"
         yield Sentence(assembly.title(key), f"{where}; {called}")
 
 
 def _buckets(assembly: Assembly) -> Iterator[Sentence]:
     for key, bucket in assembly.resources(_BUCKET):
-        stack, given = assembly.stacks[key.stack], bucket.get("Properties") or {}
-        blocks = given.get("PublicAccessBlockConfiguration") or {}
+        stack, given = assembly.stacks[key.stack], as_mapping(bucket.get("Properties"))
+        blocks = as_mapping(given.get("PublicAccessBlockConfiguration"))
         is_closed = all(blocks.get(name) is True for name in _BLOCKS)
         text = "is closed to the public" if is_closed else "is NOT closed to the public by itself"
-        rules = (given.get("BucketEncryption") or {}).get("ServerSideEncryptionConfiguration")
-        text += f", encrypted with {_keys(assembly, stack, rules) or 'keys of S3 itself'}"
-        versions = (given.get("VersioningConfiguration") or {}).get("Status") == "Enabled"
+        rules = as_mapping(given.get("BucketEncryption")).get("ServerSideEncryptionConfiguration")
+        text += f", encrypted with {quoted(_keys(assembly, stack, rules) or 'keys of S3 itself')}"
+        versions = as_mapping(given.get("VersioningConfiguration")).get("Status") == "Enabled"
         policy = bucket.get("DeletionPolicy") or "Delete"
         text += f", {'keeps' if versions else 'keeps no'} versions, {_on_delete(policy)}"
         yield Sentence(assembly.title(key), text)
@@ -112,8 +137,8 @@ def _buckets(assembly: Assembly) -> Iterator[Sentence]:
 def _keys(assembly: Assembly, stack: StackTemplate, rules: Any) -> str:
     """Return the KMS keys of a bucket's rules; empty if S3 uses its own."""
     defaults = [
-        rule.get("ServerSideEncryptionByDefault") or {}
-        for rule in rules or []
+        as_mapping(rule.get("ServerSideEncryptionByDefault"))
+        for rule in as_list(rules)
         if isinstance(rule, dict)
     ]
     return ", ".join(

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any, Final
 
+from neo_constructs.review.quoting import parts, unmarked
 from neo_constructs.review.report import Block, Diagram, Facts, Heading, Points, Review, blocks
 
 WIDTH: Final = 100
-_CODE: Final = re.compile(r"`([^`]*)`")
-_SPECIAL: Final = re.compile(r"([\\*_\[\]<>#|~@])")
+_SPECIAL: Final = re.compile(r"([\\`*_\[\]<>#|~])")
 
 
 def as_text(review: Review) -> str:
@@ -25,16 +25,17 @@ def _text_lines(block: Block) -> Iterator[str]:
     match block:
         case Heading(text, depth):
             yield ""
-            yield text
+            line = " ".join(unmarked(text, "").split())
+            yield line
             if depth == 1:
-                yield "=" * min(WIDTH, len(text))
+                yield "=" * min(WIDTH, len(line))
         case Facts(rows):
             width = max(len(name) for name, _ in rows)
             for name, value in rows:
                 yield from _wrapped(f"  {name:<{width}}  ", value)
         case Points(items):
             for path, text in items:
-                said = _CODE.sub(r"\1", text)
+                said = unmarked(text, "")
                 yield from _wrapped("  - ", f"{path}: {said}" if path else said)
         case Diagram():
             yield "  (a picture is in the Markdown form)"
@@ -54,7 +55,7 @@ def _wrapped(head: str, text: str) -> list[str]:
 
 def as_markdown(review: Review) -> str:
     """Return a review for a comment on a pull request; what is long is folded."""
-    lines, is_folded = ["<!-- neo review -->"], False
+    lines, is_folded = list[str](), False
     for block in blocks(review):
         if isinstance(block, Heading) and block.depth == 1:
             lines += ["", "</details>"] if is_folded else []
@@ -64,22 +65,23 @@ def as_markdown(review: Review) -> str:
                 continue
         lines += _markdown_lines(block)
     lines += ["", "</details>"] if is_folded else []
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines).lstrip() + "\n"
 
 
 def _markdown_lines(block: Block) -> Iterator[str]:
     yield ""
     match block:
         case Heading(text, depth):
-            yield f"{'#' * (depth + 2)} {_plain(text)}"
+            yield f"{'#' * (depth + 2)} {_sentence(text)}"
         case Facts(rows):
             yield "| | |"
             yield "|---|---|"
             for name, value in rows:
-                yield f"| {_plain(name)} | {_code(value).replace('|', '&#124;')} |"
+                # In a table, GitHub takes the backslash away again.
+                yield f"| {_plain(name)} | {_code(value).replace('|', chr(92) + '|')} |"
         case Points(items):
             for path, text in items:
-                said = _with_code(text)
+                said = _sentence(text)
                 yield f"- {_code(path)}: {said}" if path else f"- {said}"
         case Diagram(text):
             yield "```mermaid"
@@ -87,21 +89,24 @@ def _markdown_lines(block: Block) -> Iterator[str]:
             yield "```"
 
 
-def _with_code(text: str) -> str:
-    """Return a sentence with what stands between backticks as code, and the rest as it is."""
-    parts = _CODE.split(text)
-    return "".join(_code(part) if i % 2 else _plain(part) for i, part in enumerate(parts))
+def _sentence(text: str) -> str:
+    """Return a sentence, with what is quoted in it as code."""
+    return "".join(_code(part) if is_quoted else _plain(part) for part, is_quoted in parts(text))
 
 
 def _code(text: str) -> str:
     """Return a text as code: nothing in it is markup, a mention or a link."""
-    one_line = " ".join(text.replace("`", "'").split())
-    return f"`{one_line}`" if one_line else ""
+    one_line = " ".join(text.split())
+    if not one_line:
+        return ""
+    longest = max((len(run) for run in re.findall("`+", one_line)), default=0)
+    fence, space = "`" * (longest + 1), " " if longest else ""
+    return f"{fence}{space}{one_line}{space}{fence}"
 
 
 def _plain(text: str) -> str:
-    """Return a text as it is: nothing in it is markup."""
-    return _SPECIAL.sub(r"\\\1", " ".join(text.split())).replace("\\@", "&#64;")
+    """Return our own words as they are: nothing in them is markup."""
+    return _SPECIAL.sub(r"\\\1", re.sub(r"\s+", " ", text))
 
 
 def as_json(review: Review) -> str:
@@ -110,6 +115,8 @@ def as_json(review: Review) -> str:
 
 
 def _plain_data(value: Any) -> Any:
+    if isinstance(value, str):
+        return unmarked(value)
     if isinstance(value, frozenset):
         return sorted(value)
     if isinstance(value, dict):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from neo_constructs.review.assembly import Acknowledged, Message
 from neo_constructs.review.cards import EndpointCard, VariantCard, endpoint_cards
 from neo_constructs.review.diagram import mermaid
+from neo_constructs.review.quoting import quoted
 from neo_constructs.review.reach import reach
 from neo_constructs.review.rights import Rights, rights_of_roles, rights_on_resources
 from neo_constructs.review.values import Assembly
@@ -106,18 +107,21 @@ def blocks(review: Review) -> Iterator[Block]:
     if review.diagram:
         yield Heading("Resources")
         yield Diagram(review.diagram)
-    yield Heading("What roles may do", is_folded=True)
+    if review.roles:
+        yield Heading("What roles may do", is_folded=True)
     for rights in review.roles:
-        yield Heading(f"{rights.path}, assumed by {rights.who or 'nobody'}", 2)
+        who = f", {rights.who}" if rights.who else ""
+        yield Heading(f"{quoted(rights.path)}{who}", 2)
         yield Points(tuple(("", sentence) for sentence in rights.sentences))
     if review.policies:
         yield Heading("What resources let others do", is_folded=True)
         yield Points(tuple((r.path, sentence) for r in review.policies for sentence in r.sentences))
-    yield Heading("What is reachable from where", is_folded=True)
-    yield _points(review.reach)
+    if review.reach:
+        yield Heading("What is reachable from where", is_folded=True)
+        yield _points(review.reach)
     if review.messages:
         yield Heading("Warnings")
-        yield Points(tuple((m.path, f"{m.level}: {m.text}") for m in review.messages))
+        yield Points(tuple((m.path, f"{m.level}: {quoted(m.text)}") for m in review.messages))
     if review.acknowledged:
         yield Heading("Findings that were answered", is_folded=True)
         yield Points(tuple(_answered(review.acknowledged)))
@@ -146,9 +150,9 @@ def _change_text(change: Change) -> str:
     keeps = change.keeps_old and change.verdict is Verdict.REPLACED
     said, reason = ", ".join(change.properties), ", ".join(change.because)
     return (
-        f"{change.verdict}{' (the old one is kept)' if keeps else ''}: {change.type}"
-        + (f"; {said}" if said else "")
-        + (f"; by {reason}" if reason else "")
+        f"{change.verdict}{' (the old one is kept)' if keeps else ''}: {quoted(change.type)}"
+        + (f"; {quoted(said)}" if said else "")
+        + (f"; by {quoted(reason)}" if reason else "")
     )
 
 
@@ -156,11 +160,11 @@ def _answered(found: Iterable[Acknowledged]) -> Iterator[tuple[str, str]]:
     """Yield answered findings, those of one rule with one reason together; JSON has each."""
     number = Counter((each.path, each.rule.partition("[")[0], each.reason) for each in found)
     for (path, rule, reason), count in number.items():
-        yield path, f"{rule}{f' ({count} times)' if count > 1 else ''}: {reason}"
+        yield path, f"{quoted(rule)}{f' ({count} times)' if count > 1 else ''}: {quoted(reason)}"
 
 
 def _of_card(card: EndpointCard) -> Iterator[Block]:
-    yield Heading(f"Endpoint {card.path}")
+    yield Heading(f"Endpoint {quoted(card.path)}")
     rows = [
         ("Name", card.name),
         ("Where", f"{card.account}, {card.region}"),
@@ -171,7 +175,9 @@ def _of_card(card: EndpointCard) -> Iterator[Block]:
     ]
     yield Facts(_said(rows))
     for variant in card.variants:
-        yield Heading(f"{'Shadow variant' if variant.is_shadow else 'Variant'} {variant.name}", 2)
+        yield Heading(
+            f"{'Shadow variant' if variant.is_shadow else 'Variant'} {quoted(variant.name)}", 2
+        )
         yield Facts(_said(_of_variant(variant)))
 
 

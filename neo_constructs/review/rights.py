@@ -7,11 +7,29 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from neo_constructs.review.assembly import Json, StackTemplate
+from neo_constructs.review.assembly import Json, StackTemplate, as_list, as_mapping
+from neo_constructs.review.quoting import quoted
 from neo_constructs.review.values import Assembly, Key
 
 _ROLE: Final = "AWS::IAM::Role"
-_POLICIES: Final = ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy")
+_PRINCIPALS: Final = (_ROLE, "AWS::IAM::User", "AWS::IAM::Group")
+_POLICIES: Final = (
+    "AWS::IAM::Policy",
+    "AWS::IAM::ManagedPolicy",
+    "AWS::IAM::RolePolicy",
+    "AWS::IAM::UserPolicy",
+    "AWS::IAM::GroupPolicy",
+)
+_OWNER_KEYS: Final = ("RoleName", "UserName", "GroupName")
+_EFFECTS: Final = {"Allow": "may", "Deny": "must not"}
+# Actions whose names say something else than what they do.
+_SAID_OTHERWISE: Final = {
+    "s3:ListBucket": ("list", "objects of buckets"),
+    "s3:ListBucketVersions": ("list", "versions of objects of buckets"),
+    "s3:GetBucketLocation": ("get", "regions of buckets"),
+    "iam:PassRole": ("hand over", "roles"),
+}
+Document = tuple[StackTemplate, Any]
 _OF_RESOURCES: Final = {
     "AWS::S3::BucketPolicy": ("Bucket", "PolicyDocument"),
     "AWS::KMS::Key": ("", "KeyPolicy"),
@@ -38,7 +56,7 @@ class Rights:
     path
         The construct path.
     who
-        Who may assume the role; empty for a resource.
+        Who may assume a role, or whom a policy is for; empty for anything else.
     sentences
         One for each statement of its policies.
     """
@@ -49,49 +67,79 @@ class Rights:
 
 
 def rights_of_roles(assembly: Assembly) -> tuple[Rights, ...]:
-    """Return what each role may do, in the order of their paths."""
-    attached = dict[Key, list[tuple[StackTemplate, Any]]]()
-    for key, policy in assembly.resources(*_POLICIES):
-        stack, given = assembly.stacks[key.stack], policy.get("Properties") or {}
-        for to in {source.key for source in assembly.sources(stack, given.get("Roles"))}:
-            attached.setdefault(to, []).append((stack, given.get("PolicyDocument")))
+    """Return what each role, user and group may do, in the order of their paths.
+
+    A policy for somebody who is not in the assembly stands under its own path.
+    """
+    attached = dict[Key, list[Document]]()
     found = []
-    for role_key, role in assembly.resources(_ROLE):
-        stack, given = assembly.stacks[role_key.stack], role.get("Properties") or {}
-        inline = [
-            (stack, policy.get("PolicyDocument"))
-            for policy in given.get("Policies") or []
-            if isinstance(policy, dict)
-        ]
-        sentences = [
-            sentence
-            for at, document in [*inline, *attached.get(role_key, [])]
-            for sentence in _sentences(assembly, at, document)
-        ]
-        managed = [
-            f"has all rights of the policy {assembly.text(stack, arn)}"
-            for arn in given.get("ManagedPolicyArns") or []
-        ]
-        who = "; ".join(_trusted(assembly, stack, given.get("AssumeRolePolicyDocument")))
-        found.append(Rights(assembly.title(role_key), who, tuple(_once([*managed, *sentences]))))
-    return tuple(found)
+    for key, policy in assembly.resources(*_POLICIES):
+        stack, given = assembly.stacks[key.stack], as_mapping(policy.get("Properties"))
+        document = (stack, given.get("PolicyDocument"))
+        owners = [given.get(name) for name in ("Roles", "Users", "Groups", *_OWNER_KEYS)]
+        known = {
+            source.key
+            for owner in owners
+            for source in assembly.sources(stack, owner)
+            if assembly.resource(source.key).get("Type") in _PRINCIPALS
+        }
+        for owner_key in known:
+            attached.setdefault(owner_key, []).append(document)
+        others = [text for owner in owners for text in _others(assembly, stack, owner)]
+        if others:
+            named = ", ".join(quoted(each) for each in others)
+            sentences = tuple(_once(_sentences(assembly, *document)))
+            found.append(
+                Rights(assembly.title(key), f"for {named}, not in this assembly", sentences)
+            )
+    for key, owner in assembly.resources(*_PRINCIPALS):
+        found.append(_rights_of(assembly, key, owner, attached.get(key, [])))
+    return tuple(sorted(found, key=lambda rights: rights.path))
+
+
+def _others(assembly: Assembly, stack: StackTemplate, owners: Any) -> Iterator[str]:
+    """Yield the principals of a policy that are not resources of the assembly."""
+    for owner in as_list(owners) or ([owners] if owners else []):
+        if not assembly.sources(stack, owner):
+            yield assembly.text(stack, owner)
+
+
+def _rights_of(assembly: Assembly, key: Key, owner: Json, attached: list[Document]) -> Rights:
+    stack, given = assembly.stacks[key.stack], as_mapping(owner.get("Properties"))
+    inline = [
+        (stack, as_mapping(policy).get("PolicyDocument"))
+        for policy in _branches(given.get("Policies"))
+    ]
+    managed = [
+        sentence
+        for arn in _branches(given.get("ManagedPolicyArns"))
+        for sentence in _of_managed(assembly, stack, arn)
+    ]
+    own = [s for at, document in [*inline, *attached] for s in _sentences(assembly, at, document)]
+    if boundary := given.get("PermissionsBoundary"):
+        managed.insert(0, f"may do no more than {quoted(assembly.text(stack, boundary))} allows")
+    who = f"assumed by {'; '.join(_trusted(assembly, stack, given)) or 'nobody'}"
+    is_role = owner["Type"] == _ROLE
+    return Rights(assembly.title(key), who if is_role else "", tuple(_once([*managed, *own])))
+
+
+def _of_managed(assembly: Assembly, stack: StackTemplate, arn: Any) -> Iterator[str]:
+    """Yield what a managed policy allows; its name, if its contents are not in the assembly."""
+    key = assembly.first(stack, arn, "AWS::IAM::ManagedPolicy")
+    if key is None:
+        yield f"has all rights of the policy {quoted(assembly.text(stack, arn))}"
+        return
+    given = as_mapping(assembly.resource(key).get("Properties"))
+    yield from _sentences(assembly, assembly.stacks[key.stack], given.get("PolicyDocument"))
 
 
 def rights_on_resources(assembly: Assembly) -> tuple[Rights, ...]:
     """Return what resources' own policies let others do, in the order of their paths."""
     found = []
     for key, resource in assembly.resources(*_OF_RESOURCES, "AWS::Lambda::Permission"):
-        stack, given = assembly.stacks[key.stack], resource.get("Properties") or {}
+        stack, given = assembly.stacks[key.stack], as_mapping(resource.get("Properties"))
         if resource["Type"] == "AWS::Lambda::Permission":
-            source = given.get("SourceArn")
-            only = f", only for {assembly.text(stack, source)}" if source else ""
-            function = assembly.first(stack, given.get("FunctionName"), "AWS::Lambda::Function")
-            who = _principal(assembly, stack, given.get("Principal"))
-            action = assembly.text(stack, given.get("Action"))
-            path = assembly.title(function) if function else assembly.title(key)
-            found.append(Rights(path, "", (f"{who} may {_verbs([action])}{only}",)))
-            continue
-        if resource["Type"] not in _OF_RESOURCES:
+            found.append(_of_permission(assembly, key, given))
             continue
         of, document = _OF_RESOURCES[resource["Type"]]
         owner = assembly.first(stack, given.get(of), "AWS::") if of else None
@@ -101,10 +149,24 @@ def rights_on_resources(assembly: Assembly) -> tuple[Rights, ...]:
     return tuple(found)
 
 
-def _trusted(assembly: Assembly, stack: StackTemplate, document: Any) -> Iterator[str]:
-    for statement in _statements(document):
-        if statement.get("Effect") == "Allow":
-            who = _principal(assembly, stack, statement.get("Principal"))
+def _of_permission(assembly: Assembly, key: Key, given: Json) -> Rights:
+    stack = assembly.stacks[key.stack]
+    limits = {"SourceArn": "for", "SourceAccount": "of the account", "PrincipalOrgID": "of"}
+    only = [
+        f"only {word} {quoted(assembly.text(stack, given[name]))}"
+        for name, word in limits.items()
+        if name in given
+    ]
+    function = assembly.first(stack, given.get("FunctionName"), "AWS::Lambda::Function")
+    who = _principal(assembly, stack, given.get("Principal"))
+    does = _verbs([assembly.text(stack, given.get("Action"))])
+    return Rights(assembly.title(function or key), "", (", ".join([f"{who} may {does}", *only]),))
+
+
+def _trusted(assembly: Assembly, stack: StackTemplate, given: Json) -> Iterator[str]:
+    for statement in _statements(given.get("AssumeRolePolicyDocument")):
+        if statement.get("Effect") != "Deny":
+            who = _who(assembly, stack, statement)
             yield who + _conditions(assembly, stack, statement.get("Condition"))
 
 
@@ -112,20 +174,19 @@ def _sentences(
     assembly: Assembly, stack: StackTemplate, document: Any, *, is_of_resource: bool = False
 ) -> Iterator[str]:
     for statement in _statements(document):
-        is_allowed = statement.get("Effect") == "Allow"
-        said = "may" if is_allowed else "must not"
+        said = _EFFECTS.get(str(statement.get("Effect")), "may, or must not, as a deploy decides,")
         if is_of_resource:
-            who = _principal(assembly, stack, statement.get("Principal"))
-            said = f"{who} {said}"
+            said = f"{_who(assembly, stack, statement)} {said}"
         if "NotAction" in statement:
-            does = f"do everything but {_verbs(_texts(assembly, stack, statement['NotAction']))}"
+            but = " and ".join(map(quoted, _texts(assembly, stack, statement["NotAction"])))
+            does = f"do everything but {but}"
         else:
             does = _verbs(_texts(assembly, stack, statement.get("Action")))
         resources = _texts(assembly, stack, statement.get("Resource"))
         other = _texts(assembly, stack, statement.get("NotResource"))
-        on = "everything" if resources == ["*"] else ", ".join(f"`{each}`" for each in resources)
+        on = "everything" if resources == ["*"] else ", ".join(quoted(each) for each in resources)
         if other:
-            on = f"everything but {', '.join(f'`{each}`' for each in other)}"
+            on = f"everything but {', '.join(quoted(each) for each in other)}"
         condition = _conditions(assembly, stack, statement.get("Condition"))
         yield f"{said} {does}" + (f" on {on}" if on else "") + condition
 
@@ -135,7 +196,7 @@ def _verbs(actions: Iterable[str]) -> str:
     by_service = dict[str, dict[str, list[str]]]()
     for action in actions:
         service, _, name = action.rpartition(":")
-        verb, of = _verb(name)
+        verb, of = _SAID_OTHERWISE.get(action) or _verb(name)
         verbs = by_service.setdefault(service, {}).setdefault(of, [])
         if verb not in verbs:
             verbs.append(verb)
@@ -167,10 +228,12 @@ def _verb(name: str) -> tuple[str, str]:
 def _conditions(assembly: Assembly, stack: StackTemplate, given: Any) -> str:
     if not isinstance(given, dict):
         return ""
+    if set(given) == {"Fn::If"}:
+        return ", under conditions that a deploy decides"
     said = []
     for operator, keys in given.items():
         for key, values in (keys if isinstance(keys, dict) else {}).items():
-            texts = " or ".join(f"`{each}`" for each in _texts(assembly, stack, values))
+            texts = " or ".join(quoted(each) for each in _texts(assembly, stack, values))
             said.append(f"{key} {_OPERATORS.get(operator, operator)} {texts}")
     return f", only if {' and '.join(said)}" if said else ""
 
@@ -189,12 +252,18 @@ _OPERATORS: Final = {
 }
 
 
+def _who(assembly: Assembly, stack: StackTemplate, statement: Json) -> str:
+    if "NotPrincipal" in statement:
+        return f"everybody but {_principal(assembly, stack, statement['NotPrincipal'])}"
+    return _principal(assembly, stack, statement.get("Principal"))
+
+
 def _principal(assembly: Assembly, stack: StackTemplate, given: Any) -> str:
     if isinstance(given, dict) and not any(k == "Ref" or k.startswith("Fn::") for k in given):
         names = [text for each in given.values() for text in _texts(assembly, stack, each)]
     else:
         names = _texts(assembly, stack, given)
-    return _and([_SERVICES.get(n, "anybody" if n == "*" else f"`{n}`") for n in names]) or "nobody"
+    return _and([_SERVICES.get(n, "anybody" if n == "*" else quoted(n)) for n in names]) or "nobody"
 
 
 def _texts(assembly: Assembly, stack: StackTemplate, value: Any) -> list[str]:
@@ -204,9 +273,22 @@ def _texts(assembly: Assembly, stack: StackTemplate, value: Any) -> list[str]:
 
 
 def _statements(document: Any) -> list[Json]:
-    found = document.get("Statement") if isinstance(document, dict) else None
-    listed = found if isinstance(found, list) else [found]
-    return [statement for statement in listed if isinstance(statement, dict)]
+    """Return the statements of a document, those of both branches where a condition chooses."""
+    return [
+        statement
+        for each in _branches(document)
+        for statement in _branches(as_mapping(each).get("Statement"))
+        if isinstance(statement, dict) and "Ref" not in statement
+    ]
+
+
+def _branches(value: Any) -> list[Any]:
+    """Return a value, or the items of a list, with both branches of each condition."""
+    if isinstance(value, list):
+        return [each for item in value for each in _branches(item)]
+    if isinstance(value, dict) and set(value) == {"Fn::If"}:
+        return [each for item in as_list(value["Fn::If"])[1:] for each in _branches(item)]
+    return [] if value is None or value == {"Ref": "AWS::NoValue"} else [value]
 
 
 def _and(texts: Iterable[str]) -> str:

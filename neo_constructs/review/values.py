@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, NamedTuple
 
-from neo_constructs.review.assembly import Json, StackTemplate
+from neo_constructs.findings.wording import shortened
+from neo_constructs.review.assembly import Json, StackTemplate, as_mapping
 
 _PSEUDO: Final = {
     "AWS::AccountId": "<account>",
@@ -27,6 +28,7 @@ _COMMERCIAL: Final = re.compile(r"(?!cn-|us-gov-|us-iso|eu-isoe)[a-z]+-[a-z]+-\d
 _IN_SUB: Final = re.compile(r"\$\{(!?)([^}]+)\}")
 _SSM: Final = re.compile(r"\{\{resolve:ssm:([^}:]+)[^}]*\}\}")
 MAX_DEPTH: Final = 60
+MAX_TEXT: Final = 4_000
 
 
 class Key(NamedTuple):
@@ -71,20 +73,21 @@ class Assembly:
     @cached_property
     def exports(self) -> dict[str, tuple[StackTemplate, Any]]:
         """The values that stacks export, by the export's name."""
-        return {
-            self.text(stack, output["Export"].get("Name")): (stack, output.get("Value"))
-            for stack in self.stacks.values()
-            for output in (stack.template.get("Outputs") or {}).values()
-            if isinstance(output, dict) and isinstance(output.get("Export"), dict)
-        }
+        found = self.__dict__["exports"] = {}  # a name that imports one ends here
+        for stack in self.stacks.values():
+            for output in as_mapping(stack.template.get("Outputs")).values():
+                export = as_mapping(as_mapping(output).get("Export"))
+                if "Name" in export:
+                    found[self.text(stack, export["Name"])] = (stack, output.get("Value"))
+        return found
 
     @cached_property
     def parameters(self) -> dict[str, tuple[StackTemplate, Any]]:
         """The values that stacks write into Parameter Store, by the parameter's name."""
-        found = {}
+        found = self.__dict__["parameters"] = {}
         for stack in self.stacks.values():
             for resource in stack.resources.values():
-                properties = resource.get("Properties") or {}
+                properties = as_mapping(resource.get("Properties"))
                 if resource.get("Type") == "AWS::SSM::Parameter" and "Name" in properties:
                     name = self.text(stack, properties["Name"])
                     found[name] = (stack, properties.get("Value"))
@@ -111,16 +114,30 @@ class Assembly:
 
     # --- what a value refers to --------------------------------------------------------------
 
-    def sources(self, stack: StackTemplate, value: Any, depth: int = 0) -> Iterator[Source]:
-        """Yield every resource that a value is taken from, through stacks and parameters."""
+    def sources(self, stack: StackTemplate, value: Any) -> tuple[Source, ...]:
+        """Return every resource that a value is taken from, through stacks and parameters."""
+        # What is asked for again while it is being worked out refers to itself, and adds nothing.
+        key = ("sources", stack.name, id(value))
+        if key not in self._known:
+            self._known[key] = (value, ())
+            self._known[key] = (value, tuple(dict.fromkeys(self._sources(stack, value, 0))))
+        found: tuple[Source, ...] = self._known[key][1]
+        return found
+
+    @cached_property
+    def _known(self) -> dict[tuple[str, str, int], tuple[Any, Any]]:
+        # With the value, whose id is its own for as long as it is kept.
+        return {}
+
+    def _sources(self, stack: StackTemplate, value: Any, depth: int) -> Iterator[Source]:
         if depth > MAX_DEPTH:
             return
         if isinstance(value, str):
             for found in _SSM.finditer(value):
-                yield from self._of_parameter(found[1], depth)
+                yield from self._of_parameter(found[1])
         elif isinstance(value, list):
             for each in value:
-                yield from self.sources(stack, each, depth + 1)
+                yield from self._sources(stack, each, depth + 1)
         elif isinstance(value, dict):
             if len(value) == 1:
                 ((function, given),) = value.items()
@@ -128,64 +145,67 @@ class Assembly:
                     yield from self._of_function(stack, function, given, depth + 1)
                     return
             for each in value.values():
-                yield from self.sources(stack, each, depth + 1)
+                yield from self._sources(stack, each, depth + 1)
 
     def _of_function(
         self, stack: StackTemplate, function: str, given: Any, depth: int
     ) -> Iterator[Source]:
         if function == "Ref":
-            yield from self._of_ref(stack, str(given), depth)
+            yield from self._of_ref(stack, str(given))
         elif function == "Fn::GetAtt":
             logical_id, attribute = _attribute(given)
-            yield from self._of_attribute(stack, logical_id, attribute, depth)
+            yield from self._of_attribute(stack, logical_id, attribute)
         elif function == "Fn::Sub":
             text, values = given if _is_pair(given) else (given, {})
-            yield from self.sources(stack, values, depth)
+            yield from self._sources(stack, values, depth)
             for escaped, name in _IN_SUB.findall(str(text)):
                 if not escaped and name not in values:
                     logical_id, _, attribute = name.partition(".")
                     if attribute:
-                        yield from self._of_attribute(stack, logical_id, attribute, depth)
+                        yield from self._of_attribute(stack, logical_id, attribute)
                     else:
-                        yield from self._of_ref(stack, name, depth)
+                        yield from self._of_ref(stack, name)
         else:
             exported = self.exports.get(self.text(stack, given))
             if exported:
-                yield from self.sources(*exported, depth)
+                yield from self.sources(*exported)
 
-    def _of_ref(self, stack: StackTemplate, name: str, depth: int) -> Iterator[Source]:
+    def _of_ref(self, stack: StackTemplate, name: str) -> Iterator[Source]:
         if name in stack.resources:
             yield Source(Key(stack.name, name), "")
             return
-        given = self._given(stack, name)
+        given = self.given(stack, name)
         if given:
-            yield from self.sources(*given, depth)
-        elif ssm := _parameter_store_name(stack, name):
-            yield from self._of_parameter(ssm, depth)
+            yield from self.sources(*given)
+        elif ssm := parameter_store_name(stack, name):
+            yield from self._of_parameter(ssm)
 
     def _of_attribute(
-        self, stack: StackTemplate, logical_id: str, attribute: str, depth: int
+        self, stack: StackTemplate, logical_id: str, attribute: str
     ) -> Iterator[Source]:
         nested, output = stack.nested.get(logical_id), attribute.removeprefix("Outputs.")
         if nested and output != attribute:
-            given = (nested.template.get("Outputs") or {}).get(output) or {}
-            yield from self.sources(nested, given.get("Value"), depth)
+            yield from self.sources(nested, output_of(nested, output))
         elif logical_id in stack.resources:
             yield Source(Key(stack.name, logical_id), attribute)
 
-    def _of_parameter(self, name: str, depth: int) -> Iterator[Source]:
+    def _of_parameter(self, name: str) -> Iterator[Source]:
         written = self.parameters.get(name)
         if written:
-            yield from self.sources(*written, depth + 1)
+            yield from self.sources(*written)
 
-    def _given(self, stack: StackTemplate, parameter: str) -> tuple[StackTemplate, Any] | None:
+    def given(self, stack: StackTemplate, parameter: str) -> tuple[StackTemplate, Any] | None:
         """Return what a nested stack's parameter is given, and by which stack."""
-        parent = self._parents.get(stack.name)
+        parent = self.parent(stack.name)
         if parent is None:
             return None
-        properties = parent[0].resources[parent[1]].get("Properties") or {}
-        given = properties.get("Parameters") or {}
+        properties = as_mapping(parent[0].resources[parent[1]].get("Properties"))
+        given = as_mapping(properties.get("Parameters"))
         return (parent[0], given[parameter]) if parameter in given else None
+
+    def parent(self, name: str) -> tuple[StackTemplate, str] | None:
+        """Return the stack around a nested one, and the logical id that this has in it."""
+        return self._parents.get(name)
 
     def first(self, stack: StackTemplate, value: Any, *types: str) -> Key | None:
         """Return the first resource of some types that a value is taken from."""
@@ -220,9 +240,8 @@ class Assembly:
             case "Fn::GetAtt", _:
                 logical_id, attribute = _attribute(given)
                 nested, output = stack.nested.get(logical_id), attribute.removeprefix("Outputs.")
-                outputs = nested.template.get("Outputs") or {} if nested else {}
-                if nested and output in outputs:
-                    return self.text(nested, outputs[output].get("Value"), depth)
+                if nested and output != attribute:
+                    return self._elsewhere(nested, output_of(nested, output))
                 return f"<{stack.path(logical_id)}.{attribute}>"
             case "Fn::Join", [str(between), list(parts)]:
                 joined = between.join(self.text(stack, part, depth) for part in parts)
@@ -237,7 +256,7 @@ class Assembly:
                 return _selected(self.text(stack, from_, depth), str(index))
             case "Fn::Split", [str(at), from_]:
                 text = self.text(stack, from_, depth)
-                return text if "<" in text else ", ".join(text.split(at))
+                return text if "<" in text or not at else ", ".join(text.split(at))
             case "Fn::FindInMap", [name, first, second, *_]:
                 return self._map_text(stack, name, first, second, depth)
             case "Fn::If", [condition, yes, no]:
@@ -246,20 +265,28 @@ class Assembly:
             case "Fn::ImportValue", _:
                 name = self.text(stack, given, depth)
                 exported = self.exports.get(name)
-                return self.text(*exported, depth) if exported else f"<export {name}>"
+                return self._elsewhere(*exported) if exported else f"<export {name}>"
         return f"<{function}>"
 
     def _ref_text(self, stack: StackTemplate, name: str, depth: int) -> str:
         known = _known(stack).get(name) or _PSEUDO.get(name)
         if known is not None:
             return known
-        given = self._given(stack, name)
+        given = self.given(stack, name)
         if given:
-            return self.text(*given, depth)
-        if ssm := _parameter_store_name(stack, name):
+            return self._elsewhere(*given)
+        if ssm := parameter_store_name(stack, name):
             written = self.parameters.get(ssm)
-            return self.text(*written, depth) if written else f"<parameter {ssm}>"
+            return self._elsewhere(*written) if written else f"<parameter {ssm}>"
         return f"<{stack.path(name)}>"
+
+    def _elsewhere(self, stack: StackTemplate, value: Any) -> str:
+        """Return the text of a value of another template; it may refer back."""
+        key = ("text", stack.name, id(value))
+        if key not in self._known:
+            self._known[key] = (value, "<...>")
+            self._known[key] = (value, shortened(self.text(stack, value), MAX_TEXT))
+        return str(self._known[key][1])
 
     def _sub_text(self, stack: StackTemplate, given: Any, depth: int) -> str:
         text, values = given if _is_pair(given) else (given, {})
@@ -280,7 +307,7 @@ class Assembly:
     def _map_text(
         self, stack: StackTemplate, name: Any, first: Any, second: Any, depth: int
     ) -> str:
-        table = (stack.template.get("Mappings") or {}).get(str(name))
+        table = as_mapping(stack.template.get("Mappings")).get(str(name))
         keys = self.text(stack, first, depth), self.text(stack, second, depth)
         if isinstance(table, Mapping):
             row = table.get(keys[0])
@@ -305,11 +332,14 @@ def _known(stack: StackTemplate) -> dict[str, str]:
     return {name: value for name, value in known.items() if value}
 
 
-def _parameter_store_name(stack: StackTemplate, name: str) -> str:
+def output_of(stack: StackTemplate, name: str) -> Any:
+    """Return the value of a stack's output; None if there is none."""
+    return as_mapping(as_mapping(stack.template.get("Outputs")).get(name)).get("Value")
+
+
+def parameter_store_name(stack: StackTemplate, name: str) -> str:
     """Return what a template's parameter reads from Parameter Store; empty if it does not."""
-    parameter = (stack.template.get("Parameters") or {}).get(name)
-    if not isinstance(parameter, dict):
-        return ""
+    parameter = as_mapping(as_mapping(stack.template.get("Parameters")).get(name))
     is_read = str(parameter.get("Type")).startswith("AWS::SSM::Parameter::Value")
     return str(parameter.get("Default") or "") if is_read else ""
 

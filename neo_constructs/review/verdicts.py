@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from neo_constructs.review.values import Key
+
+EVERY: Final = "*"  # attribute
 
 
 class Verdict(StrEnum):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from neo_constructs.findings.finding import Finding
-from neo_constructs.review.assembly import read_assembly
+from neo_constructs.review.assembly import check_contents, read_assembly
 from tests.corpus.case import Case, findings_of
 
 STACK = {
@@ -48,7 +48,7 @@ def case(
         write(folder)
 
         def read() -> list[Finding]:
-            read_assembly(folder)
+            check_contents(folder, read_assembly(folder))
             return []
 
         return findings_of(read)
@@ -86,6 +86,11 @@ CASES = [
     case("assembly-damaged", "a resource that is text", written({"A": "b"}), errors=_DAMAGED),
     case("assembly-damaged", "a lost nested template", written({"Job": JOB, "N": _NESTED}),
          "n.json", errors=_DAMAGED),
+    case("assembly-damaged", "a stage in itself", written(artifacts={"Prod": {
+         **_STAGE, "properties": {"directoryName": "."}}}), "contains itself", errors=_DAMAGED),
+    case("assembly-damaged", "outputs that are text",
+         written(more={"Stack.template.json": '{"Resources": {}, "Outputs": "x"}'}),
+         "Outputs are no object", errors=_DAMAGED),
     case("assembly-damaged", "metadata of no form",
          written(artifacts={"S": {**STACK, "metadata": {"/Stack/Job": "text"}}})),
     case("assembly-empty", "a topic", written({"Topic": TOPIC}), "There is: Stack", errors=_EMPTY),

@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 import yaml
 
-from tools.pull_request_review import MARKER, MAX_COMMENT, main, shortened
+from tools.pull_request_review import MAX_COMMENT, main, shortened
+
+MARKER = "<!-- neo review  -->"
 
 # Writes an assembly with as many instances as a file of the app says.
 SYNTH = """
@@ -58,6 +60,9 @@ def github() -> Iterator[GitHub]:
             return json.loads(self.rfile.read(int(self.headers["Content-Length"])))
 
         def do_GET(self) -> None:
+            if self.path == "/user":
+                self.send_error(403)  # what the token of a workflow is told
+                return
             page = int(self.path.rpartition("=")[2])
             self.answer(state.comments[(page - 1) * 100 : page * 100])
 
@@ -79,6 +84,19 @@ def github() -> Iterator[GitHub]:
     state.url = f"http://127.0.0.1:{server.server_port}"
     yield state
     server.shutdown()
+
+
+def run(environment: dict[str, str]) -> int:
+    """Do what the action's two steps do, each with the environment that it gets."""
+    secrets = ("NEO_TOKEN",)
+    without = {name: value for name, value in environment.items() if name not in secrets}
+    if code := main(["synthesize"], without):
+        return code
+    said = dict(
+        line.split("=", 1) for line in Path(environment["GITHUB_OUTPUT"]).read_text().splitlines()
+    )
+    given = {"NEO_HEAD": said["head"], "NEO_BASE": said.get("base", "")}
+    return main(["post"], {**environment, **given})
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -128,18 +146,19 @@ def test_a_pull_request_gets_one_comment_that_is_kept_up_to_date(
 ) -> None:
     others = [{"id": n, "user": {"type": "User"}, "body": MARKER} for n in range(1, 101)]
     github.comments.extend(others)
-    assert main(environment) == 0
+    assert run(environment) == 0
     assert len(github.comments) == 101
     text = github.comments[-1]["body"]
     assert text.startswith(MARKER)
-    assert "replaced: AWS::SageMaker::EndpointConfig" in text.replace("\\", "")
+    assert "replaced: `AWS::SageMaker::EndpointConfig`" in text
     assert (tmp_path / "summary").read_text() == text
-    assert (tmp_path / "output").read_text() == f"report={tmp_path}/temporary/neo-review.md\n"
+    report = f"report={tmp_path}/temporary/neo-review.md\n"
+    assert (tmp_path / "output").read_text().endswith(report)
     workspace = Path(environment["GITHUB_WORKSPACE"])
     assert len(git(workspace, "worktree", "list").splitlines()) == 1
 
     (workspace / "app" / "count.txt").write_text("1")
-    assert main(environment) == 0
+    assert run(environment) == 0
     assert len(github.comments) == 101
     assert "Nothing: every resource stays" in github.comments[-1]["body"]
 
@@ -148,7 +167,7 @@ def test_an_app_that_is_new_is_reviewed_alone(environment: dict[str, str], githu
     workspace = Path(environment["GITHUB_WORKSPACE"])
     (workspace / "new").mkdir()
     (workspace / "new" / "count.txt").write_text("1")
-    assert main({**environment, "NEO_DIRECTORY": "new"}) == 0
+    assert run({**environment, "NEO_DIRECTORY": "new"}) == 0
     assert "What this change does" not in github.comments[0]["body"]
 
 
@@ -159,7 +178,7 @@ def test_a_token_that_may_only_read_leaves_the_summary(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     github.status = 403
-    assert main(environment) == 0
+    assert run(environment) == 0
     assert "pull-requests: write" in capsys.readouterr().out
     assert (tmp_path / "summary").read_text().startswith(MARKER)
 
@@ -171,6 +190,8 @@ def test_a_token_that_may_only_read_leaves_the_summary(
         ({"NEO_SETUP": "false"}, "has failed with 1"),
         ({"NEO_SYNTH": "mkdir {out}"}, "cdk synth"),
         ({"NEO_DIRECTORY": "nowhere"}, "no folder nowhere"),
+        ({"NEO_DIRECTORY": "/usr"}, "below the repository"),
+        ({"NEO_DIRECTORY": "../other"}, "below the repository"),
     ],
 )
 def test_what_fails_is_one_line(
@@ -179,17 +200,52 @@ def test_what_fails_is_one_line(
     environment: dict[str, str],
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    assert main({**environment, **changes}) == 1
+    assert run({**environment, **changes}) == 1
     out = capfd.readouterr().out
     (line,) = [line for line in out.splitlines() if line.startswith("::error::")]
     assert says in line
+
+
+def test_what_is_not_set_is_one_line(
+    environment: dict[str, str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    del environment["RUNNER_TEMP"]
+    assert main(["synthesize"], environment) == 1
+    assert "'RUNNER_TEMP' is not set" in capfd.readouterr().out
+    assert main(["synthesize"], {**environment, "RUNNER_TEMP": "x", "GITHUB_EVENT_PATH": "y"}) == 1
+    assert "No such file" in capfd.readouterr().out
+
+
+def test_a_base_that_fails_leaves_the_head_to_review(
+    environment: dict[str, str], github: GitHub, capfd: pytest.CaptureFixture[str]
+) -> None:
+    synth = 'test "$(cat count.txt)" = 3\n' + environment["NEO_SYNTH"]
+    assert run({**environment, "NEO_SYNTH": synth}) == 0
+    assert "reviewed alone" in capfd.readouterr().out
+    assert "What this change does" not in github.comments[0]["body"]
+
+
+def test_modules_of_the_pull_request_are_not_run(
+    environment: dict[str, str], github: GitHub
+) -> None:
+    workspace = Path(environment["GITHUB_WORKSPACE"])
+    for name in ("neo_constructs", "logging"):
+        (workspace / f"{name}.py").write_text("raise SystemExit('run')")
+    assert run(environment) == 0
+    assert "What this change does" in github.comments[0]["body"]
+
+
+def test_several_apps_have_a_comment_each(environment: dict[str, str], github: GitHub) -> None:
+    for name in ("one", "two", "one"):
+        assert run({**environment, "NEO_NAME": name}) == 0
+    assert len(github.comments) == 2
 
 
 def test_an_api_that_fails_is_an_error(
     environment: dict[str, str], github: GitHub, capfd: pytest.CaptureFixture[str]
 ) -> None:
     github.status = 500
-    assert main(environment) == 1
+    assert run(environment) == 1
     assert "does not take the comment" in capfd.readouterr().out
 
 
@@ -204,10 +260,11 @@ def test_a_long_review_fits_a_comment() -> None:
 
 def test_the_action_gives_the_script_what_it_reads(project: Path) -> None:
     action = yaml.safe_load((project / "action.yml").read_text())
-    step = action["runs"]["steps"][-1]
     script = (project / "tools" / "pull_request_review.py").read_text()
-    for name in step["env"]:
-        assert name == "NEO_LIBRARY" or f'"{name}"' in script
+    _, synth, step = action["runs"]["steps"]
+    assert "NEO_TOKEN" not in synth["env"]
+    for name in {**synth["env"], **step["env"]}:
+        assert name == "NEO_LIBRARY" or f"{name}" in script
     for name, given in action["inputs"].items():
         assert given["description"]
         assert f"inputs.{name} " in json.dumps(action["runs"])
