@@ -11,11 +11,16 @@ from neo_constructs.catalog.compilation_request import check_region
 from neo_constructs.catalog.framework import Framework
 from neo_constructs.catalog.images import find_image
 from neo_constructs.catalog.target import TargetDevice
+from neo_constructs.cli.examples import examples
 from neo_constructs.cli.parameters import parse_or_exit
 from neo_constructs.findings.errors import ValidationError, raise_errors
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "neo image --framework pytorch:2.0 --target ml_c5 --region eu-west-1",
+    )
+)
 @click.option("--framework", required=True, help="Such as pytorch:2.0 or onnx.")
 @click.option("--target", required=True, help="Such as ml_c5.")
 @click.option("--region", required=True, help="Such as eu-west-1.")

@@ -9,12 +9,18 @@ from typing import Any, Final
 import click
 
 from neo_constructs.cli.console import exit_unusable, require_extra, say
+from neo_constructs.cli.examples import examples
 
 # botocore, ModelMetadataFilterType and ModelMetadataSummary.
 _COLUMNS: Final = ("Domain", "Task", "Framework", "FrameworkVersion", "Model")
 
 
-@click.command(name="model-metadata")
+@click.command(
+    name="model-metadata",
+    epilog=examples(
+        "neo model-metadata --domain COMPUTER_VISION --task IMAGE_CLASSIFICATION",
+    ),
+)
 @click.option("--domain", help="Such as COMPUTER_VISION.")
 @click.option("--task", help="Such as IMAGE_CLASSIFICATION.")
 @click.option("--framework", help="Such as PYTORCH.")
@@ -22,14 +28,13 @@ _COLUMNS: Final = ("Domain", "Task", "Framework", "FrameworkVersion", "Model")
 @click.option("--region", help="Default: that of the environment or the profile.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON list, and nothing else.")
 def model_metadata(region: str | None, as_json: bool, **asked: str | None) -> None:
-    r"""Look up the models that Inference Recommender has measured, by ListModelMetadata.
+    """Look up the models that Inference Recommender has measured.
+
+    The look-up is ListModelMetadata.
 
     The name in the last column is what ModelPackage takes as nearest_model_name. It needs
     credentials that may do sagemaker:ListModelMetadata. Exits 1 if no model is found, 2 if the look
     up is not possible.
-
-    \b
-    neo model-metadata --domain COMPUTER_VISION --task IMAGE_CLASSIFICATION
     """
     require_extra("sandbox", "boto3")
     found = list(_look_up(region, {k: v for k, v in asked.items() if v}))

@@ -12,6 +12,7 @@ import click
 from neo_constructs.archives.inspection import is_archive
 from neo_constructs.archives.packing import folder_and_file, members_of, pack
 from neo_constructs.cli.console import exit_unusable, raise_keyboard_interrupt_on_signal, say
+from neo_constructs.cli.examples import examples
 from neo_constructs.cli.parameters import any_version, parse_or_exit
 from neo_constructs.findings.errors import errors_among
 from neo_constructs.plans.validation import validate_members
@@ -20,7 +21,11 @@ SUFFIXES = (".tar.gz", ".tgz")
 SLOW_BYTES = 64 << 20  # from here it takes seconds
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "neo package model.onnx -o model.tar.gz",
+    )
+)
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "-o", "--output", default="model.tar.gz", show_default=True, type=click.Path(path_type=Path)
@@ -30,7 +35,7 @@ SLOW_BYTES = 64 << 20  # from here it takes seconds
 def package(
     paths: tuple[Path, ...], output: Path, framework: str | None, code: Path | None
 ) -> None:
-    """Pack PATHS, model files or folders, into an archive at the top of which they lie.
+    """Pack PATHS, model files or folders, into an archive at its top.
 
     The same files always give the same members. They are checked before: what Neo would refuse is
     not packed. Exits 1 if there are errors, 2 if a file cannot be read.

@@ -8,12 +8,18 @@ from pathlib import Path
 import click
 
 from neo_constructs.cli.console import require_extra, say
+from neo_constructs.cli.examples import examples
 from neo_constructs.findings.errors import ValidationError
 
 FORMATS = ("text", "markdown", "json")
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "neo review",
+        "neo review head.out --against base.out --format markdown",
+    )
+)
 @click.argument("cdk_out", default="cdk.out", type=click.Path(path_type=Path))
 @click.option(
     "--against",
@@ -29,18 +35,16 @@ FORMATS = ("text", "markdown", "json")
     help="markdown is for a comment on a pull request.",
 )
 def review(cdk_out: Path, *, against: Path | None, form: str) -> None:
-    r"""Say what the cloud assembly in CDK_OUT will do: endpoints, rights, reach, answered findings.
+    """Say what the cloud assembly in CDK_OUT will do, or change.
+
+    A card for each endpoint, rights as sentences, what is reachable from where, warnings, and
+    findings that were answered.
 
     With --against, say what the change does: what compiles again, what is replaced, updated in
     place, deleted or kept, and what CloudFormation would refuse. CDK_OUT is what `cdk synth`
     writes; by default cdk.out. Nothing of an assembly is run, and no account is asked.
 
     Exits 0, or 2 if an assembly cannot be read.
-
-    \b
-    Example:
-      cdk synth -q && neo review
-      cdk synth -q -o head.out && neo review head.out --against base.out --format markdown
     """
     if against is not None:
         require_extra("review", "cfnlint", "botocore")

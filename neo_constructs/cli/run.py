@@ -28,6 +28,7 @@ from neo_constructs.cli.console import (
     require_extra,
     say,
 )
+from neo_constructs.cli.examples import examples
 from neo_constructs.cli.parameters import any_version, parse_or_exit
 from neo_constructs.local.container import ContainerError, LocalContainer, Reply
 from neo_constructs.local.model_folder import lay_out, sample_shapes
@@ -54,7 +55,12 @@ _UNREADABLE = (OSError, EOFError, ValueError, TypeError, tarfile.TarError, zlib.
 INTERRUPTED = 130
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "neo run model.onnx --code code --payload image.json",
+        "neo run model.onnx --code code --serve --port 8080",
+    )
+)
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--framework", help="Such as pytorch:2.0. Default: the model's file says it.")
 @click.option("--target", default="ml_c5", show_default=True, help="What it is compiled for.")

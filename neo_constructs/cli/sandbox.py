@@ -19,6 +19,7 @@ from neo_constructs.cli.console import (
     require_extra,
     say,
 )
+from neo_constructs.cli.examples import examples
 from neo_constructs.cli.progress import Progress
 
 if TYPE_CHECKING:
@@ -54,17 +55,20 @@ def behaves(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-@sandbox.command(name="set")
+@sandbox.command(
+    name="set",
+    epilog=examples(
+        'neo sandbox set --compile-fails "ClientError: OperatorNotImplemented: NonZero"',
+        "npx --yes aws-cdk@2 deploy --require-approval never",
+        "neo sandbox set",
+    ),
+)
 @behaves
 def set_behaviour(**told: float | str | None) -> None:
-    r"""Change, from inside a sandbox, what the next deploys meet; without options, put it back.
+    """Change, from inside a sandbox, what the next deploys meet; without options, put it back.
 
-    See what a failing deploy looks like, in a shell of 'neo sandbox run -- bash':
-
-    \b
-    neo sandbox set --compile-fails "ClientError: OperatorNotImplemented: NonZero"
-    npx --yes aws-cdk@2 deploy --require-approval never
-    neo sandbox set
+    See what a failing deploy looks like, in a shell of 'neo sandbox run -- bash'. Exits 0, or 2
+    outside a sandbox.
     """
     from neo_constructs.sandbox.behaviour import VARIABLE, Behaviour
 
@@ -77,7 +81,13 @@ def set_behaviour(**told: float | str | None) -> None:
         say(f"{name.replace('_', ' ')}: {value if value != '' else 'no'}")
 
 
-@sandbox.command(context_settings={"ignore_unknown_options": True})
+@sandbox.command(
+    context_settings={"ignore_unknown_options": True},
+    epilog=examples(
+        "neo sandbox run -- npx --yes aws-cdk@2 deploy --all --require-approval never",
+        "neo sandbox run -- bash",
+    ),
+)
 @click.option("--port", type=click.IntRange(1, 65535), help="Default: one that is free.")
 @click.option(
     "--minutes",
@@ -89,15 +99,11 @@ def set_behaviour(**told: float | str | None) -> None:
 def run(
     port: int | None, minutes: float | None, command: tuple[str, ...], **told: float | str | None
 ) -> None:
-    r"""Run COMMAND against an emulated AWS, and end the emulator with it.
+    """Run COMMAND against an emulated AWS, and end the emulator with it.
 
     IAM is enforced, Lambda functions really run, and an endpoint answers by running its script.
     Nothing is compiled, and nothing can reach the real AWS. Exits as COMMAND does, with 128 + n if
     a signal ended it, with 124 after --minutes, and with 127 if there is no such command.
-
-    \b
-    neo sandbox run -- npx --yes aws-cdk@2 deploy --all --require-approval never
-    neo sandbox run -- bash
     """
     from neo_constructs.sandbox.behaviour import Behaviour
     from neo_constructs.sandbox.emulator import SandboxError

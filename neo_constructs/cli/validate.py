@@ -13,6 +13,7 @@ import click
 
 from neo_constructs.catalog.target import TargetDevice
 from neo_constructs.cli.console import raise_keyboard_interrupt_on_signal, say, say_all, shown
+from neo_constructs.cli.examples import examples
 from neo_constructs.cli.parameters import any_version, on_command_line, parse_or_exit
 from neo_constructs.cli.parameters import data_input_config as parse_shapes
 from neo_constructs.findings.errors import ValidationError, errors_among
@@ -34,7 +35,12 @@ UNREADABLE = frozenset(
 )
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "neo validate model.onnx --target ml_c5 --code code",
+        "neo validate --payload payload.tar.gz",
+    )
+)
 @click.argument("path", required=False, type=click.Path(path_type=Path))
 @click.option("--framework", help="Such as pytorch:2.0. Default: the model's file says it.")
 @click.option("--target", help="Such as ml_c5. Default: the rules of targets are left out.")

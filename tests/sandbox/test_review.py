@@ -23,6 +23,7 @@ from constructs import Construct
 import neo_constructs as neo
 from neo_constructs.review.assembly import StackTemplate
 from neo_constructs.review.changes import find_changes, match_stacks
+from neo_constructs.review.refusals import with_refusals
 from neo_constructs.review.values import Assembly
 from neo_constructs.review.verdicts import Change, Verdict
 from neo_constructs.sandbox.emulator import sandbox
@@ -202,7 +203,8 @@ CHANGES: dict[str, Edit] = {
 
 
 def predicted(before: Json, after: Json) -> dict[str, Change]:
-    found = find_changes(match_stacks(_assembly(before), _assembly(after)))
+    moves = match_stacks(_assembly(before), _assembly(after))
+    found = with_refusals(moves, find_changes(moves))
     return {key.logical_id: change for key, change in found.items()}
 
 
