@@ -15,7 +15,7 @@ ifeq ($(filter clean constraints,$(MAKECMDGOALS)),)
 $(shell sh tools/check_venv.sh $(VENV) $(PYTHON) >&2)
 endif
 
-.PHONY: demo test test-iam lint floors bench simulate mutants fuzz frameworks containers record check-python clean constraints catalog golden
+.PHONY: demo test test-iam lint floors bench simulate mutants fuzz frameworks containers record check-python clean constraints catalog golden release-check docs
 
 demo: $(VENV)/.demo
 	@neo sandbox run -- python examples/digits/demo.py
@@ -102,17 +102,23 @@ constraints: check-python
 	: > constraints.txt
 	$(VENV).new/bin/python -m pip install -q -r requirements.txt -e '.[dev]'
 	$(VENV).new/bin/python -m pip freeze --exclude-editable > constraints.txt
+	$(VENV).new/bin/python -m pip install -q uv
+	PATH=$(VENV).new/bin:$$PATH sh tools/lock.sh
 	rm -rf $(VENV).new
 
-$(VENV)/.demo: examples/digits/requirements.txt constraints.txt pyproject.toml | check-python
+
+# Every file that is downloaded has the hash that locks/ states; the project itself is built with what
+# has been installed.
+$(VENV)/.demo: locks/demo.txt pyproject.toml | check-python
 	@echo "Installing into $(VENV), once: about a minute and $(DISK), from the Python package index."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@python tools/install.py -r $<
+	@python tools/install.py --require-hashes -r $<
+	@python tools/install.py --no-deps --no-build-isolation -e .
 	@touch $@
 
-$(VENV)/.test: $(VENV)/.demo requirements.txt
+$(VENV)/.test: $(VENV)/.demo locks/test.txt
 	@echo "Installing what the tests need besides."
-	@python tools/install.py -r requirements.txt -e '.[dev]'
+	@python tools/install.py --require-hashes -r locks/test.txt
 	@touch $@
 
 check-python:
@@ -120,6 +126,10 @@ check-python:
 	  || { echo "Python 3.11 or newer is needed; $(PYTHON) is not. Try: make PYTHON=python3.12 ..."; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
 	  || { echo "$(PYTHON) has no venv. On Debian: apt-get install python3-venv"; exit 1; }
+
+# Go through the release checklist: builds, contents, dependencies, what is written down.
+release-check: $(VENV)/.test
+	python tools/release_check.py
 
 clean:
 	rm -rf $(VENV) cdk.out
