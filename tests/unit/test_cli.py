@@ -106,6 +106,10 @@ def test_the_readmes_commands_run_as_they_stand(project: Path, tmp_path: Path) -
     told = tmp_path / "behaviour.json"  # as in a shell of the sandbox
     told.touch()
     (tmp_path / "examples").symlink_to(project / "examples")
+    app, out = project / "examples" / "minimal" / "app.py", str(tmp_path / "cdk.out")
+    environment = {**os.environ, "CDK_OUTDIR": out}
+    subprocess.run([sys.executable, str(app)], env=environment, check=True)
+    (tmp_path / "base.out").symlink_to("cdk.out")  # what is deployed is what is there
     commands = of_readme(project)
     assert len(commands) >= 6
     search = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
