@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -99,13 +100,12 @@ class TargetDevice:
     @property
     def instance_types(self) -> tuple[str, ...]:
         """The endpoint instance types of this target's family."""
-        return tuple(i for i in service_model()["instance_types"] if self.matches(i))
+        return _instance_types(self.name)
 
     @typed
     def matches(self, instance_type: str) -> bool:
         """Whether ``instance_type`` (``ml.c5.xlarge``) belongs to this target's family."""
-        match = INSTANCE_TYPE.fullmatch(instance_type)
-        return match is not None and f"ml_{match['family']}" == self.name
+        return _family(instance_type) == self.name
 
     def check(self, *, where: str = "target") -> list[Finding]:
         """Say what is wrong with the target itself.
@@ -205,3 +205,15 @@ def check_instance_type_name(instance_type: str, *, where: str = "instance_type"
 
 for _name in documented()["processors"]:
     setattr(TargetDevice, _name.upper(), TargetDevice(_name))
+
+
+@functools.cache
+def _instance_types(target: str) -> tuple[str, ...]:
+    """Return the endpoint instance types of a target's family; every endpoint asks for them."""
+    return tuple(i for i in service_model()["instance_types"] if _family(i) == target)
+
+
+def _family(instance_type: str) -> str:
+    """Return the target of an instance type's family; empty if it is no instance type."""
+    match = INSTANCE_TYPE.fullmatch(instance_type)
+    return f"ml_{match['family']}" if match else ""

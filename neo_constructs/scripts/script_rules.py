@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import warnings
 from collections.abc import Iterator
@@ -122,9 +123,7 @@ def _problems(
     source: bytes, script: Path, contract: ServingContract
 ) -> Iterator[handler_signatures.Problem]:
     try:
-        tree = ast.parse(source, filename=script.name)
-        # What only the compiler sees, such as a return outside of a function.
-        compile(source, script.name, "exec", dont_inherit=True)
+        tree = _parsed(source, script.name)
     except (SyntaxError, ValueError) as error:
         line = getattr(error, "lineno", None)
         place = f" (line {line})" if line else ""
@@ -133,8 +132,7 @@ def _problems(
             "script-unreadable", f"It is not Python: {message}{place}.", "correct it."
         )
         return
-    defined = names_of(tree)
-    yield from contract.check(tree, defined)
+    yield from _of_contract(source, script.name, contract)
     yield from advise(
         tree,
         source,
@@ -142,6 +140,25 @@ def _problems(
         installs=not contract.fetches_script,
         is_module=not contract.fixed_entry_point,
     )
+
+
+# A script is often that of many endpoints, and is looked at by each construct that gets it.
+@functools.lru_cache(maxsize=64)
+def _parsed(source: bytes, name: str) -> ast.Module:
+    """Return a script's syntax; nobody changes it."""
+    tree = ast.parse(source, filename=name)
+    # What only the compiler sees, such as a return outside of a function.
+    compile(source, name, "exec", dont_inherit=True)
+    return tree
+
+
+@functools.lru_cache(maxsize=64)
+def _of_contract(
+    source: bytes, name: str, contract: ServingContract
+) -> tuple[handler_signatures.Problem, ...]:
+    """Return what a kind of container finds wrong with a script."""
+    tree = _parsed(source, name)
+    return tuple(contract.check(tree, names_of(tree)))
 
 
 def check_name(entry_point: str, contract: ServingContract, where: str) -> list[Finding]:
