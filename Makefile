@@ -131,5 +131,11 @@ check-python:
 release-check: $(VENV)/.test
 	python tools/release_check.py
 
+# The documentation as a site, in site/: an environment of its own beside the tests'.
+docs: $(VENV)/.test
+	@test -x $(VENV)/docs/bin/python || $(PYTHON) -m venv --system-site-packages $(VENV)/docs
+	@$(VENV)/docs/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r locks/docs.txt
+	PYTHONPATH=$(CURDIR):$$(ls -d $(CURDIR)/$(VENV)/lib/python*/site-packages) $(VENV)/docs/bin/python -m mkdocs build --strict --quiet
+
 clean:
 	rm -rf $(VENV) cdk.out

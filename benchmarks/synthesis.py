@@ -32,7 +32,7 @@ def synthesized(kind: str, count: int, folder: Path, *more: str) -> tuple[float,
     subprocess.run(
         [sys.executable, str(TWINS), kind, str(count), str(out), *more],
         check=True,
-        env={**os.environ, "CDK_VALIDATION": "false", "PYTHONDONTWRITEBYTECODE": "1"},
+        env={**os.environ, "CDK_VALIDATION": "false"},
         stderr=subprocess.DEVNULL,
     )
     after = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -19,6 +19,7 @@ from typing import Any
 import aws_cdk as cdk
 from constructs import Construct
 
+MOST = 50  # endpoints in a stack
 EXAMPLES = Path(__file__).parents[1] / "examples" / "digits"
 
 
@@ -167,11 +168,13 @@ def _endpoint(
 def main(kind: str, count: int, out: str, template: str = "") -> None:
     """Synthesize one of the twins."""
     app = cdk.App(outdir=out)
-    stack = cdk.Stack(app, "Stack", env=cdk.Environment(account="1" * 12, region="eu-west-1"))
-    if kind == "library":
-        library(stack, count)
-    else:
-        by_hand(stack, count, json.loads(Path(template).read_text()))
+    for first in range(0, count, MOST):
+        name, here = f"Stack{first or ''}", min(MOST, count - first)
+        stack = cdk.Stack(app, name, env=cdk.Environment(account="1" * 12, region="eu-west-1"))
+        if kind == "library":
+            library(stack, here)
+        else:
+            by_hand(stack, here, json.loads(Path(template).read_text()))
     app.synth()
 
 

@@ -32,6 +32,9 @@ class ArtifactBucket(s3.Bucket):
     TLS only, no public access, encrypted, versioned with old versions expiring, and retained:
     a live endpoint reads its artifact again whenever it scales out.
 
+    Jobs and endpoints of a stack that are given no bucket share one of the id
+    ``NeoArtifactBucket``; one that is made with this id before them is what they share.
+
     Parameters
     ----------
     scope, construct_id
@@ -49,9 +52,6 @@ class ArtifactBucket(s3.Bucket):
     lifecycle_rules
         Further rules. One that expires objects, or moves them where a container cannot read them at
         once, is warned of. Default: none.
-
-    Jobs and endpoints of a stack that are given no bucket share one of the id
-    ``NeoArtifactBucket``; one that is made with this id before them is what they share.
 
     Examples
     --------

@@ -13,13 +13,6 @@ class InstanceTypeChoice(str):
     It goes wherever the name of an instance type goes, and the rules that hold for a name are then
     checked for each candidate.
 
-    Parameters
-    ----------
-    token
-        What CloudFormation replaces by the choice.
-    candidates
-        All that may be chosen; empty if that is not known.
-
     Examples
     --------
     >>> InstanceTypeChoice("${Token[TOKEN.1]}", ["ml.c5.large", "ml.c5.xlarge"]).candidates
@@ -29,7 +22,15 @@ class InstanceTypeChoice(str):
     candidates: tuple[str, ...]
 
     def __new__(cls, token: str, candidates: Iterable[str]) -> InstanceTypeChoice:
-        """Return text with candidates."""
+        """Return text with candidates.
+
+        Parameters
+        ----------
+        token
+            What CloudFormation replaces by the choice.
+        candidates
+            All that may be chosen; empty if that is not known.
+        """
         made = super().__new__(cls, token)
         made.candidates = tuple(candidates)
         return made
