@@ -59,9 +59,10 @@ def _page(code: str, meaning: str) -> str:
         said: list[Finding] = [f for f in bad.run(Path(folder)) if f.code == code]
         text = str(said[0]).replace(folder, ".") if said else ""
     level = str(said[0].level) if said else ""
+    article = "an" if level == "error" else "a"
     return (
-        f"# {code}\n\n{meaning[:1].upper()}{meaning[1:]}. It is {'an' if level == 'error' else 'a'} "
-        f"{level}.\n\n## A bad case\n\n{_title(bad.title)}. What is said:\n\n"
+        f"# {code}\n\n{_title(meaning)}. It is {article} {level}.\n\n"
+        f"## A bad case\n\n{_title(bad.title)}. What is said:\n\n"
         f"```text\n{text}\n```\n\n## A good case, near the boundary\n\n{_title(good.title)}: "
         "nothing is said.\n"
     )
