@@ -48,6 +48,7 @@ bench: $(VENV)/.test
 	python benchmarks/catalog.py
 	python benchmarks/archives.py
 	python benchmarks/serving.py
+	python benchmarks/synthesis.py
 
 # A long run of the lifecycle simulation: more than 100,000 steps.
 simulate: $(VENV)/.test
