@@ -12,9 +12,10 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, BinaryIO, TypeAlias
+from typing import Any, BinaryIO, TypeAlias, cast
 
 from neo_jobs.errors import PermanentError
+from neo_jobs.weights_gzip import WeightsGzip
 
 Open: TypeAlias = Callable[[], BinaryIO]
 
@@ -84,9 +85,12 @@ def write_archive(
     """
     folder = CODE if open_model else ""
     with (
-        gzip.GzipFile("", "wb", compresslevel=1, fileobj=out, mtime=0) as packed,
+        WeightsGzip(out) as packed,
         tarfile.open(
-            fileobj=packed, mode="w|", format=tarfile.PAX_FORMAT, bufsize=BLOCK_BYTES
+            fileobj=cast(BinaryIO, packed),  # only write is called
+            mode="w|",
+            format=tarfile.PAX_FORMAT,
+            bufsize=BLOCK_BYTES,
         ) as archive,
     ):
         names = _add_script(archive, open_script, folder, go_on)

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Final
 
+from neo_constructs.archives.weights_gzip import WeightsGzip
+
 
 def _installed() -> Any:
     try:
@@ -44,7 +46,7 @@ def compressed(raw: IO[bytes], size: int) -> Iterator[Any]:
         with FAST.open(raw, "wb", compresslevel=LEVEL, threads=1) as out:
             yield out
     else:
-        with gzip.GzipFile("", "wb", compresslevel=LEVEL, fileobj=raw, mtime=0) as out:
+        with WeightsGzip(raw) as out:
             yield out
 
 
