@@ -16,7 +16,13 @@ PROJECT = Path(__file__).parent.parent
 
 # Files that mostly wait for the emulated AWS, the longest first: started last, they would keep one
 # worker waiting alone at the end.
-LONG = ("test_iam.py", "test_stacks.py", "test_hosting.py", "test_recommender.py")
+LONG = (
+    "test_iam.py",
+    "test_stacks.py",
+    "test_hosting.py",
+    "test_recommender.py",
+    "test_review.py",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

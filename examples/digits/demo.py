@@ -147,6 +147,8 @@ class Demo:
             subprocess.Popen(
                 [*CDK, verb, STACK, *rest, "--output", str(self.folder / "cdk.out")],
                 cwd=PROJECT,
+                # `make lint` has the CDK validate each template; here it would take most of the time.
+                env={**os.environ, "CDK_VALIDATION": "false"},
                 stdout=log,
                 stderr=subprocess.STDOUT,
             ) as process,
