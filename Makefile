@@ -18,7 +18,8 @@ endif
 .PHONY: demo test test-iam lint floors bench simulate mutants fuzz frameworks containers record check-python clean constraints catalog golden release-check docs
 
 demo: $(VENV)/.demo
-	@neo sandbox run -- python examples/digits/demo.py
+	@NEO_SANDBOX_COMPILE_SECONDS=$${NEO_SANDBOX_COMPILE_SECONDS:-1} SFN_WAIT_SCALE=$${SFN_WAIT_SCALE:-0.03} \
+	  neo sandbox run -- python examples/digits/demo.py
 
 test: $(VENV)/.test
 	@python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --cov=neo_jobs --cov-branch --cov-report=term:skip-covered --cov-fail-under=100

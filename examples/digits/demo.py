@@ -38,7 +38,9 @@ from neo_constructs.cli.progress import Progress
 HERE = Path(__file__).parent
 PROJECT = HERE.parent.parent
 STACK = "DigitsStack"
-CDK = ("npx", "--yes", "aws-cdk@2", "--no-notices", "--progress", "events")
+# npx looks for the command line each time; the demo runs it five times.
+FIND_CDK = ("npx", "--yes", "--package", "aws-cdk@2", "-c", "command -v cdk")
+CDK_OPTIONS = ("--no-notices", "--progress", "events")
 CDK_SECONDS = 300
 POLL_SECONDS = 0.5
 LOG = PROJECT / "cdk.out" / "demo.log"
@@ -59,6 +61,23 @@ class DemoError(Exception):
     """A promise was not kept; the text says which."""
 
 
+def cdk_command() -> str:
+    """Return the CDK's command line, which npx fetches if it is not there yet.
+
+    Raises
+    ------
+    DemoError
+        If it cannot be had.
+    """
+    with Progress(sys.stdout) as progress:
+        progress.step("looking for the CDK's command line")
+        found = subprocess.run(FIND_CDK, capture_output=True, text=True, check=False)
+    path = found.stdout.strip().splitlines()[-1:]
+    if found.returncode or not path:
+        raise DemoError(f"npx cannot fetch aws-cdk@2:\n{found.stderr.strip()}")
+    return path[0]
+
+
 class Demo:
     """The steps, the clients, and the time each step took."""
 
@@ -69,6 +88,7 @@ class Demo:
         self.cloudformation = boto3.client("cloudformation")
         self.s3 = boto3.client("s3")
         self.times: list[tuple[str, float]] = []
+        self.cdk_command = cdk_command()
         self.others: list[str] = []
         self.others = self.jobs()  # such as that of a deploy that failed before
 
@@ -145,9 +165,12 @@ class Demo:
             LOG.open("wb") as log,
             Progress(sys.stdout) as progress,
             subprocess.Popen(
-                [*CDK, verb, STACK, *rest, "--output", str(self.folder / "cdk.out")],
+                [
+                    *(self.cdk_command, *CDK_OPTIONS, verb, STACK, *rest),
+                    *("--output", str(self.folder / "cdk.out")),
+                ],
                 cwd=PROJECT,
-                # `make lint` has the CDK validate each template; here it would take most of the time.
+                # `make lint` validates each template; here it would take most of the time.
                 env={**os.environ, "CDK_VALIDATION": "false"},
                 stdout=log,
                 stderr=subprocess.STDOUT,
