@@ -258,7 +258,7 @@ def test_what_a_change_does_is_what_was_predicted(account: Account, tmp_path: Pa
     settings = start(tmp_path)
     before = account.synthesize(build(settings))
     assert account.create(STACK, before) == "CREATE_COMPLETE", account.said(STACK)
-    wrong, right = list[str](), 0
+    wrong, right, changed = list[str](), 0, 0
     for name, edit in CHANGES.items():
         settings = {**settings, "arguments": {**settings["arguments"]}}
         former = {**settings, "arguments": {**settings["arguments"]}}
@@ -278,6 +278,7 @@ def test_what_a_change_does_is_what_was_predicted(account: Account, tmp_path: Pa
         done = observed(account, resources, seen)
         for logical_id in {**guess, **done, **resources}:
             said = guess[logical_id].verdict if logical_id in guess else None
+            changed += said is not None
             if said == done.get(logical_id):
                 right += 1
             else:
@@ -290,5 +291,5 @@ def test_what_a_change_does_is_what_was_predicted(account: Account, tmp_path: Pa
         ]
         assert len(set(account.jobs()) - jobs) == len(compiles), name
         before = after
-    print(f"{len(CHANGES)} changes, {right} fates right, {len(wrong)} wrong")
+    print(f"{len(CHANGES)} changes, {right} fates right, {changed} of change, {len(wrong)} wrong")
     assert not wrong, "\n".join(wrong)
