@@ -2,8 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 DISK := 1.2 GB
-# Of the tests: much of their time is waiting.
-WORKERS ?= 2
+# Of the tests: two cores are busy with four, since much of their time is waiting.
+WORKERS ?= 4
 BIN := $(VENV)/bin
 # Only this project's environment counts, not one that is active by chance.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
