@@ -49,7 +49,7 @@ def by_hand(stack: cdk.Stack, count: int, template: dict[str, Any]) -> None:
         What the library has made of one endpoint.
     """
     # A person who writes the engine in L1s imports what it is made of.
-    from aws_cdk import aws_events, aws_lambda, aws_logs, aws_s3, aws_stepfunctions  # noqa: F401
+    from aws_cdk import aws_events, aws_lambda, aws_logs, aws_s3, aws_stepfunctions  # noqa: F401 - to import
 
     once = _once(stack, template)
     for number in range(count):

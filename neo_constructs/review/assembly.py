@@ -214,7 +214,7 @@ def _stack(
     )
 
 
-def _with_nested(  # noqa: PLR0917
+def _with_nested(  # noqa: PLR0917 - what the recursion carries along
     stack: StackTemplate,
     folder: _Folder,
     notes: Json,
@@ -397,3 +397,12 @@ def as_mapping(value: Any) -> Json:
 def as_list(value: Any) -> list[Any]:
     """Return a value if it is a list, else an empty one."""
     return value if isinstance(value, list) else []
+
+
+def branches(value: Any) -> list[Any]:
+    """Return a value, or the items of a list, with both branches of each condition."""
+    if isinstance(value, list):
+        return [each for item in value for each in branches(item)]
+    if isinstance(value, dict) and set(value) == {"Fn::If"}:
+        return [each for item in as_list(value["Fn::If"])[1:] for each in branches(item)]
+    return [] if value is None or value == {"Ref": "AWS::NoValue"} else [value]

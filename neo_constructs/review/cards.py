@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from neo_constructs.review.assembly import Json, StackTemplate, as_list, as_mapping
+from neo_constructs.review.assembly import Json, StackTemplate, as_list, as_mapping, branches
 from neo_constructs.review.values import Assembly, Key
 
 COMPILATION: Final = "Custom::NeoCompilationJob"
@@ -90,8 +90,8 @@ def _card(assembly: Assembly, key: Key, endpoint: Json) -> EndpointCard:
 def variants(assembly: Assembly, stack: StackTemplate, config: Json) -> Iterator[VariantCard]:
     """Yield the variants of an endpoint configuration."""
     for kind in ("ProductionVariants", "ShadowProductionVariants"):
-        for given in _branches(config.get(kind)):
-            if isinstance(given, dict):
+        for given in branches(config.get(kind)):
+            if isinstance(given, dict) and "Ref" not in given:
                 yield _variant(assembly, stack, given, is_shadow=kind.startswith("Shadow"))
 
 
@@ -321,16 +321,3 @@ def _at(value: Any, *keys: str) -> Any:
     for key in keys:
         value = value.get(key) if isinstance(value, dict) else None
     return "" if value is None else value
-
-
-def _branches(value: Any) -> list[Any]:
-    """Return the items of a list, those of both branches where a condition chooses."""
-    if isinstance(value, dict) and "Fn::If" in value:
-        return [item for branch in as_list(value["Fn::If"])[1:] for item in _branches(branch)]
-    if isinstance(value, list):
-        return [each for item in value for each in (_branches(item) if _is_if(item) else [item])]
-    return [value] if isinstance(value, dict) and "Ref" not in value else []
-
-
-def _is_if(value: Any) -> bool:
-    return isinstance(value, dict) and "Fn::If" in value

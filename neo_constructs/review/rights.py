@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from neo_constructs.review.assembly import Json, StackTemplate, as_list, as_mapping
+from neo_constructs.review.assembly import Json, StackTemplate, as_list, as_mapping, branches
 from neo_constructs.review.quoting import quoted
 from neo_constructs.review.values import Assembly, Key
 
@@ -108,11 +108,11 @@ def _rights_of(assembly: Assembly, key: Key, owner: Json, attached: list[Documen
     stack, given = assembly.stacks[key.stack], as_mapping(owner.get("Properties"))
     inline = [
         (stack, as_mapping(policy).get("PolicyDocument"))
-        for policy in _branches(given.get("Policies"))
+        for policy in branches(given.get("Policies"))
     ]
     managed = [
         sentence
-        for arn in _branches(given.get("ManagedPolicyArns"))
+        for arn in branches(given.get("ManagedPolicyArns"))
         for sentence in _of_managed(assembly, stack, arn)
     ]
     own = [s for at, document in [*inline, *attached] for s in _sentences(assembly, at, document)]
@@ -276,19 +276,10 @@ def _statements(document: Any) -> list[Json]:
     """Return the statements of a document, those of both branches where a condition chooses."""
     return [
         statement
-        for each in _branches(document)
-        for statement in _branches(as_mapping(each).get("Statement"))
+        for each in branches(document)
+        for statement in branches(as_mapping(each).get("Statement"))
         if isinstance(statement, dict) and "Ref" not in statement
     ]
-
-
-def _branches(value: Any) -> list[Any]:
-    """Return a value, or the items of a list, with both branches of each condition."""
-    if isinstance(value, list):
-        return [each for item in value for each in _branches(item)]
-    if isinstance(value, dict) and set(value) == {"Fn::If"}:
-        return [each for item in as_list(value["Fn::If"])[1:] for each in _branches(item)]
-    return [] if value is None or value == {"Ref": "AWS::NoValue"} else [value]
 
 
 def _and(texts: Iterable[str]) -> str:

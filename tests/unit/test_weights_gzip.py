@@ -15,7 +15,7 @@ import pytest
 from neo_jobs import weights_gzip
 from neo_jobs.weights_gzip import BLOCK, WeightsGzip, strategy_for
 
-RANDOM = random.Random(7)  # noqa: S311
+RANDOM = random.Random(7)  # noqa: S311 - weights, not secrets
 FLOATS = b"".join(struct.pack("<f", RANDOM.gauss(0, 0.02)) for _ in range(100_000))
 TEXT = b"".join(f"the line {n} of a script\n".encode() for n in range(40_000))
 CASES = {
