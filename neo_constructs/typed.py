@@ -78,11 +78,17 @@ def typed(call: Callable[P, R]) -> Callable[P, R]:
     ValidationError
         With a finding ``wrong-type`` for each.
     """
-    signature = inspect.signature(call)
+    # A constructor's arguments are looked at for each construct: without Signature.bind, which
+    # costs more than the rest. What does not fit the signature, the call itself refuses.
+    names = [
+        name
+        for name, parameter in inspect.signature(call).parameters.items()
+        if parameter.kind is parameter.POSITIONAL_OR_KEYWORD
+    ]
 
     @functools.wraps(call)
     def checked(*args: P.args, **kwargs: P.kwargs) -> R:
-        given = signature.bind(*args, **kwargs).arguments
+        given = {**dict(zip(names, args, strict=False)), **kwargs}
         wrong = list(_check(given, _hints(call)))
         if wrong:
             raise ValidationError(wrong, subject=_subject(given, call))
@@ -173,24 +179,33 @@ def matches(value: object, hint: Any) -> bool:
 
     What the CDK knows only at deploy is text, a number or a list, and counts as such.
     """
+    return _test_of(hint)(value)
+
+
+@functools.cache
+def _test_of(hint: Any) -> Callable[[object], bool]:
+    """Return what tells whether a value is of a type; an annotation is read once."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if hint is Any or hint is object or isinstance(hint, TypeVar):
-        return True
+        return lambda _: True
     if origin in {typing.Union, types.UnionType}:
-        return any(matches(value, each) for each in arguments)
+        tests = [_test_of(each) for each in arguments]
+        return lambda value: any(test(value) for test in tests)
     if origin is not None:
-        return _matches_generic(value, origin, arguments)
-    return _matches_plain(value, type(None) if hint is None else hint)
+        return lambda value: _matches_generic(value, origin, arguments)
+    return _plain_test(type(None) if hint is None else hint)
 
 
-def _matches_plain(value: object, hint: Any) -> bool:
+def _plain_test(hint: Any) -> Callable[[object], bool]:
     if hint is int:
-        return type(value) is int or (isinstance(value, float) and value < _LEAST_TOKEN)
+        return lambda value: (
+            type(value) is int or (isinstance(value, float) and value < _LEAST_TOKEN)
+        )
     if hint is float:
-        return isinstance(value, int | float) and not isinstance(value, bool)
+        return lambda value: isinstance(value, int | float) and not isinstance(value, bool)
     if getattr(hint, "_is_protocol", False):
-        return _implements(value, hint)
-    return isinstance(value, hint)
+        return lambda value: _implements(value, hint)
+    return lambda value: isinstance(value, hint)
 
 
 def _matches_generic(value: object, origin: Any, arguments: tuple[Any, ...]) -> bool:
@@ -210,9 +225,10 @@ def _matches_generic(value: object, origin: Any, arguments: tuple[Any, ...]) -> 
 
 def _implements(value: object, protocol: type) -> bool:
     """Whether a value stands for one of the CDK's interfaces."""
-    members = _members(protocol)
-    if all(hasattr(type(value), name) for name in members):
+    kind: Any = type(value)
+    if _has_members(kind, protocol):
         return True
+    members = _members(protocol)
     # What jsii hands out for an interface has its members on the instance. To ask for a method
     # costs no call.
     if type(value).__module__.startswith("neo_constructs."):
@@ -220,6 +236,11 @@ def _implements(value: object, protocol: type) -> bool:
         own = getattr(value, "__dict__", {})
         return all(name in own or hasattr(type(value), name) for name in members)
     return type(value).__module__.startswith("jsii.") and hasattr(value, members[0])
+
+
+@functools.cache
+def _has_members(kind: type, protocol: type) -> bool:
+    return all(hasattr(kind, name) for name in _members(protocol))
 
 
 @functools.cache

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import sys
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -75,14 +76,27 @@ def advise(
     """
     yield from _newer_syntax(source)
     yield from _imports(tree, script, installs=installs, is_module=is_module)
-    yield from _torch_load(tree)
-    yield from _returns(tree)
+    yield from _of_calls_and_returns(tree)
+
+
+# A script is often that of many endpoints; what follows from its text alone is worked out once.
+_once: Final = functools.lru_cache(maxsize=64)
+
+
+@_once
+def _of_calls_and_returns(tree: ast.Module) -> tuple[Problem, ...]:
+    return (*_torch_load(tree), *_returns(tree))
+
+
+@_once
+def _needed_python(source: bytes) -> tuple[int, int] | None:
+    """Return the oldest Python, from the oldest of the containers, that a script is written for."""
+    versions = ((3, minor) for minor in range(OLDEST_PYTHON[1], 14))
+    return next((version for version in versions if _parses(source, version)), None)
 
 
 def _newer_syntax(source: bytes) -> Iterator[Problem]:
-    needed = next(
-        (v for v in ((3, m) for m in range(OLDEST_PYTHON[1], 14)) if _parses(source, v)), None
-    )
+    needed = _needed_python(source)
     if needed and needed > OLDEST_PYTHON:
         yield Problem(
             "script-newer-syntax",
@@ -141,6 +155,7 @@ def _imports(
         )
 
 
+@_once
 def _installs_by_itself(tree: ast.Module) -> bool:
     """Whether a module runs pip as it is imported."""
     for statement in tree.body:
@@ -173,8 +188,7 @@ def _is_beside(name: str, folder: Path) -> bool:
 def _of_helpers(tree: ast.Module, script: Path) -> Iterator[Problem]:
     """Look at the modules beside the script that it imports."""
     helpers = dict[Path, ast.Module | str | None]()
-    bound = set[str]()  # by the script, before it imports a helper
-    for node in tree.body:
+    for number, node in enumerate(tree.body):
         names = [node.module] if isinstance(node, ast.ImportFrom) and not node.level else []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -182,11 +196,10 @@ def _of_helpers(tree: ast.Module, script: Path) -> Iterator[Problem]:
             file = _helper(name, script.parent)
             if file and file not in helpers and len(helpers) < _MAX_HELPERS:
                 helpers[file] = _parsed(file)
-                yield from _of_helper(file, helpers[file], script, bound)
+                yield from _of_helper(file, helpers[file], script, tree.body[:number])
             there = helpers.get(file) if file else None
             if file and isinstance(node, ast.ImportFrom) and isinstance(there, ast.Module):
                 yield from _missing(node, file, there)
-        bound |= names_of(ast.Module([node], []))
 
 
 def _helper(name: str, folder: Path) -> Path | None:
@@ -213,15 +226,16 @@ def _parsed(file: Path) -> ast.Module | str | None:
 
 
 def _of_helper(
-    file: Path, there: ast.Module | str | None, script: Path, bound: set[str]
+    file: Path, there: ast.Module | str | None, script: Path, before: Sequence[ast.stmt]
 ) -> Iterator[Problem]:
-    """Say if a module beside the script cannot be imported."""
+    """Say if a module beside the script cannot be imported after what stands before."""
     if isinstance(there, str):
         yield Problem("script-unreadable", f"{file.name} is not Python: {there}.", "correct it.")
         return
     for node in there.body if there else ():
         if not isinstance(node, ast.ImportFrom) or node.level or node.module != script.stem:
             continue
+        bound = {name for each in before for name in names_of(ast.Module([each], []))}
         late = [a.name for a in node.names if a.name not in bound and a.name != "*"]
         if late and "*" not in bound:
             yield Problem(
