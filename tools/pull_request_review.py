@@ -79,8 +79,8 @@ def synthesize_both(environment: Mapping[str, str]) -> None:
     head, base = temporary / "head.out", temporary / "base"
     synthesize(workspace / directory, head, environment, "the head")
     _append(environment.get("GITHUB_OUTPUT"), f"head={head}\n")
-    check_out(workspace, request.base, base)
     try:
+        check_out(workspace, request.base, base)
         if (base / directory).is_dir():  # else the app is new
             synthesize(base / directory, temporary / "base.out", environment, "the base")
             _append(environment.get("GITHUB_OUTPUT"), f"base={temporary / 'base.out'}\n")
@@ -191,13 +191,23 @@ def reviewed(head: Path, base: Path | None, folder: Path) -> str:
     """
     against = ["--against", str(base)] if base else []
     # Isolated, and elsewhere: a module of the pull request is none of ours.
-    command = [sys.executable, "-I", "-m", "neo_constructs", "review", str(head), *against]
+    command = [
+        sys.executable,
+        "-I",
+        "-X",
+        "utf8",
+        "-m",
+        "neo_constructs",
+        "review",
+        str(head),
+        *against,
+    ]
     done = subprocess.run(
         [*command, "--format", "markdown"],
         capture_output=True,
         text=True,
         cwd=folder,
-        env={"PATH": os.defpath, "PYTHONUTF8": "1"},
+        env={"PATH": os.defpath},
         check=False,
     )
     if done.returncode:

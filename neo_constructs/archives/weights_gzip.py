@@ -73,7 +73,10 @@ class WeightsGzip:
 
 
 def strategy_for(block: bytes) -> int:
-    """Return how a block is compressed best, by a sample of its beginning, middle and end."""
+    """Return how a block is compressed best, by a sample of its beginning, middle and end.
+
+    A block whose samples are unlike the rest of it is larger than need be, never wrong.
+    """
     middle = len(block) // 2
     sample = block[:_SAMPLE] + block[middle : middle + _SAMPLE] + block[-_SAMPLE:]
     searched = _packed(sample, zlib.Z_DEFAULT_STRATEGY)

@@ -23,7 +23,7 @@ SHELLS = ("bash", "zsh", "fish")
 def completion(ctx: click.Context, shell: str) -> None:
     """Print what lets a shell complete neo's commands and options.
 
-    Exits 0, or 2 if the shell is too old: click needs bash 4.4.
+    Exits 0, or 2 if the shell cannot be asked for its version. Needs bash 4.4 or newer.
     """
     made = get_completion_class(shell)
     assert made  # noqa: S101 - click has one for each of the choices

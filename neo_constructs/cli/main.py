@@ -17,7 +17,10 @@ VERBS: Final = {
         "model_metadata",
         "Look up the models that Inference Recommender has measured.",
     ),
-    "package": ("package", "Pack PATHS, model files or folders, into an archive at its top."),
+    "package": (
+        "package",
+        "Pack PATHS, model files or folders, into an archive for Neo.",
+    ),
     "review": ("review", "Say what the cloud assembly in CDK_OUT will do, or change."),
     "run": ("run", "Load the model at PATH by its script, and answer each payload."),
     "sandbox": ("sandbox", "Work against an emulated AWS: no account, no Docker."),

@@ -35,7 +35,7 @@ SLOW_BYTES = 64 << 20  # from here it takes seconds
 def package(
     paths: tuple[Path, ...], output: Path, framework: str | None, code: Path | None
 ) -> None:
-    """Pack PATHS, model files or folders, into an archive at its top.
+    """Pack PATHS, model files or folders, into an archive for Neo.
 
     The same files always give the same members. They are checked before: what Neo would refuse is
     not packed. Exits 1 if there are errors, 2 if a file cannot be read.

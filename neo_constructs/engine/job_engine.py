@@ -51,6 +51,7 @@ from neo_constructs.engine.options import ENGINE_ID, options_of
 from neo_constructs.engine.permissions import (
     compile_statements,
     key_arns,
+    owner_elsewhere,
     pass_role_statement,
     place_hash,
     places,
@@ -205,7 +206,7 @@ class JobEngine(Construct):
                 engine_access(self.name_prefix, bucket, key),
                 compile_access(self.name_prefix, bucket, key),
             )
-            # A managed policy: the CDK fills the role's inline policies with rights on sources.
+            # A managed policy: the role's inline policy is filled with rights on sources.
             area = ArtifactArea(
                 iam.ManagedPolicy(
                     self, f"Bucket{name}", roles=[self._role], document=policy_document(own)
@@ -256,8 +257,11 @@ class JobEngine(Construct):
         """
         action = "s3:GetObjectVersion" if has_version else "s3:GetObject"
         arn = asked(bucket, "bucket_arn")
-        if self._rights.add_object(action, arn, key):
-            self._allow_more(*use_keys(["kms:Decrypt"], bucket))
+        self._rights.add_object(action, arn, key)
+        # A bucket may be imported twice, and its key be known to one of the imports only.
+        for name in key_arns(asked(bucket, "encryption_key")):
+            if self._is_new_grant(f"key of {arn}", name):
+                self._allow_more(*use_keys(["kms:Decrypt"], bucket))
         if "*" in key:
             acknowledge_wildcards(self._role, [allow(actions=[action], resources=[f"{arn}/{key}"])])
 
@@ -288,15 +292,19 @@ class JobEngine(Construct):
         acknowledge_wildcards(self._role, statements)
 
     def _make_policy(self) -> iam.Policy:
-        """Return the role's own policy, in the place where the role would make it."""
+        """Return the policy of what the engine always needs.
+
+        ``DefaultPolicy`` is left to the role, which makes it for whatever else grants it something.
+        """
         policy = iam.Policy(
-            self._role, "DefaultPolicy", roles=[self._role], document=policy_document(self._always)
+            self._role, "Policy", roles=[self._role], document=policy_document(self._always)
         )
         acknowledge_wildcards(self._role, self._always)
         return policy
 
     def _is_new_grant(self, kind: str, name: str) -> bool:
-        key = f"{kind} {stack_of(self).resolve(name)}"
+        stack = stack_of(self)
+        key = f"{kind} {stack.resolve(name)} {owner_elsewhere(stack, name)}"
         is_first = key not in self._granted
         self._granted.add(key)
         return is_first

@@ -20,7 +20,9 @@ _STATEMENT: Final = 200  # what stands around the resources
 _ROUND: Final = 5  # what stands around an ARN
 _PARTITION: Final = "aws-us-gov"  # the longest
 _UNKNOWN: Final = "${Token["
-_UNKNOWN_CHARACTERS: Final = 43  # how much longer than a token what it stands for may be: a bucket
+# How much longer than a token what it stands for may be: arn:aws-us-gov:s3::: and a bucket's 63
+# characters are 83, ${Token[TOKEN.16]} is 18.
+_UNKNOWN_CHARACTERS: Final = 65
 
 
 @dataclass(slots=True)
@@ -63,8 +65,8 @@ class JobRights:
         self._take(_STATEMENT + sum(_size(text) for text in _texts(given)))
         self._policy.add(policy_statement(given))
 
-    def add_object(self, action: str, bucket_arn: str, key: str, *, is_listed: bool = True) -> bool:
-        """Let the role read an object, and return whether its bucket is a new one.
+    def add_object(self, action: str, bucket_arn: str, key: str, *, is_listed: bool = True) -> None:
+        """Let the role read an object.
 
         Parameters
         ----------
@@ -77,14 +79,14 @@ class JobRights:
             may not list.
         """
         if (action, bucket_arn, key) in self._known:
-            return False
-        is_new = all(arn != bucket_arn for _, arn, _ in self._known)
+            return
         self._known.add((action, bucket_arn, key))
         place = (action, bucket_arn, is_listed)
-        is_open = place in self._policy.open  # in another policy, it is not
-        size = _size(f"{bucket_arn}/{key}") + is_listed * _size(key)
-        size += 0 if is_open else _STATEMENT + _size(bucket_arn)
-        self._take(size)
+        more = _size(f"{bucket_arn}/{key}") + is_listed * _size(key)
+        whole = more + (1 + is_listed) * _STATEMENT + is_listed * _size(bucket_arn)
+        # What does not fit begins another policy, in which its statements are not open yet.
+        is_added = place in self._policy.open and more <= self._policy.left
+        self._take(more if is_added else whole)
         found = self._policy.open.get(place)
         if found:
             found.keys.append(key)
@@ -93,7 +95,6 @@ class JobRights:
                 found.find.add_condition("StringLike", {"s3:prefix": found.keys})
         else:
             self._policy.open[place] = self._opened(action, bucket_arn, key, is_listed=is_listed)
-        return is_new
 
     def _take(self, size: int) -> None:
         """Take so many characters of a policy, and begin another one if they are not left."""

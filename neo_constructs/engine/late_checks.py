@@ -21,7 +21,7 @@ def check_late(construct: IConstruct, check: Callable[[], list[str]]) -> None:
     construct
         What is checked.
     check
-        Says what is wrong with it.
+        Says what is wrong with it, or with what stands in it: then by its own path.
     """
     stack = stack_of(construct)
 
@@ -44,8 +44,10 @@ class _Checks:
         self._checks.append((construct, check))
 
     def validate(self) -> list[str]:
-        return [
-            f"{construct.node.path}: {fault}"
-            for construct, check in self._checks
-            for fault in check()
-        ]
+        found = []
+        for construct, check in self._checks:
+            faults = check()
+            path = construct.node.path if faults else ""
+            # A check of many things names each by its own path.
+            found += [f if f.startswith(f"{path}/") else f"{path}: {f}" for f in faults]
+        return found

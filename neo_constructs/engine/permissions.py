@@ -8,14 +8,21 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from aws_cdk import Annotations
+from aws_cdk import Annotations, Stack, Tokenization
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct, IDependable
 
 from neo_constructs.engine.acknowledgements import acknowledge_wildcards
-from neo_constructs.engine.asked_once import asked, pseudo, remembered, settle, stack_of
+from neo_constructs.engine.asked_once import (
+    asked,
+    is_same,
+    pseudo,
+    remembered,
+    settle,
+    stack_of,
+)
 from neo_constructs.engine.keys import real_key
 from neo_constructs.engine.statements import Statement, allow, policy_document, policy_statement
 from neo_constructs.engine.tokens import is_unresolved
@@ -102,10 +109,25 @@ def place_hash(scope: Construct, arns: Sequence[str]) -> str:
     stack = stack_of(scope)
 
     def hashed() -> str:
-        resolved = json.dumps(stack.resolve(list(arns)), sort_keys=True)
+        owners = list(filter(None, (owner_elsewhere(stack, arn) for arn in arns)))
+        resolved = json.dumps([*stack.resolve(list(arns)), *owners], sort_keys=True)
         return hashlib.sha256(resolved.encode()).hexdigest()[:8].upper()
 
     return remembered(stack, ("place", *arns), hashed)
+
+
+def owner_elsewhere(stack: Stack, text: str) -> str:
+    """Return the path of another stack's resource that a text refers to; empty if it does not.
+
+    Resolved, resources of two stacks look the same where their logical ids do.
+    """
+    if not is_unresolved(text):
+        return ""
+    for token in Tokenization.reverse_string(text).tokens:
+        target = getattr(token, "target", None)
+        if target is not None and not is_same(stack_of(target), stack):
+            return str(asked(target, "node", "path"))
+    return ""
 
 
 def _policy_of(scope: Construct, role: iam.IRole, arns: Sequence[str]) -> iam.Policy:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from aws_cdk import CfnResource
 
 from neo_constructs.engine.asked_once import stack_of
@@ -18,6 +20,11 @@ def not_retained(policy: str) -> Finding:
         fix="give artifact_removal_policy, which is about the artifact; leave Custom::Neo "
         "resources out of RemovalPolicies.of(...).retain(), by exclude_resource_types.",
     )
+
+
+def _in_python(policy: str) -> str:
+    """Return the name that a policy of a template has in the CDK: ``RETAIN_EXCEPT_ON_CREATE``."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", policy).upper()
 
 
 class RetentionCheck:
@@ -40,7 +47,7 @@ class RetentionCheck:
         given = [resource.cfn_options for resource in self._resources]
         found = stack_of(self._resources[0]).resolve(given)
         return [
-            f"{resource.node.path}: {not_retained(policy.upper())}"
+            f"{resource.node.path}: {not_retained(_in_python(policy))}"
             for resource, options in zip(self._resources, found, strict=True)
             for policy in sorted(
                 {options.get("deletionPolicy"), options.get("updateReplacePolicy")} - {None}

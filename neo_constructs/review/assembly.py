@@ -161,6 +161,9 @@ def _read(
                 _read(inner, found, faults, (*around, folder.resolve()))
         elif artifact.get("type") == "aws:cloudformation:stack":
             stack = _stack(_Folder(folder, assets), name, artifact, properties, faults)
+            if stack and any(other.name == stack.name for other in found):
+                message = f"Two stacks have the name {stack.name!r}."
+                faults.append(_damaged(folder / MANIFEST, message))
             found += [stack] if stack else []
 
 
@@ -194,11 +197,13 @@ def _stack(
         notes |= (_json(file, faults) or {}) if file else {}
     place = str(artifact.get("environment") or "").removeprefix("aws://").partition("/")
     account, region = ("" if part in _UNKNOWN else part for part in (place[0], place[2]))
-    title = str(artifact.get("displayName") or name).partition(" (")[0]
+    stack_name = str(properties.get("stackName") or name)
+    # The construct path; the CDK adds the stack's name where that is another.
+    title = str(artifact.get("displayName") or name).removesuffix(f" ({stack_name})")
     return _with_nested(
         StackTemplate(
             name=title,
-            stack_name=str(properties.get("stackName") or name),
+            stack_name=stack_name,
             account=account,
             region=region,
             template=template,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from neo_constructs.review.assembly import Json, StackTemplate, as_list, as_mapping, branches
-from neo_constructs.review.values import Assembly, Key
+from neo_constructs.review.values import Assembly, Key, whole_number
 
 COMPILATION: Final = "Custom::NeoCompilationJob"
 ARCHIVE: Final = "Custom::NeoServingArchive"
@@ -103,12 +103,11 @@ def _variant(
     at = assembly.stacks[model_key.stack] if model_key else stack
     containers = [model.get("PrimaryContainer"), *as_list(model.get("Containers"))]
     instance_type = _instance_type(assembly, stack, given.get("InstanceType"))
-    count = given.get("InitialInstanceCount")
     return VariantCard(
         name=assembly.text(stack, given.get("VariantName") or "AllTraffic"),
         is_shadow=is_shadow,
         hardware=_hardware(assembly, stack, given, instance_type),
-        instances=int(str(count)) if str(count).isdigit() else None,
+        instances=whole_number(given.get("InitialInstanceCount")),
         instance_type=instance_type,
         weight=assembly.text(stack, given.get("InitialVariantWeight", 1)),
         timeouts=_timeouts(assembly, stack, given),

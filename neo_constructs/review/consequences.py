@@ -86,11 +86,13 @@ def _run_text(kind: str, change: Change) -> str:
     why = f": another {inputs}".replace("another the ", "another ") if inputs else ""
     if change.verdict is Verdict.REPLACED:
         return f"{runs}{' again' if kind != ARCHIVE else ''}{paid}{why}"
+    if change.verdict is Verdict.OPEN and not change.properties:
+        return f"may come, go or run again, decided at deploy by {_listed(change.because)}{paid}"
     if change.verdict is Verdict.OPEN:
         return f"may run again, decided at deploy by {_listed(change.because)}{paid}"
     if kind == RECOMMENDATION and change.open_answers:
         return f"{stays}, and chooses again among what was measured"
-    return f"{stays}; {_listed(change.properties)} change"
+    return f"{stays}; {_changing(change)}"
 
 
 # --- endpoints -----------------------------------------------------------------------------------
@@ -127,23 +129,18 @@ def _endpoint_text(
 ) -> str:
     if change is None:
         return "stays as it is"
-    if change.verdict is Verdict.ADDED and renamed_from:
-        return (
-            f"is a new endpoint: the construct path of {quoted(renamed_from)} is another now, and "
-            "to CloudFormation that is another resource. What it serves is made "
-            "anew, both are running until the old one is deleted, and callers must change. It "
-            f"starts {_fleet(new)}"
-        )
     if change.verdict is Verdict.ADDED:
-        return f"is new, and starts {_fleet(new)}"
+        return _new_endpoint_text(new, renamed_from)
     if change.verdict is Verdict.REPLACED:
         return (
             f"is replaced by an endpoint of another name ({_listed(change.properties)} cannot "
             "change in place): callers must change, and both are running until the old one is "
             "deleted"
         )
+    if change.verdict is Verdict.OPEN and not change.properties:
+        return f"may come or go, decided at deploy by {_listed(change.because)}"
     if "EndpointConfigName" not in change.properties:
-        return f"keeps its instances and its name; {_listed(change.properties)} change in place"
+        return f"keeps its instances and its name; {_changing(change)} in place"
     may = "may move" if change.verdict is Verdict.OPEN else "moves"
     when = (
         f", decided at deploy by {_listed(change.because)}"
@@ -152,6 +149,17 @@ def _endpoint_text(
     )
     capacity = _capacity(old, new, as_mapping(resource.get("Properties"))) if old else ""
     return f"{may} in place to a new configuration{when}: its name stays.{capacity}"
+
+
+def _new_endpoint_text(new: EndpointCard, renamed_from: str) -> str:
+    if not renamed_from:
+        return f"is new, and starts {_fleet(new)}"
+    return (
+        f"is a new endpoint: the construct path of {quoted(renamed_from)} is another now, and "
+        "to CloudFormation that is another resource. What it serves is made "
+        "anew, both are running until the old one is deleted, and callers must change. It "
+        f"starts {_fleet(new)}"
+    )
 
 
 def _capacity(old: EndpointCard, new: EndpointCard, endpoint: Json) -> str:
@@ -192,7 +200,7 @@ def _waits(given: Any) -> int:
             steps = math.ceil(100 / max(1, int(step.get("Value") or 100)))
         wait = int(routing.get("WaitIntervalInSeconds") or 0)
         return wait * steps + int(blue.get("TerminationWaitInSeconds") or 0)
-    except (TypeError, ValueError):  # worked out at deploy
+    except (TypeError, ValueError, OverflowError):  # worked out at deploy, or no number
         return 0
 
 
@@ -214,8 +222,8 @@ def _renamed(moves: Moves, found: Mapping[Key, Change]) -> Iterator[tuple[str, s
         for change in come:
             shape = _shape(moves.after, change.key)
             alike = [path for path, other in shapes.items() if other == shape]
-            if len(alike) == 1 or len(come) == len(gone) == 1:
-                yield change.path, (alike or [gone[0].path])[0]
+            if len(alike) == 1:
+                yield change.path, alike[0]
 
 
 def _shape(assembly: Assembly, key: Key) -> str:
@@ -235,6 +243,13 @@ def _without_ids(stack: StackTemplate, value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _without_ids(stack, each) for name, each in value.items()}
     return value
+
+
+def _changing(change: Change) -> str:
+    """Return what of a resource changes, in a sentence."""
+    if not change.properties:
+        return "attributes beside its properties change"
+    return f"{_listed(change.properties)} change{'s' * (len(change.properties) == 1)}"
 
 
 def _listed(texts: tuple[str, ...]) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from fnmatch import fnmatch
+from fnmatch import fnmatchcase
 from typing import Any, Final
 
 from neo_constructs.review.assembly import StackTemplate, as_list, as_mapping
@@ -14,6 +15,9 @@ from neo_constructs.review.verdicts import Sentence
 
 _BUCKET: Final = "AWS::S3::Bucket"
 _FUNCTION: Final = "AWS::Lambda::Function"
+_INVOCATIONS: Final = ("sagemaker:invokeendpoint", "sagemaker:invokeendpointasync")
+_TO_DEPLOY: Final = re.compile("<[^<>]*>")
+_NO_NAME: Final = "\0"
 _BLOCKS: Final = (
     "BlockPublicAcls",
     "BlockPublicPolicy",
@@ -34,7 +38,7 @@ def _endpoints(assembly: Assembly) -> Iterator[Sentence]:
         text = "answers signed calls of principals that may invoke it, by SageMaker's API only"
         named = [path for path, keys in callers if key in keys]
         if named:
-            text += f"; here: {', '.join(map(quoted, named))}"
+            text += f"; here at least by {', '.join(map(quoted, named))}"
         yield Sentence(assembly.title(key), text)
 
 
@@ -45,28 +49,58 @@ def _callers(assembly: Assembly) -> list[tuple[str, set[Key]]]:
         stack = assembly.stacks[key.stack]
         keys = set[Key]()
         for statement in _statements(policy.get("Properties")):
-            if statement.get("Effect") == "Allow" and _may_invoke(statement.get("Action")):
-                resource = statement.get("Resource")
-                keys |= {source.key for source in assembly.sources(stack, resource)}
-                if any("*" in text for text in _patterns(assembly.text(stack, resource))):
-                    keys |= {key for key, _ in assembly.resources(ENDPOINT)}
+            if statement.get("Effect") == "Allow" and _may_invoke(statement):
+                keys |= set(_covered(assembly, stack, statement))
         if keys:
             found.append((assembly.title(key), keys))
     return found
 
 
-def _may_invoke(actions: Any) -> bool:
-    """Whether actions, or patterns of them, cover an endpoint's invocation."""
-    return any(
-        fnmatch(action, str(pattern))
-        for pattern in (actions if isinstance(actions, list) else [actions])
-        for action in ("sagemaker:InvokeEndpoint", "sagemaker:InvokeEndpointAsync")
-    )
+def _may_invoke(statement: Any) -> bool:
+    """Whether a statement's actions cover an endpoint's invocation; IAM ignores their case."""
+
+    def is_one(patterns: Any) -> bool:
+        return any(fnmatchcase(a, str(p).lower()) for a in _INVOCATIONS for p in _each(patterns))
+
+    if "NotAction" in statement:
+        return not is_one(statement["NotAction"])
+    return is_one(statement.get("Action"))
 
 
-def _patterns(text: str) -> list[str]:
-    """Return the resources of a statement that may be endpoints."""
-    return [each for each in text.split(", ") if each == "*" or ":endpoint/" in each]
+def _covered(assembly: Assembly, stack: StackTemplate, statement: Any) -> Iterator[Key]:
+    """Yield the endpoints that a statement's resources cover, as far as they are known."""
+    but = "NotResource" in statement
+    given = _each(statement.get("NotResource" if but else "Resource"))
+    named = {source.key for each in given for source in assembly.sources(stack, each)}
+    patterns = [assembly.text(stack, each) for each in given]
+    for key, endpoint in assembly.resources(ENDPOINT):
+        arn = _arn(assembly, key, as_mapping(endpoint.get("Properties")))
+        if (key in named or any(_matches(arn, pattern) for pattern in patterns)) is not but:
+            yield key
+
+
+def _matches(arn: list[str], pattern: str) -> bool:
+    """Whether a policy's pattern covers an ARN, as far as both are known before the deploy."""
+    wanted = pattern.split(":", 5)
+    if len(wanted) < len(arn):
+        return fnmatchcase(":".join(arn), pattern)
+    *place, name = zip(arn, wanted, strict=True)
+    is_there = (not known or fnmatchcase(known, _TO_DEPLOY.sub("*", part)) for known, part in place)
+    return all(is_there) and fnmatchcase(*name)
+
+
+def _arn(assembly: Assembly, key: Key, properties: Any) -> list[str]:
+    """Return the parts of an endpoint's ARN; an account and a region are empty if not known.
+
+    A name that a deploy makes is one that nothing but ``*`` covers.
+    """
+    stack, name = assembly.stacks[key.stack], properties.get("EndpointName")
+    known = name.lower() if isinstance(name, str) else _NO_NAME
+    return ["arn", "", "sagemaker", stack.region, stack.account, f"endpoint/{known}"]
+
+
+def _each(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def _statements(value: Any) -> Iterator[Any]:
@@ -74,7 +108,7 @@ def _statements(value: Any) -> Iterator[Any]:
         for each in value:
             yield from _statements(each)
     elif isinstance(value, dict):
-        if "Effect" in value and "Action" in value:
+        if "Effect" in value and ("Action" in value or "NotAction" in value):
             yield value
         else:
             for each in value.values():

@@ -14,6 +14,7 @@ from neo_constructs.review.values import (
     Key,
     output_of,
     parameter_store_name,
+    place,
 )
 from neo_constructs.review.verdicts import EVERY, Change, Verdict
 
@@ -108,7 +109,9 @@ class Reader:
             case "Fn::Sub", _:
                 return _merged(self._sub(stack, given, depth))
             case "Fn::ImportValue", _:
-                exported = self._assembly.exports.get(self._assembly.text(stack, given))
+                exported = self._assembly.exports.get(
+                    place(stack, self._assembly.text(stack, given))
+                )
                 if exported:
                     return self._elsewhere(*exported, depth)
             case "Fn::FindInMap", [str(name), *_]:
@@ -135,7 +138,7 @@ class Reader:
         if given := self._assembly.given(stack, name):
             return self._elsewhere(*given, depth)
         if ssm := parameter_store_name(stack, name):
-            written = self._assembly.parameters.get(ssm)
+            written = self._assembly.parameters.get(place(stack, ssm))
             return [["ssm", ssm, *(self._elsewhere(*written, depth) if written else ())]]
         return [["Ref", name]]
 

@@ -10,7 +10,7 @@ from neo_constructs.review.assembly import StackTemplate
 from neo_constructs.review.changes import Moves, fixed_properties, identifier
 from neo_constructs.review.quoting import quoted
 from neo_constructs.review.reading import Reader
-from neo_constructs.review.values import Assembly, Key
+from neo_constructs.review.values import Assembly, Key, Place, place
 from neo_constructs.review.verdicts import Change, Sentence, Verdict
 
 _CUSTOM: Final = "Custom::"
@@ -34,7 +34,7 @@ def with_refusals(moves: Moves, found: Mapping[Key, Change]) -> dict[Key, Change
                 reason = f"it has the name {said}, which its successor cannot have beside it"
             elif holder:
                 path = quoted(_old_path(moves, holder))
-                how_long = _for_how_long(found, holder)
+                how_long = _for_how_long(found, holder, key)
                 reason = f"the name {said} is still taken by {path}{how_long}"
         marked[key] = replace(change, refused=reason)
     return marked
@@ -45,11 +45,11 @@ def refused_exports(moves: Moves, found: Mapping[Key, Change]) -> Iterator[Sente
     sure = Reader(moves.after, {}, found, is_open=False)
     was = Reader(moves.before, moves.same, {}, is_open=False)
     older = {new: old for old, new in moves.same.items()}
-    for name, (stack, value) in sorted(moves.before.exports.items()):
-        users = sorted(_importers(moves.before, name) - {stack.name})
+    for export, (stack, value) in sorted(moves.before.exports.items()):
+        users = sorted(_importers(moves.before, export) - {stack.name})
         if not users or stack.name not in moves.same:
             continue
-        now = moves.after.exports.get(name)
+        now = moves.after.exports.get(export)
         new_name = moves.same[stack.name]
         if now and older.get(now[0].name) == stack.name:
             if was.read(stack, value) == sure.read(*now):
@@ -59,17 +59,17 @@ def refused_exports(moves: Moves, found: Mapping[Key, Change]) -> Iterator[Sente
             what = "goes"
         who = ", ".join(map(quoted, users))
         text = (
-            f"the export {quoted(name)} {what}, and {who} imports it as it is deployed today: "
+            f"the export {quoted(export.name)} {what}, and is imported by {who} as deployed today: "
             "deploy that first, without the import"
         )
         yield Sentence(new_name, text)
 
 
-def _importers(assembly: Assembly, export: str) -> set[str]:
+def _importers(assembly: Assembly, export: Place) -> set[str]:
     return {
         stack.name
         for stack in assembly.stacks.values()
-        if export in set(_imports(assembly, stack, stack.template))
+        if export in {place(stack, name) for name in _imports(assembly, stack, stack.template)}
     }
 
 
@@ -130,10 +130,12 @@ def _old_path(moves: Moves, key: Key) -> str:
     return moves.before.title(Key(older.get(key.stack, key.stack), key.logical_id))
 
 
-def _for_how_long(found: Mapping[Key, Change], holder: Key) -> str:
+def _for_how_long(found: Mapping[Key, Change], holder: Key, taker: Key) -> str:
     change = found.get(holder)
-    if change is None:
+    if change is None or change.verdict in {Verdict.UPDATED, Verdict.OPEN}:
         return ", which stays"
     if change.verdict is Verdict.RETAINED:
         return ", which is retained"
+    if holder.stack != taker.stack:
+        return f" until {quoted(holder.stack)} is deployed: deploy that first"
     return ", which goes only afterwards"

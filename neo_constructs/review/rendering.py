@@ -111,7 +111,7 @@ def _plain(text: str) -> str:
 
 def as_json(review: Review) -> str:
     """Return a review as one JSON object, indented, in an order that never varies."""
-    return json.dumps(_plain_data(asdict(review)), indent=1, ensure_ascii=False) + "\n"
+    return json.dumps(_plain_data(asdict(review)), indent=1) + "\n"
 
 
 def _plain_data(value: Any) -> Any:

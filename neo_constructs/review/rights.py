@@ -207,14 +207,15 @@ def _verbs(actions: Iterable[str]) -> str:
         for of, verbs in objects.items():
             grouped.setdefault(tuple(verbs), []).append(of)
         parts = [f"{_and(verbs)} {_and(of)}".strip() for verbs, of in grouped.items()]
-        said.append(f"{', '.join(parts)}{f' ({service})' if service else ''}")
+        named = service if service.replace("-", "").isalnum() else quoted(service)
+        said.append(f"{', '.join(parts)}{f' ({named})' if service else ''}")
     return "; ".join(said)
 
 
 def _verb(name: str) -> tuple[str, str]:
     """Return the verb and the object of an action's name: ``stop``, ``compilation jobs``."""
-    if "*" in name:
-        return ("do everything", "") if name == "*" else (f"call {name}", "")
+    if not name.isalpha():
+        return ("do everything", "") if name == "*" else (f"call {quoted(name)}", "")
     words = [
         word if word.isupper() and len(word) > 1 else word.lower() for word in _WORDS.findall(name)
     ]
@@ -234,7 +235,7 @@ def _conditions(assembly: Assembly, stack: StackTemplate, given: Any) -> str:
     for operator, keys in given.items():
         for key, values in (keys if isinstance(keys, dict) else {}).items():
             texts = " or ".join(quoted(each) for each in _texts(assembly, stack, values))
-            said.append(f"{key} {_OPERATORS.get(operator, operator)} {texts}")
+            said.append(f"{quoted(key)} {_OPERATORS.get(operator) or quoted(operator)} {texts}")
     return f", only if {' and '.join(said)}" if said else ""
 
 

@@ -29,6 +29,7 @@ _IN_SUB: Final = re.compile(r"\$\{(!?)([^}]+)\}")
 _SSM: Final = re.compile(r"\{\{resolve:ssm:([^}:]+)[^}]*\}\}")
 MAX_DEPTH: Final = 60
 MAX_TEXT: Final = 4_000
+_MAX_DIGITS: Final = 10
 
 
 class Key(NamedTuple):
@@ -36,6 +37,19 @@ class Key(NamedTuple):
 
     stack: str
     logical_id: str
+
+
+class Place(NamedTuple):
+    """A name in an account and a region; these are empty where a deploy decides."""
+
+    account: str
+    region: str
+    name: str
+
+
+def place(stack: StackTemplate, name: str) -> Place:
+    """Return a name where a stack looks for it."""
+    return Place(stack.account, stack.region, name)
 
 
 class Source(NamedTuple):
@@ -71,26 +85,27 @@ class Assembly:
         }
 
     @cached_property
-    def exports(self) -> dict[str, tuple[StackTemplate, Any]]:
-        """The values that stacks export, by the export's name."""
+    def exports(self) -> dict[Place, tuple[StackTemplate, Any]]:
+        """The values that stacks export, by account, region and the export's name."""
         found = self.__dict__["exports"] = {}  # a name that imports one ends here
         for stack in self.stacks.values():
             for output in as_mapping(stack.template.get("Outputs")).values():
                 export = as_mapping(as_mapping(output).get("Export"))
                 if "Name" in export:
-                    found[self.text(stack, export["Name"])] = (stack, output.get("Value"))
+                    name = self.text(stack, export["Name"])
+                    found[place(stack, name)] = (stack, output.get("Value"))
         return found
 
     @cached_property
-    def parameters(self) -> dict[str, tuple[StackTemplate, Any]]:
-        """The values that stacks write into Parameter Store, by the parameter's name."""
+    def parameters(self) -> dict[Place, tuple[StackTemplate, Any]]:
+        """What stacks write into Parameter Store, by account, region and the parameter's name."""
         found = self.__dict__["parameters"] = {}
         for stack in self.stacks.values():
             for resource in stack.resources.values():
                 properties = as_mapping(resource.get("Properties"))
                 if resource.get("Type") == "AWS::SSM::Parameter" and "Name" in properties:
                     name = self.text(stack, properties["Name"])
-                    found[name] = (stack, properties.get("Value"))
+                    found[place(stack, name)] = (stack, properties.get("Value"))
         return found
 
     def resource(self, key: Key) -> Json:
@@ -134,7 +149,7 @@ class Assembly:
             return
         if isinstance(value, str):
             for found in _SSM.finditer(value):
-                yield from self._of_parameter(found[1])
+                yield from self._of_parameter(stack, found[1])
         elif isinstance(value, list):
             for each in value:
                 yield from self._sources(stack, each, depth + 1)
@@ -166,7 +181,7 @@ class Assembly:
                     else:
                         yield from self._of_ref(stack, name)
         else:
-            exported = self.exports.get(self.text(stack, given))
+            exported = self.exports.get(place(stack, self.text(stack, given)))
             if exported:
                 yield from self.sources(*exported)
 
@@ -178,7 +193,7 @@ class Assembly:
         if given:
             yield from self.sources(*given)
         elif ssm := parameter_store_name(stack, name):
-            yield from self._of_parameter(ssm)
+            yield from self._of_parameter(stack, ssm)
 
     def _of_attribute(
         self, stack: StackTemplate, logical_id: str, attribute: str
@@ -189,8 +204,8 @@ class Assembly:
         elif logical_id in stack.resources:
             yield Source(Key(stack.name, logical_id), attribute)
 
-    def _of_parameter(self, name: str) -> Iterator[Source]:
-        written = self.parameters.get(name)
+    def _of_parameter(self, stack: StackTemplate, name: str) -> Iterator[Source]:
+        written = self.parameters.get(place(stack, name))
         if written:
             yield from self.sources(*written)
 
@@ -249,8 +264,7 @@ class Assembly:
                 return joined.replace("<stack><stack>", "<stack>")
             case "Fn::Sub", _:
                 return self._sub_text(stack, given, depth)
-            case "Fn::Select", [index, list(parts)] if str(index).isdigit():
-                number = int(index)
+            case "Fn::Select", [index, list(parts)] if (number := whole_number(index)) is not None:
                 return self.text(stack, parts[number], depth) if number < len(parts) else "<...>"
             case "Fn::Select", [index, from_]:
                 return _selected(self.text(stack, from_, depth), str(index))
@@ -264,7 +278,7 @@ class Assembly:
                 return f"{chosen[0] or 'nothing'} if {condition}, else {chosen[1] or 'nothing'}"
             case "Fn::ImportValue", _:
                 name = self.text(stack, given, depth)
-                exported = self.exports.get(name)
+                exported = self.exports.get(place(stack, name))
                 return self._elsewhere(*exported) if exported else f"<export {name}>"
         return f"<{function}>"
 
@@ -276,7 +290,7 @@ class Assembly:
         if given:
             return self._elsewhere(*given)
         if ssm := parameter_store_name(stack, name):
-            written = self.parameters.get(ssm)
+            written = self.parameters.get(place(stack, ssm))
             return self._elsewhere(*written) if written else f"<parameter {ssm}>"
         return f"<{stack.path(name)}>"
 
@@ -290,19 +304,22 @@ class Assembly:
 
     def _sub_text(self, stack: StackTemplate, given: Any, depth: int) -> str:
         text, values = given if _is_pair(given) else (given, {})
+        known = dict[str, str]()  # one that stands in the text many times is worked out once
 
         def one(found: re.Match[str]) -> str:
             escaped, name = found.groups()
             if escaped:
                 return f"${{{name}}}"
             if name in values:
-                return self.text(stack, values[name], depth)
+                if name not in known:
+                    known[name] = self.text(stack, values[name], depth)
+                return known[name]
             logical_id, _, attribute = name.partition(".")
             if attribute:
                 return self._function_text(stack, "Fn::GetAtt", [logical_id, attribute], depth)
             return self._ref_text(stack, name, depth)
 
-        return _IN_SUB.sub(one, str(text))
+        return shortened(_IN_SUB.sub(one, str(text)), MAX_TEXT)
 
     def _map_text(
         self, stack: StackTemplate, name: Any, first: Any, second: Any, depth: int
@@ -359,6 +376,13 @@ def _is_pair(given: Any) -> bool:
 def _selected(text: str, index: str) -> str:
     """Return one part of a text that was split; as a whole if a deploy decides."""
     parts = text.split(", ")
-    if "<" in text or not index.isdigit() or int(index) >= len(parts):
+    number = whole_number(index)
+    if "<" in text or number is None or number >= len(parts):
         return text if text.startswith("<") and text.endswith(">") else f"<part of {text}>"
-    return parts[int(index)]
+    return parts[number]
+
+
+def whole_number(value: Any) -> int | None:
+    """Return the number that a value is or spells; None if it does neither."""
+    text = str(value)
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < _MAX_DIGITS else None

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import aws_cdk as cdk
+import pytest
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 
 import neo_constructs as neo
@@ -238,6 +242,100 @@ def test_sixty_jobs_stay_within_the_limits_of_iam() -> None:
     assert len(found["Resources"]) < 500
 
 
+def test_rights_on_a_bucket_of_the_stack_stay_within_the_limits() -> None:
+    scope = cdk.Stack(cdk.App(), "Stack", env=PARTITIONS["aws"])
+    models = s3.Bucket(scope, "Models", bucket_name="m" * 63)
+    for number in range(110):
+        neo.CompilationJob(
+            scope,
+            f"Job{number}",
+            model_data=neo.ModelData.from_bucket(models, f"{number}.tar.gz"),
+            framework=neo.Framework.onnx(),
+            data_input_config={"x": [1, 3]},
+            target=neo.TargetDevice.ML_C5,
+        )
+    found = of_type(template(scope), "AWS::IAM::ManagedPolicy").values()
+    assert len(found) > 2
+    for policy in found:
+        assert deployed_size(policy["Properties"]["PolicyDocument"]) <= 6_144
+
+
+@pytest.mark.parametrize("is_key_first", [True, False])
+def test_the_key_of_a_bucket_that_is_imported_twice_is_granted(is_key_first: bool) -> None:
+    scope = cdk.Stack(cdk.App(), "Stack", env=PARTITIONS["aws"])
+    key_arn = "arn:aws:kms:us-east-1:111122223333:key/1"
+    key = kms.Key.from_key_arn(scope, "Key", key_arn)
+    plain = s3.Bucket.from_bucket_name(scope, "Plain", "models")
+    keyed = s3.Bucket.from_bucket_attributes(
+        scope, "Keyed", bucket_name="models", encryption_key=key
+    )
+    for number, bucket in enumerate((keyed, plain) if is_key_first else (plain, keyed)):
+        neo.CompilationJob(
+            scope,
+            f"Job{number}",
+            model_data=neo.ModelData.from_bucket(bucket, f"{number}.tar.gz"),
+            framework=neo.Framework.onnx(),
+            data_input_config={"x": [1, 3]},
+            target=neo.TargetDevice.ML_C5,
+        )
+    found = template(scope)["Resources"]
+    engine = {n: r for n, r in found.items() if n.startswith("NeoJobEngineRole")}
+    assert json.dumps(engine).count(key_arn) == 1
+
+
+def test_the_engines_role_takes_what_others_grant() -> None:
+    """Such as an aspect that adds a statement to every role."""
+    app = cdk.App()
+    scope = cdk.Stack(app, "Stack")
+    neo.CompilationJob(
+        scope,
+        "Job",
+        model_data=neo.ModelData.from_s3_uri("s3://models/m.tar.gz"),
+        framework=neo.Framework.onnx(),
+        data_input_config={"x": [1, 3]},
+        target=neo.TargetDevice.ML_C5,
+    )
+    roles = [each for each in scope.node.find_all() if isinstance(each, iam.Role)]
+    for role in roles:
+        role.add_to_policy(
+            iam.PolicyStatement(
+                effect=iam.Effect.DENY, actions=["s3:DeleteBucket"], resources=["*"]
+            )
+        )
+    policies = of_type(template(scope), "AWS::IAM::Policy")
+    assert len(roles) > 2
+    assert json.dumps(policies).count("s3:DeleteBucket") == len(roles)
+
+
+def test_buckets_and_roles_of_two_stacks_are_told_apart() -> None:
+    """Their logical ids are the same, and a reference says no more before it is resolved."""
+    app = cdk.App()
+    user = cdk.Stack(app, "User", env=PARTITIONS["aws"])
+    principal = iam.ServicePrincipal("sagemaker.amazonaws.com")
+    for name in ("One", "Two"):
+        stack = cdk.Stack(app, name, env=PARTITIONS["aws"])
+        neo.CompilationJob(
+            user,
+            f"Job{name}",
+            model_data=neo.ModelData.from_s3_uri("s3://models/m.tar.gz"),
+            framework=neo.Framework.onnx(),
+            data_input_config={"x": [1, 3]},
+            target=neo.TargetDevice.ML_C5,
+            artifact_bucket=s3.Bucket(stack, "Bucket"),
+            role=iam.Role(stack, "Role", assumed_by=principal),
+        )
+    found = app.synth().get_stack_by_name("User").template
+    engine = [
+        json.dumps(resource)
+        for name, resource in found["Resources"].items()
+        if name.startswith("NeoJobEngine") and resource["Type"].startswith("AWS::IAM::")
+    ]
+    for name in ("One", "Two"):
+        for what in ("Bucket", "Role"):
+            export = re.compile(rf"{name}:ExportsOutput\w*{what}")
+            assert any(export.search(text) for text in engine), (name, what)
+
+
 def deployed_size(document: Json) -> int:
     """Return how many characters a policy has when its references are filled in."""
     return len(json.dumps(_filled(document), separators=(",", ":")))
@@ -254,7 +352,8 @@ def _filled(value: Any) -> Any:
     if set(value) == {"Ref"}:
         return "aws-us-gov" if value["Ref"] == "AWS::Partition" else "x" * 40
     if set(value) in ({"Fn::GetAtt"}, {"Fn::Select"}, {"Fn::Sub"}):
-        return "x" * 40
+        # arn:aws-us-gov:s3::: and the longest name of a bucket
+        return "x" * (83 if value.get("Fn::GetAtt", [""])[-1] == "Arn" else 40)
     return {key: _filled(each) for key, each in value.items()}
 
 

@@ -77,6 +77,7 @@ def findings(
 
 def _readable(rule: str, path: str) -> tuple[str, str, str]:
     where = path.removeprefix("Stack/").removesuffix("/Resource").removesuffix("/DefaultPolicy")
+    where = where.removesuffix("Role/Policy") + "Role" * where.endswith("Role/Policy")
     where = re.sub(r"[0-9A-F]{8}$", "", where)  # policies of a bucket are named by its hash
     name, _, what = rule.removeprefix("AwsSolutions-").removesuffix("]").partition("[Resource::")
     head, has_prefix, tail = what.partition("neo-{")

@@ -18,7 +18,7 @@ from neo_constructs.review import rendering
 from neo_constructs.review.assembly import read_assembly
 from neo_constructs.review.consequences import consequences
 from neo_constructs.review.report import review
-from neo_constructs.review.values import Assembly
+from neo_constructs.review.values import MAX_TEXT, Assembly
 from tests.unit.review_templates import BLUE, REGION, Json, hosting, one, write
 
 # --- rendering and the command --------------------------------------------------------------------
@@ -91,6 +91,7 @@ def test_stages_and_metadata_are_read(tmp_path: Path) -> None:
         ],
     }
     artifact |= {"displayName": "Prod/Stack (Prod-Stack)", "additionalMetadataFile": "notes.json"}
+    artifact["properties"]["stackName"] = "Prod-Stack"
     (inner / "notes.json").write_text(json.dumps(notes))
     (inner / "manifest.json").write_text(json.dumps({"artifacts": {"ProdStack": artifact}}))
     stage = {"type": "cdk:cloud-assembly", "properties": {"directoryName": "assembly-Prod"}}
@@ -105,7 +106,10 @@ def test_stages_and_metadata_are_read(tmp_path: Path) -> None:
 
 # --- whatever stands in a template ----------------------------------------------------------------
 
-ODD: list[Any] = [None, 3, "text", [], [3], {}, {"a": 3}, {"Ref": "Model"}, {"Fn::If": ["C"]}]
+ODD: list[Any] = [
+    None, 3, "text", [], [3], {}, {"a": 3}, {"Ref": "Model"}, {"Fn::If": ["C"]},
+    "\u00b2", "9" * 5000, float("inf"), {"Fn::Select": ["\u00b2", ["a"]]},
+]  # fmt: skip
 SECTIONS = {
     "Mappings": {"M": {"a": {"b": "c"}}},
     "Parameters": {"P": {"Type": "String"}},
@@ -192,6 +196,34 @@ def written(folder: Path, template: Json) -> Path:
     write(folder, {})
     (folder / "S.json").write_text(json.dumps(template))
     return folder
+
+
+def test_a_text_in_texts_is_worked_out_once() -> None:
+    """Each level names the one within twice: thirty would be a thousand million."""
+    value: Any = "a"
+    for _ in range(30):
+        value = {"Fn::Sub": ["${A}${A}", {"A": value}]}
+    assembly = one({"T": {"Type": "AWS::SNS::Topic", "Properties": {"TopicName": value}}})
+    assert 0 < len(assembly.text(assembly.stacks["Stack"], value)) <= MAX_TEXT
+
+
+def test_stacks_of_one_name_are_refused_and_brackets_stay(tmp_path: Path) -> None:
+    artifact = json.loads((write(tmp_path, hosting()) / "manifest.json").read_text())
+    artifact = artifact["artifacts"]["Stack"]
+    artifact["properties"]["stackName"] = "Deployed"
+    both = {name: {**artifact, "displayName": f"Serving ({name})"} for name in ("blue", "green")}
+    (tmp_path / "manifest.json").write_text(json.dumps({"artifacts": both}))
+    assert [s.name for s in read_assembly(tmp_path)] == ["Serving (blue)", "Serving (green)"]
+    both["green"] = both["blue"]
+    (tmp_path / "manifest.json").write_text(json.dumps({"artifacts": both}))
+    with pytest.raises(ValidationError, match="Two stacks have the name"):
+        read_assembly(tmp_path)
+
+
+def test_json_stays_json_whatever_stands_in_it() -> None:
+    found = review(one(hosting(EndpointName="a\x80\x9f\x7f")))
+    assert json.loads(rendering.as_json(found))
+    assert rendering.as_json(found).isascii()
 
 
 def test_what_refers_to_itself_ends(tmp_path: Path) -> None:

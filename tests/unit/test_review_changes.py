@@ -97,7 +97,59 @@ def test_an_export_in_use_may_not_change() -> None:
         return Assembly((maker, stack({"User": user}, "User")))
 
     found = consequences(app("a"), app("b"))
-    assert "`topic` changes, and `User` imports it" in unmarked(found.refused[0].text)
+    assert "`topic` changes, and is imported by `User`" in unmarked(found.refused[0].text)
+
+
+def test_an_export_is_one_of_its_region() -> None:
+    """The same names in two regions: what goes in one is not missed in the other."""
+
+    def app(*regions: str) -> Assembly:
+        topic = {"Topic": {"Type": "AWS::SNS::Topic"}}
+        value = {"Fn::ImportValue": "topic"}
+        user = {"User": {"Type": "AWS::SSM::Parameter", "Properties": {"Value": value}}}
+        out = {"Out": {"Value": {"Ref": "Topic"}, "Export": {"Name": "topic"}}}
+        both = ("a-b-1", "a-b-2")
+        outputs = {region: out if region in regions else {} for region in both}
+        makers = (stack(topic, f"Maker-{r}", region=r, Outputs=outputs[r]) for r in both)
+        return Assembly((*makers, *(stack(user, f"User-{r}", region=r) for r in both)))
+
+    both = app("a-b-1", "a-b-2")
+    for left, gone in (("a-b-1", "a-b-2"), ("a-b-2", "a-b-1")):
+        (refused,) = consequences(both, app(left)).refused
+        assert refused.path == f"Maker-{gone}"
+        assert f"imported by `User-{gone}`" in unmarked(refused.text)
+        source = both.first(
+            both.stacks[f"User-{gone}"], {"Fn::ImportValue": "topic"}, "AWS::SNS::Topic"
+        )
+        assert source == (f"Maker-{gone}", "Topic")
+
+
+def test_an_endpoint_may_come_or_go_by_a_condition() -> None:
+    conditional = hosting()
+    conditional["Endpoint"]["Condition"] = "Wanted"
+    assert "may come or go, decided at deploy" in said(hosting(), conditional)
+    kept = hosting()
+    kept["Endpoint"]["DeletionPolicy"] = "Retain"
+    assert "attributes beside its properties change in place" in said(hosting(), kept)
+
+
+def test_an_endpoint_that_looks_otherwise_is_not_a_renamed_one() -> None:
+    other = hosting(id="Fraud", variant={"InstanceType": "ml.g4dn.xlarge"})
+    text = said(hosting(), other)
+    assert "construct path" not in text
+    assert "Stack/Fraud is new" in text
+
+
+def test_who_has_a_name_stays_or_is_in_another_stack() -> None:
+    taken = {**hosting(EndpointName="x"), "B": {"Type": "AWS::SNS::Topic"}}
+    both = {**hosting(EndpointName="x", Tags=[]), **hosting(EndpointName="x", id="Other")}
+    found = consequences(one(taken), one(both))
+    assert "`Stack/Endpoint`, which stays" in unmarked(found.refused[0].text)
+    topic = {"B": {"Type": "AWS::SNS::Topic"}}
+    before = Assembly((stack(hosting(EndpointName="x"), "One"), stack(topic, "Two")))
+    after = Assembly((stack(topic, "One"), stack(hosting(EndpointName="x"), "Two")))
+    (refused,) = consequences(before, after).refused
+    assert "until `One` is deployed: deploy that first" in unmarked(refused.text)
 
 
 def test_another_type_under_the_same_id_is_refused() -> None:

@@ -146,11 +146,11 @@ SENTENCES: list[tuple[Json, str]] = [
         {**ON_A, "Action": "s3:GetObject", "Condition": {"Fn::If": ["C", {}, {}]}},
         "may get objects (s3) on `a`, under conditions that a deploy decides",
     ),
-    ({**ON_A, "Action": "s3:Get*"}, "may call Get* (s3) on `a`"),
+    ({**ON_A, "Action": "s3:Get*"}, "may call `Get*` (s3) on `a`"),
     (
         {**ON_ALL, "Action": "cloudwatch:PutMetricData", "Condition": NAMESPACES},
-        "may put metric data (cloudwatch) on everything, only if cloudwatch:namespace is like `a` "
-        "or `b` and x is `true`",
+        "may put metric data (cloudwatch) on everything, only if `cloudwatch:namespace` is like "
+        "`a` or `b` and `x` is `true`",
     ),
     (
         {**ON_ALL, "Action": "ecr:BatchCheckLayerAvailability"},
@@ -242,3 +242,25 @@ def test_who_may_invoke_an_endpoint() -> None:
     assert not allowed("Deny", "sagemaker:InvokeEndpoint", endpoint)
     assert not allowed("Allow", "sagemaker:CreateEndpoint", "*")
     assert not allowed("Allow", "sagemaker:*", "arn:aws:sagemaker:a:1:model/*")
+    assert not allowed("Allow", "sagemaker:*", "arn:aws:sagemaker:a:1:endpoint/fraud-*")
+    assert not allowed("Allow", "sagemaker:*", "arn:aws:sagemaker:a:1:endpoint/digits")
+    assert allowed("Allow", "SageMaker:invokeendpoint", "*")
+    assert allowed("Allow", "sagemaker:*", "arn:aws:sagemaker:us-east-1:111122223333:*")
+
+
+def test_who_may_invoke_an_endpoint_of_a_name() -> None:
+    def allowed(statement: dict[str, Any]) -> bool:
+        policy = {"PolicyDocument": {"Statement": [{"Effect": "Allow", **statement}]}}
+        resources = {**hosting(), "P": {"Type": "AWS::IAM::Policy", "Properties": policy}}
+        resources["Endpoint"]["Properties"]["EndpointName"] = "Digits"
+        (said,) = [s.text for s in reach(one(resources)) if s.path == "Stack/Endpoint"]
+        return "Stack/P" in said
+
+    invoke, place = "sagemaker:InvokeEndpoint", "arn:aws:sagemaker:us-east-1:111122223333"
+    assert allowed({"Action": invoke, "Resource": f"{place}:endpoint/digits"})
+    assert allowed({"Action": invoke, "Resource": f"{place}:endpoint/dig*"})
+    assert not allowed({"Action": invoke, "Resource": f"{place}:endpoint/fraud"})
+    assert allowed({"NotAction": "iam:*", "Resource": "*"})
+    assert not allowed({"NotAction": "sagemaker:Invoke*", "Resource": "*"})
+    assert not allowed({"Action": invoke, "NotResource": f"{place}:endpoint/*"})
+    assert allowed({"Action": invoke, "NotResource": f"{place}:endpoint/fraud"})
