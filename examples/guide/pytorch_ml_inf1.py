@@ -1,4 +1,4 @@
-"""PyTorch on Inferentia, whose compiler takes the number of NeuronCores as an option."""
+"""PyTorch on Inferentia, whose compiler is another one: shapes are fixed."""
 
 from pathlib import Path
 

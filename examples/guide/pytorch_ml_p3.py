@@ -1,4 +1,4 @@
-"""PyTorch on GPU instances: another target, and compiler options for it."""
+"""PyTorch on GPU instances: another target, and instances that have one."""
 
 from pathlib import Path
 
