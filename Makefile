@@ -15,7 +15,7 @@ ifeq ($(filter clean constraints,$(MAKECMDGOALS)),)
 $(shell sh tools/check_venv.sh $(VENV) $(PYTHON) >&2)
 endif
 
-.PHONY: demo test test-iam lint floors bench simulate mutants fuzz frameworks containers record check-python clean constraints catalog golden release-check docs
+.PHONY: demo test test-iam verify verify-sandbox lint floors bench simulate mutants fuzz frameworks containers record check-python clean constraints catalog golden release-check docs
 
 demo: $(VENV)/.demo
 	@NEO_SANDBOX_COMPILE_SECONDS=$${NEO_SANDBOX_COMPILE_SECONDS:-1} SFN_WAIT_SCALE=$${SFN_WAIT_SCALE:-0.03} \
@@ -27,6 +27,14 @@ test: $(VENV)/.test
 # Take every right away in turn, and see that it is missed: about four minutes.
 test-iam: $(VENV)/.test
 	NEO_TEST_IAM=all python -m pytest -s tests/sandbox/test_iam.py
+
+# Ask AWS, with the credentials and the region of the environment, whether what is assumed of it holds.
+verify: $(VENV)/.test
+	neo verify
+
+# Every probe of it in the sandbox, once as assumed and once otherwise: about five minutes.
+verify-sandbox: $(VENV)/.test
+	NEO_TEST_VERIFY=all python -m pytest -s tests/sandbox/test_verify.py
 
 lint: $(VENV)/.test
 	ruff check .

@@ -119,6 +119,7 @@ def review_and_post(environment: Mapping[str, str]) -> None:
     post(request, marker, text, environment)
 
 
+# Rests on A-REV-06.
 def pull_request(environment: Mapping[str, str]) -> PullRequest:
     """Return the pull request that a workflow runs for.
 
@@ -215,6 +216,7 @@ def reviewed(head: Path, base: Path | None, folder: Path) -> str:
     return done.stdout
 
 
+# Rests on A-REV-06.
 def post(request: PullRequest, marker: str, text: str, environment: Mapping[str, str]) -> None:
     """Write the review into its comment: the one that there is, or a new one."""
     api = environment.get("GITHUB_API_URL", "https://api.github.com")

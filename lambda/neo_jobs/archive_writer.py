@@ -19,6 +19,7 @@ from neo_jobs.weights_gzip import WeightsGzip
 
 Open: TypeAlias = Callable[[], BinaryIO]
 
+# Rests on A-NEO-05.
 CODE = "code"  # where the containers look for the script: sagemaker-inference-toolkit
 BLOCK_BYTES = 1024**2
 MAX_SCRIPT_MEMBERS = 10_000
@@ -26,6 +27,7 @@ MAX_MODEL_MEMBERS = 100_000
 # Extension headers (long names, PAX records) are read into memory whole.
 MAX_HEADER_BYTES = 1 << 16
 MAX_HEADERS = 8  # in a row, for one member
+# Rests on A-NEO-08.
 MAX_NAME = 4_096  # characters: Linux unpacks no longer path
 _EXTENSIONS = frozenset(
     {tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE}
@@ -85,14 +87,17 @@ def write_archive(
     """
     folder = CODE if open_model else ""
     with (
+        # Rests on A-NEO-09.
         WeightsGzip(out) as packed,
         tarfile.open(
             fileobj=cast(BinaryIO, packed),  # only write is called
             mode="w|",
+            # Rests on A-NEO-09.
             format=tarfile.PAX_FORMAT,
             bufsize=BLOCK_BYTES,
         ) as archive,
     ):
+        # Rests on A-NEO-05.
         names = _add_script(archive, open_script, folder, go_on)
         _check(script, names)
         if open_model:
@@ -132,6 +137,7 @@ def _check(script: Script, names: list[str]) -> None:
             "Give entry_point, or pack the folder's content instead of the folder."
         )
     scripts = {name for name in names if name.endswith(".py")}
+    # Rests on A-NEO-03.
     if script.takes_one_script and len(scripts) > 1:
         raise PermanentError(
             f"This container takes exactly one .py file; the script's archive holds {found}. "
@@ -160,6 +166,7 @@ def _add_model(archive: tarfile.TarFile, open_model: Open, go_on: Callable[[], N
                 raise PermanentError(
                     f"The compiled artifact has {member.name!r}, outside of the archive."
                 )
+            # Rests on A-NEO-08.
             if _goes_through(name, links):
                 raise PermanentError(
                     f"The compiled artifact has {member.name!r}, which lies in a link."
@@ -284,6 +291,7 @@ class _Member(tarfile.TarInfo):
         made: tarfile.TarInfo = super()._proc_sparse(tarfile_)  # type: ignore[misc] # not in the stubs
         return made
 
+    # Rests on A-NEO-08.
     def _proc_gnusparse_10(self, *_: object) -> None:
         """Refuse a sparse file whose map is read from its content, however long that is."""
         raise tarfile.ReadError("a sparse file has its map in its content")

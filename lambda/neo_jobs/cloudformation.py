@@ -18,6 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 
 log = logging.getLogger("neo_jobs")
 
+# Rests on A-CFN-01.
 DEADLINE_SECONDS = 3_300  # inside ServiceTimeout, which CloudFormation caps at 3,600
 MAX_RESPONSE_BYTES = 4_096  # AWS CloudFormation user guide, custom resource response objects
 MAX_REASON_BYTES = 1_200
@@ -98,6 +99,7 @@ class Request:
         """When CloudFormation signed the response URL, or None if it does not say."""
         query = parse_qs(urlsplit(self.response_url).query)
         try:
+            # Rests on A-CFN-02.
             signed = datetime.strptime(query["X-Amz-Date"][0], "%Y%m%dT%H%M%SZ")
         except (KeyError, ValueError):
             return None
@@ -109,6 +111,7 @@ class Request:
         The event has no timestamp; the time signed into the response URL comes nearest.
         """
         signed = self.signed
+        # Rests on A-CFN-02.
         return (started if signed is None else min(started, signed)) + DEADLINE_SECONDS
 
 

@@ -127,8 +127,10 @@ class Engine:
                 return self.step(state, started, budget)
             case {"Task": "Abort", "State": state}:
                 return self.abort(state)
+            # Rests on A-CFN-08.
             case {"requestPayload": dropped}:
                 return self.open(dropped, is_last=True)
+            # Rests on A-CFN-09.
             case {"detail": {"executionArn": arn, "status": status}}:
                 return self.answer_for(arn, status)
         return self.open(event)
@@ -204,7 +206,9 @@ class Engine:
         RuntimeError
             If the description of the execution is behind: Lambda delivers the event again.
         """
+        # Rests on A-CFN-18.
         found = self._executions.describe(execution_arn)
+        # Rests on A-CFN-09.
         if found["status"] == "RUNNING":
             raise RuntimeError(f"{execution_arn} is {status}, and described as RUNNING")
         request = request_of_execution(found["input"])
@@ -252,6 +256,7 @@ class Engine:
             if not (progress.is_fenced and is_transient(code_of(error))):
                 raise
             return replace(progress, lists_failed=True), None
+        # Rests on A-CFN-07.
         if progress.is_superseded or is_superseded(request, executions, context.started):
             action = self._withdraw(request, kind, context)
             return replace(progress, is_superseded=True), action
@@ -276,6 +281,7 @@ class Engine:
             kept = (request.resource_prefix,)
         return replace(progress, kept=kept), Wait(context.soon(), "S3 keeps something")
 
+    # Rests on A-CFN-19.
     def _withdraw(self, request: Request, kind: Kind, context: StepContext) -> Action:
         """Undo what a request has made that a newer one has overtaken."""
         undoing = kind.withdrawn(request)
@@ -357,6 +363,7 @@ class Engine:
             )
         self._respond(request, body)
 
+    # Rests on A-CFN-03.
     def _physical_id_for_failure(self, request: Request) -> str:
         """Return the id CloudFormation will send the Delete for: of what may have been made."""
         try:

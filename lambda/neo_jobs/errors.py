@@ -24,6 +24,7 @@ TRANSIENT_ERRORS = frozenset(
         # Credentials that are seconds old are not known everywhere yet.
         "InvalidAccessKeyId",
         "InvalidClientTokenId",
+        # Rests on A-S3-01.
         "NoSuchUpload",  # another try, or a newer request, has aborted it
         "OperationAborted",
         "PreconditionFailed",  # the source was replaced between the look and the copy
@@ -35,6 +36,7 @@ TRANSIENT_ERRORS = frozenset(
         "UnrecognizedClientException",
     }
 )
+# Rests on A-IAM-02.
 IAM_ERROR_MARKERS = ("assumerole", "assume role", "accessdenied", "access denied", "not authorized")
 
 
@@ -93,6 +95,7 @@ def classify(error: Exception, context: StepContext, *, grace_seconds: float) ->
         fault = error.response.get("Error", {})
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         message = f"{error.operation_name}: {fault.get('Message', error)}"
+        # Rests on A-IAM-06.
         in_grace = context.now < context.started + grace_seconds
         code = "ServiceUnavailable" if status >= 500 else code_of(error)
         return on_error(code, message, context, in_grace=in_grace)
@@ -121,6 +124,7 @@ def _retry_delay(code: str, message: str, context: StepContext, *, in_grace: boo
     """Return when to try a refused call again; 0 for never."""
     if code == "ResourceInUse":
         return context.soon()  # the job exists already
+    # Rests on A-NEO-17.
     if code == "ResourceLimitExceeded":
         return QUOTA_SECONDS
     if is_transient(code):

@@ -29,8 +29,10 @@ START_WINDOW_SECONDS = 60  # how long Step Functions may be out of reach before 
 SETTLE_SECONDS = 2  # an execution that has just given its answer ends by itself
 # How long a step can run after its execution was stopped. A worker runs longer: its uploads are
 # aborted from outside, and what it has written is dropped at its end (TransferGuard.end).
+# Rests on A-CFN-15.
 STRAGGLER_SECONDS = 160
 # How long a list of executions may lack one that has begun. Step Functions promises no time.
+# Rests on A-CFN-07.
 LISTING_SECONDS = 20
 SUPERSEDED = "Superseded: CloudFormation has sent a newer request for this resource."
 STOP_CAUSE = "A newer request for the same resource has come."
@@ -77,6 +79,7 @@ def concerns(execution: Execution, request: Request) -> bool:
     )
 
 
+# Rests on A-CFN-19.
 def is_superseded(request: Request, executions: Sequence[Execution], began: float) -> bool:
     """Whether CloudFormation has sent another request later.
 
@@ -98,6 +101,7 @@ def _is_later(execution: Execution, other: Request | None, request: Request, beg
     if other is None:
         return False
     theirs, ours = (execution.began, other.request_id), (began, request.request_id)
+    # Rests on A-CFN-16.
     if other.signed is not None and request.signed is not None:
         # Seconds only. Of one second, a Delete is the last that CloudFormation sends.
         return (other.signed, other.type == "Delete", *theirs) > (
@@ -108,6 +112,7 @@ def _is_later(execution: Execution, other: Request | None, request: Request, beg
     # An execution that has ended does not tell the order. CloudFormation sends no Create while a
     # Delete or an Update of the resource is pending: a Create beside one was held up on its way.
     is_running = execution.status == "RUNNING"
+    # Rests on A-CFN-14.
     return is_running and (other.type != "Create", *theirs) > (request.type != "Create", *ours)
 
 
@@ -121,6 +126,7 @@ def stop_executions(
     return StopExecutions(running) if running else None
 
 
+# Rests on A-CFN-05.
 def wait_for_listing(request: Request, context: StepContext) -> Wait | None:
     """Return how long to look for the Create that CloudFormation has given up; None for no longer.
 
@@ -138,6 +144,7 @@ def wait_for_listing(request: Request, context: StepContext) -> Wait | None:
     return Wait(left, "the Create that was given up may not be listed yet", settles=until)
 
 
+# Rests on A-CFN-13.
 def wait_for_stragglers(executions: Sequence[Execution], context: StepContext) -> Wait | None:
     """Return how long the last step of an execution that was stopped may still act."""
     stopped = [
@@ -202,6 +209,7 @@ class Executions:
                 if code == "ExecutionAlreadyExists":
                     return  # a duplicate of an event that is being served
                 patience = START_WINDOW_SECONDS if is_transient(code) else 0.0
+                # Rests on A-IAM-06.
                 if code == "AccessDeniedException":
                     patience = self._grace_seconds
                 if self._now() >= began + patience:
@@ -225,10 +233,12 @@ class Executions:
                 listed["startDate"].timestamp(),
                 listed["stopDate"].timestamp() if "stopDate" in listed else None,
             )
+            # Rests on A-CFN-06.
             if execution.began < self._now() - MACHINE_SECONDS:
                 break  # the newest come first, and none runs longer
             name = listed["name"]
             is_other = name.startswith(request.execution_prefix) and name != request.execution_name
+            # Rests on A-CFN-16.
             may_be_newer = request.signed is not None and execution.began >= request.signed
             if is_other and (may_be_newer or execution.status != "SUCCEEDED"):
                 text = self._states.describe_execution(executionArn=execution.arn)["input"]
@@ -243,6 +253,7 @@ class Executions:
             try:
                 self._states.stop_execution(executionArn=arn, cause=STOP_CAUSE)
             except ClientError as error:
+                # Rests on A-IAM-03.
                 if error_code(error) != "ValidationException":
                     raise
 

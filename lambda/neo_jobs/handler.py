@@ -32,6 +32,7 @@ def _engine() -> Engine:
     )
     patient = Config(
         connect_timeout=5,
+        # Rests on A-S3-05.
         read_timeout=50,
         retries={"mode": "standard", "total_max_attempts": 2},
         max_pool_connections=THREADS + 2,

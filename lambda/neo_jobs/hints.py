@@ -6,6 +6,7 @@ neo-ai/neo-loader; issues 634, 986, 1501 and 2036 of aws/amazon-sagemaker-exampl
 
 from __future__ import annotations
 
+# Rests on A-NEO-15.
 HINTS = (
     ("No pth file found", "name the file model.pth, or declare its real framework"),
     ("Exactly one .pth", "leave one .pth file in the archive"),

@@ -25,6 +25,7 @@ def deletes_artifacts(request: Request) -> bool:
     return request.properties.get("ArtifactRemovalPolicy") == "DESTROY"
 
 
+# Rests on A-CFN-10.
 def may_ignore_bucket_error(request: Request, code: str) -> bool:
     """Whether a Delete may go on though S3 has refused a look into the bucket with this code.
 
@@ -34,6 +35,7 @@ def may_ignore_bucket_error(request: Request, code: str) -> bool:
     return request.type == "Delete" and code in {"NoSuchBucket", "AccessDenied"}
 
 
+# Rests on A-CFN-10.
 def name_what_stays(request: Request, error: ClientError, place: str, kept: Sequence[str]) -> None:
     """Raise if a Delete was to destroy what it may not even look at, and has not said so yet.
 

@@ -15,9 +15,11 @@ _NAMED = 3  # objects that a message names
 _TRANSIENT = frozenset({"InternalError", "ServiceUnavailable", "SlowDown", "OperationAborted"})
 _NOT_FOUND = frozenset({"404", "NoSuchKey", "NotFound", "NoSuchBucket", "NoSuchVersion"})
 # How S3 refuses a deletion: a policy, Object Lock, MFA Delete.
+# Rests on A-S3-03.
 _REFUSALS = frozenset({"403", "AccessDenied", "InvalidRequest", "MethodNotAllowed"})
 
 
+# Rests on A-S3-06.
 def encryption(key_id: str) -> dict[str, str]:
     """Return the parameters that make S3 encrypt a new object with a key; none for no key."""
     return {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key_id} if key_id else {}
@@ -43,6 +45,7 @@ def head(s3: Client, bucket: str, key: str, version: str = "") -> dict[str, Any]
         code = error_code(error)
         if code in _NOT_FOUND:
             return None
+        # Rests on A-IAM-07.
         if code not in {"403", "AccessDenied"}:
             raise
         if not any(k == key for k, _ in keys(s3, bucket, key)):
@@ -68,6 +71,7 @@ def keys(s3: Client, bucket: str, prefix: str) -> Iterator[tuple[str, Any]]:
             yield item["Key"], item["LastModified"]
 
 
+# Rests on A-S3-01.
 def abort_uploads(s3: Client, bucket: str, prefix: str, *, keep: str = "") -> bool:
     """Abort the unfinished uploads under a prefix, and return whether there were any.
 

@@ -26,6 +26,7 @@ MIB = 1024**2
 MAX_PARTS = 10_000  # of one upload: Amazon S3 user guide, multipart upload limits
 # Object Lock asks for one: Amazon S3 user guide, Object Lock considerations. With the upload's
 # parts of one algorithm, each is handed in again when the upload is completed.
+# Rests on A-S3-02.
 CHECKSUM = "CRC32"
 THREADS = 8
 READ_TRIES = 3
@@ -47,7 +48,9 @@ class Sizes:
     """
 
     whole_copy: int = 100 * MIB
+    # Rests on A-S3-05.
     copied_part: int = 64 * MIB
+    # Rests on A-S3-05.
     written_part: int = 16 * MIB
     read_range: int = 8 * MIB
 
@@ -172,6 +175,7 @@ class Transfer:
             If it is large, and this is not the worker.
         """
         if source.size <= self._sizes.whole_copy:
+            # Rests on A-S3-04.
             self._s3.copy_object(
                 CopySource=source.where,
                 CopySourceIfMatch=source.etag,
@@ -277,6 +281,7 @@ class Upload:
     def copy(self, source: Source, first: int, last: int) -> None:
         """Let S3 copy a range of another object, both ends included, as the next part."""
         self._move(
+            # Rests on A-S3-04.
             lambda number: self._s3.upload_part_copy(
                 **self._where,
                 UploadId=self._upload_id,
@@ -345,6 +350,7 @@ class Upload:
 def _part(number: int, reply: Mapping[str, Any]) -> dict[str, Any]:
     """Return what completes an upload, of the reply to one of its parts."""
     checksum = f"Checksum{CHECKSUM}"
+    # Rests on A-S3-02.
     known = {checksum: reply[checksum]} if checksum in reply else {}
     return {"ETag": reply["ETag"], "PartNumber": number, **known}
 

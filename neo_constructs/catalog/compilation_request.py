@@ -15,6 +15,7 @@ from neo_constructs.findings.finding import Finding, Level
 from neo_constructs.findings.wording import suggestion
 
 # CloudFormation waits an hour for a custom resource; the engine needs part of it.
+# Rests on A-CFN-01.
 MAX_RUNTIME_SECONDS = range(60, 2_701)
 DEFAULT_RUNTIME_SECONDS = 900  # what the API reference recommends for compilation
 
@@ -68,6 +69,7 @@ class JobSettings:
         }
 
 
+# Rests on A-NEO-16.
 def check(settings: JobSettings) -> list[Finding]:
     """Say everything that Neo is known to refuse, and everything that is doubtful."""
     framework, target = settings.framework, settings.target

@@ -63,6 +63,7 @@ class Framework:
     @classmethod
     def onnx(cls) -> Framework:
         """ONNX: one file, up to ONNX 1.7 (opset 12, IR version 7)."""
+        # Rests on A-NEO-12.
         return cls("ONNX", "1.7")
 
     @classmethod

@@ -229,6 +229,7 @@ def _sdk_image(name: str, version: str, processor: str | None) -> Image:
     )
 
 
+# Rests on A-NEO-02.
 def _from_documentation(framework: Framework, target: TargetDevice) -> Image | None:
     prefix = {"cpu": "neo", "gpu": "neo", "neuronx": "neuronx"}.get(target.processor)
     entry = documented()["images"].get(f"{prefix}-{framework.name.lower()}")

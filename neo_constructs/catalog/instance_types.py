@@ -12,6 +12,7 @@ from typing import Final
 from neo_constructs.catalog.target import INSTANCE_TYPE
 
 # NVMe storage without a letter d that says so.
+# Rests on A-HOST-12.
 _WITH_LOCAL_STORAGE: Final = frozenset(
     {
         "dl1",
@@ -30,6 +31,7 @@ _WITH_LOCAL_STORAGE: Final = frozenset(
     }
     | {"trn1", "trn1n", "trn2"}
 )
+# Rests on A-HOST-12.
 _LETTER_D: Final = re.compile(r"[a-z]+[0-9]+[a-z]*d[a-z]*")
 _LETTER_G: Final = re.compile(r"[a-z]+[0-9]+g[a-z]*")
 _ARM: Final = frozenset({"p6e-gb200"})  # NVIDIA's Grace processors

@@ -14,6 +14,7 @@ from neo_constructs.findings.wording import listed, suggestion
 _VERSION = re.compile(r"(?=.{3,10}$)[0-9]\.[A-Za-z0-9.]+")
 
 
+# Rests on A-NEO-16.
 def level_for(framework: Framework, target: TargetDevice) -> Level:
     """Return how bad a rule's breach is: made by ``.of``, the value only earns a warning."""
     return Level.ERROR if framework.is_checked and target.is_checked else Level.WARNING

@@ -24,6 +24,7 @@ VERBS: Final = {
     "review": ("review", "Say what the cloud assembly in CDK_OUT will do, or change."),
     "run": ("run", "Load the model at PATH by its script, and answer each payload."),
     "sandbox": ("sandbox", "Work against an emulated AWS: no account, no Docker."),
+    "verify": ("verify", "Check in your account what this library takes for granted of AWS."),
     "validate": ("validate", "Check the model at PATH: a model file, a folder or a model.tar.gz."),
 }
 

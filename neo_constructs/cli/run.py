@@ -162,6 +162,7 @@ def run(
             seconds = time.monotonic() - began
             click.echo(f"loaded in {seconds:.1f} s, as {contract.title} does", err=True)
             _warn_of_pickles(model, payloads)
+            # Rests on A-RUN-06.
             given = {"Accept": accept, CUSTOM_ATTRIBUTES: custom_attributes}
             sent = _merged({n: v for n, v in given.items() if v is not None}, headers)
             failures = sum(_send(container, p, content_type, sent) for p in payloads)
@@ -330,6 +331,7 @@ def _advise(script: Path, contract: ServingContract) -> None:
 
 def _hint(error: str, contract: ServingContract, *, script_is_given: bool) -> None:
     """Say what is missing here that a Neo container has, or was not given."""
+    # Rests on A-RUN-04.
     if contract.reports_load_errors:
         say("The container itself would start, and answer every request with an error.", err=True)
     if any(

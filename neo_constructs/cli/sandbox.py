@@ -102,8 +102,9 @@ def run(
     """Run COMMAND against an emulated AWS, and end the emulator with it.
 
     IAM is enforced, Lambda functions really run, and an endpoint answers by running its script.
-    Nothing is compiled, and the real AWS has no credentials there. Exits as COMMAND does, with 128 + n if
-    a signal ended it, with 124 after --minutes, and with 127 if there is no such command.
+    Nothing is compiled, and there are no credentials for the real AWS. Exits as COMMAND does, with
+    128 + n if a signal ended it, with 124 after --minutes, and with 127 if there is no such
+    command.
     """
     from neo_constructs.sandbox.behaviour import Behaviour
     from neo_constructs.sandbox.emulator import SandboxError

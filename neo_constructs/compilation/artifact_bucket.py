@@ -86,6 +86,7 @@ class ArtifactBucket(s3.Bucket):
                 s3.LifecycleRule(
                     noncurrent_version_expiration=noncurrent_version_expiration
                     or Duration.days(30),
+                    # Rests on A-S3-01.
                     abort_incomplete_multipart_upload_after=Duration.days(7),
                 ),
                 *lifecycle_rules,

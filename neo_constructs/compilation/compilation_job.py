@@ -346,6 +346,7 @@ class CompilationJob(Resource):
             "OutputConfig": {
                 "S3OutputLocation": f"s3://{asked(self.artifact_bucket, 'bucket_name')}/",
                 **settings.output_config(),
+                # Rests on A-CFN-12.
                 "KmsKeyId": asked(key, "key_arn") if key else None,
             },
             # Not to compile again because the bucket's key is named.
@@ -356,6 +357,7 @@ class CompilationJob(Resource):
             "ArtifactRemovalPolicy": self.artifact_removal_policy.name,
         }
 
+    # Rests on A-NEO-01.
     def _expected_image(self) -> str | None:
         """Return the catalog's image; with .of it may have none, nor one in this region."""
 

@@ -78,6 +78,7 @@ def read_parameters(
     """Return the job whose parameters lie below a prefix; they are read at each deploy."""
 
     def value(name: str) -> str:
+        # Rests on A-CFN-17.
         return ssm.StringParameter.value_for_string_parameter(scope, f"{prefix}/{name}")
 
     bucket = s3.Bucket.from_bucket_attributes(
@@ -99,6 +100,7 @@ def read_parameters(
     )
 
 
+# Rests on A-REV-03.
 def handed_over(scope: Construct, job: ICompilationJob) -> ICompilationJob:
     """Return a job as a stack may use it that is not its own.
 

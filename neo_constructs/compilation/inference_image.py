@@ -161,6 +161,7 @@ class _FromTable(InferenceImage):
 
     @property
     def is_x86(self) -> bool:
+        # Rests on A-HOST-02.
         return True
 
     def bind(self, scope: Construct) -> ImageLocation:

@@ -26,6 +26,7 @@ def read_source(
     where
         The argument that names it.
     """
+    # Rests on A-IAM-10.
     if isinstance(location, AssetLocation):
         engine.read_asset(location.bucket_name, location.key)
         return location

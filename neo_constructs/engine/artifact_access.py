@@ -28,6 +28,7 @@ def compile_access(prefix: str, bucket: s3.IBucket, key: kms.IKey | None = None)
     """
     return [
         # API reference, OutputConfig.KmsKeyId, names what Neo needs of a key.
+        # Rests on A-CFN-11.
         *use_keys(["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"], bucket, key),
         allow(actions=["s3:GetObject"], resources=[_objects(prefix, bucket, INPUTS)]),
         allow(
@@ -67,6 +68,7 @@ def served_access(prefix: str, bucket: s3.IBucket, key: kms.IKey | None = None) 
     ]
 
 
+# Rests on A-IAM-08.
 def engine_access(prefix: str, bucket: s3.IBucket, key: kms.IKey | None) -> list[Statement]:
     """Return what the engine needs of an artifact bucket."""
     return [
@@ -88,6 +90,7 @@ def engine_access(prefix: str, bucket: s3.IBucket, key: kms.IKey | None) -> list
             conditions={"StringLike": {"s3:prefix": f"{prefix}-*"}},
         ),
         # The action knows no condition on the prefix.
+        # Rests on A-IAM-08.
         allow(actions=["s3:ListBucketMultipartUploads"], resources=[asked(bucket, "bucket_arn")]),
     ]
 

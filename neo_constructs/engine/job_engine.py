@@ -173,6 +173,7 @@ class JobEngine(Construct):
             construct_id,
             type=resource_type,
             properties={
+                # Rests on A-REV-02.
                 "ServiceToken": asked(self._function, "attr_arn"),
                 "ServiceTimeout": SERVICE_SECONDS,
                 "StateMachineArn": asked(self._machine, "ref"),
@@ -182,6 +183,7 @@ class JobEngine(Construct):
         )
         # Rights must be there before the first request, and outlive the last. The role's
         # policies are its children; the function and the machine are referred to above.
+        # Rests on A-CFN-10.
         resource.node.add_dependency(self._role, *self._watchers, *depends_on)
         self._retention.watch(resource)
         return resource
@@ -274,6 +276,7 @@ class JobEngine(Construct):
             The object, in the bucket that the CDK made for assets.
         """
         arn = f"arn:{pseudo('PARTITION')}:s3:::{bucket_name}"
+        # Rests on A-IAM-10.
         self._rights.add_object("s3:GetObject", arn, key, is_listed=False)
 
     def pass_role(self, role: iam.IRole) -> None:
@@ -361,6 +364,7 @@ class JobEngine(Construct):
         role = iam.Role(
             self,
             "CompileRole",
+            # Rests on A-IAM-01.
             assumed_by=service_principal("compilation-job/*"),
             description="What SageMaker Neo may do while it compiles",
             inline_policies={"Logs": policy_document(compile_statements())},
@@ -429,6 +433,7 @@ class JobEngine(Construct):
             use = allow(actions=["kms:Decrypt", "kms:GenerateDataKey"], resources=key_arns(key))
             policies["Key"] = policy_document([use])
             # Whoever starts an execution, or looks at one, uses the key too.
+            # Rests on A-CFN-18.
             self._allow(use)
         if self._options.state_machine_log_level != "OFF":
             policies["Logs"] = policy_document([log_delivery()])

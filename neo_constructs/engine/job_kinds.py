@@ -47,6 +47,7 @@ class JobKind:
                     *(f"sagemaker:{verb}{self.operation}" for verb in verbs),
                     "sagemaker:AddTags",
                     "sagemaker:DeleteTags",
+                    # Rests on A-IAM-04.
                     "sagemaker:ListTags",
                 ],
                 resources=[jobs],

@@ -219,6 +219,7 @@ def use_keys(
             resources=arns,
             conditions={
                 "StringEquals": {
+                    # Rests on A-CFN-11.
                     "kms:ViaService": f"s3.{asked(bucket, 'env', 'region')}.{pseudo('URL_SUFFIX')}"
                 }
             },
@@ -239,6 +240,7 @@ def service_principal(source: str) -> iam.IPrincipal:
         "sagemaker.amazonaws.com",
         conditions={
             "StringEquals": {"aws:SourceAccount": pseudo("ACCOUNT_ID")},
+            # Rests on A-IAM-01.
             "ArnLike": {"aws:SourceArn": (f"{_here('sagemaker')}:{source}")},
         },
     )
@@ -257,6 +259,7 @@ def compile_statements() -> list[Statement]:
     return logging_statements("/aws/sagemaker/CompilationJobs")
 
 
+# Rests on A-IAM-05.
 def logging_statements(log_group: str) -> list[Statement]:
     """Return the rights to write SageMaker's logs and metrics.
 
@@ -282,6 +285,7 @@ def logging_statements(log_group: str) -> list[Statement]:
             actions=["cloudwatch:PutMetricData"],
             resources=["*"],
             conditions={
+                # Rests on A-IAM-09.
                 "StringLike": {"cloudwatch:namespace": ["/aws/sagemaker/*", "AWS/SageMaker"]}
             },
         ),

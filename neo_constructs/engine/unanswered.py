@@ -25,6 +25,7 @@ def hand_over_dropped_events(
         qualifier="$LATEST",
         maximum_event_age_in_seconds=EVENT_AGE_SECONDS,
         destination_config=lambda_.CfnEventInvokeConfig.DestinationConfigProperty(
+            # Rests on A-CFN-08.
             on_failure=lambda_.CfnEventInvokeConfig.OnFailureProperty(destination=worker.attr_arn)
         ),
     )
@@ -40,6 +41,7 @@ def hand_over_ended_executions(
         description="Executions of the Neo job engine that end without an answer",
         event_pattern={
             "source": ["aws.states"],
+            # Rests on A-CFN-09.
             "detail-type": ["Step Functions Execution Status Change"],
             "detail": {
                 "stateMachineArn": [machine.ref],

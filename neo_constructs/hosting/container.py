@@ -95,6 +95,7 @@ class ContainerDefinition:
     @property
     def is_x86(self) -> bool:
         """Whether the image is known to be for x86 processors only; Neo's are."""
+        # Rests on A-HOST-02.
         return self.image.is_x86 if self.image else self.compilation_job is not None
 
     @property
@@ -145,6 +146,7 @@ class BoundContainer:
         has_contract = bool(asked.compilation_job or archive)
         script = (
             {
+                # Rests on A-NEO-06.
                 "SAGEMAKER_PROGRAM": archive.entry_point,
                 "SAGEMAKER_SUBMIT_DIRECTORY": archive.submit_directory,
             }
@@ -181,6 +183,7 @@ class BoundContainer:
         made, asked = sagemaker.CfnModel, self.definition
         if package := asked.model_package:
             return made.ContainerDefinitionProperty(
+                # Rests on A-REC-02.
                 model_package_name=package.model_package_arn,
                 environment=asked.environment,
                 container_hostname=asked.container_hostname,
@@ -206,6 +209,7 @@ class BoundContainer:
     def reading(self, scope: Construct) -> list[Statement]:
         """Return the rights to read what is served."""
         if package := self.definition.model_package:
+            # Rests on A-REC-02.
             return package.reading(scope)
         return [
             *self._reading_of_artifact(scope),
@@ -311,4 +315,5 @@ def _image(scope: Construct, asked: ContainerDefinition) -> tuple[str, tuple[str
         assert asked.image  # noqa: S101 - the model's rules have said so
         location = asked.image.bind(scope)
         return location.uri, location.repository_arns
+    # Rests on A-NEO-01.
     return job.inference_image, neo_repositories(scope, job.framework, job.target)

@@ -143,6 +143,7 @@ class _Shown:
             height=_HEIGHT,
             left=[
                 # Each instance reports its load once in a period of a minute.
+                # Rests on A-HOST-11.
                 shown.metric_cpu_utilization(statistic="SampleCount", period=Duration.minutes(1))
             ],
             left_y_axis=cloudwatch.YAxisProps(label="Instances", min=0),

@@ -41,6 +41,7 @@ from neo_constructs.hosting.scaling import ScalableCapacity
 from neo_constructs.hosting.variants import ALL_TRAFFIC, Variant
 from neo_constructs.typed import typed
 
+# Rests on A-HOST-09.
 _NOT_SCALED: Final = ("DataCaptureConfig", "DesiredWeight")
 
 
@@ -165,6 +166,7 @@ class Endpoint(Resource):
             return
         self._alarms.append(alarm)
         self._resource.deployment_config = self._render_deployment()
+        # Rests on A-HOST-03.
         describe = allow(actions=["cloudwatch:DescribeAlarms"], resources=[alarm.alarm_arn])
         config = self.endpoint_config
         rights = FeatureRights(
@@ -306,6 +308,7 @@ class Endpoint(Resource):
         ]
 
     def _render_deployment(self) -> Rendered | None:
+        # Rests on A-HOST-03.
         names = [alarm.alarm_name for alarm in self._alarms]
         return self._deployment.render(names) if self._deployment else None
 
@@ -315,6 +318,7 @@ class Endpoint(Resource):
     def _excludes(self) -> list[Any] | None:
         chosen = self._exclude
         if chosen is None:
+            # Rests on A-HOST-09.
             chosen = _NOT_SCALED if self._retain is None and self._scalings else ()
         made = sagemaker.CfnEndpoint.VariantPropertyProperty
         return [made(variant_property_type=name) for name in chosen] or None

@@ -41,6 +41,7 @@ def check_name(name: str | None) -> list[Finding]:
 
 def check_alarm_kind(alarm: cloudwatch.IAlarm) -> list[Finding]:
     """Say if an alarm is one over others: SageMaker's guide knows those on metrics only."""
+    # Rests on A-HOST-06.
     if not isinstance(alarm, cloudwatch.CompositeAlarm):
         return []
     return [

@@ -111,8 +111,10 @@ class EndpointConfig(Resource):
         self._resource = sagemaker.CfnEndpointConfig(
             self,
             "Resource",
+            # Rests on A-HOST-14.
             kms_key_id=encryption_key.key_arn if encryption_key else None,
             production_variants=[each.render() for each in production_variants],
+            # Rests on A-HOST-05.
             shadow_production_variants=[each.render() for each in self._shadows] or None,
             data_capture_config=data_capture_config.render() if data_capture_config else None,
             async_inference_config=(

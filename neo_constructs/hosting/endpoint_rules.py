@@ -179,6 +179,7 @@ class WholeEndpoint:
                 fix="give another number of instances, or take DeploymentConfig.all_at_once.",
             )
 
+    # Rests on A-NEO-17.
     def _check_quota(self) -> Iterator[Finding]:
         """Say that an update needs twice as many instances of a kind that quotas are low for."""
         if self.deployment and self.deployment.strategy == ROLLING:
@@ -229,6 +230,7 @@ def _check_scales(scaled: Scaled, variant: Variant, where: str) -> Iterator[Find
             message=f"{kinds[0]!r} lives on credits; SageMaker does not scale such instances.",
             fix="take an instance type of another family, such as ml.c5.large.",
         )
+    # Rests on A-HOST-08.
     elif _may_change(variant.instance_type):
         yield Finding(
             code="scaling-choice",
@@ -240,6 +242,7 @@ def _check_scales(scaled: Scaled, variant: Variant, where: str) -> Iterator[Find
         )
 
 
+# Rests on A-HOST-08.
 def _may_change(instance_type: str) -> bool:
     """Whether a later deploy may choose another instance type."""
     is_choice = isinstance(instance_type, InstanceTypeChoice)

@@ -255,6 +255,7 @@ def metric_of(
     return cloudwatch.Metric(
         namespace=INVOCATIONS,
         metric_name=metric_name,
+        # Rests on A-HOST-10.
         dimensions_map={"EndpointName": endpoint.metric_endpoint_name},
         statistic=statistic,
         period=period or Duration.minutes(5),

@@ -175,6 +175,7 @@ class Model(Resource):
         asked = containers or [alone]
         needs = next((each.needs_network for each in asked if each.needs_network), "")
         self.is_isolated: Final[bool] = (
+            # Rests on A-NEO-04.
             not needs if enable_network_isolation is None else enable_network_isolation
         )
         bound = self._bind(asked)
@@ -429,7 +430,10 @@ class Model(Resource):
             self,
             "Role",
             assumed_by=remembered(
-                stack_of(self), "any of SageMaker's", lambda: service_principal("*")
+                # Rests on A-IAM-01.
+                stack_of(self),
+                "any of SageMaker's",
+                lambda: service_principal("*"),
             ),
             description="What the serving container may do",
         )

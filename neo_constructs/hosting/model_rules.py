@@ -154,6 +154,7 @@ def _check_names(asked: ContainerDefinition) -> Iterator[Finding]:
 
 def _check_network(asked: ContainerDefinition, isolation: bool | None) -> list[Finding]:
     """Say whether a container that must reach out as it starts is cut off."""
+    # Rests on A-NEO-04.
     if not (asked.needs_network and isolation):
         return []
     return [

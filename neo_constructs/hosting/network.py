@@ -13,6 +13,7 @@ from neo_constructs.engine.statements import Statement, allow
 from neo_constructs.engine.subnets import selected_subnets
 
 # SageMaker developer guide, page Give SageMaker hosted endpoints access to resources in your VPC.
+# Rests on A-HOST-13.
 _OF_INTERFACES = (
     "ec2:CreateNetworkInterfacePermission",
     "ec2:DeleteNetworkInterface",
@@ -86,6 +87,7 @@ class ModelNetwork:
         interfaces = f"{place}:network-interface/*"
         return [
             allow(
+                # Rests on A-HOST-13.
                 actions=["ec2:CreateNetworkInterface"],
                 resources=[
                     interfaces,

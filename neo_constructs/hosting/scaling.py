@@ -17,8 +17,10 @@ from neo_constructs.findings.finding import Finding
 from neo_constructs.hosting.endpoint_rules import Scaled
 from neo_constructs.typed import typed
 
+# Rests on A-HOST-07.
 _INSTANCES: Final = "sagemaker:variant:DesiredInstanceCount"
 _CONCURRENCY: Final = "sagemaker:variant:DesiredProvisionedConcurrency"
+# Rests on A-HOST-15.
 _SERVICE_ROLE: Final = (
     "aws-service-role/sagemaker.application-autoscaling.amazonaws.com/"
     "AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint"
@@ -26,7 +28,9 @@ _SERVICE_ROLE: Final = (
 # SageMaker developer guide, page Define a scaling policy: half of what an instance can take.
 SAFETY_FACTOR: Final = 0.5
 # SageMaker developer guide, page async-inference-autoscale: both have the endpoint's name alone.
+# Rests on A-HOST-10.
 _BACKLOG: Final = "ApproximateBacklogSizePerInstance"
+# Rests on A-HOST-10.
 _WAITING: Final = "HasBacklogWithoutCapacity"
 
 
@@ -109,6 +113,7 @@ class ScalableCapacity(Construct):
             scalable_dimension=self.dimension,
             min_capacity=min_capacity,
             max_capacity=max_capacity,
+            # Rests on A-HOST-15.
             role=iam.Role.from_role_name(self, "ServiceRole", _SERVICE_ROLE),
         )
 

@@ -104,6 +104,7 @@ class WholeConfig:
             for kind in possible_types(each.instance_type)
             if has_local_storage(kind)
         ]
+        # Rests on A-HOST-12.
         if self.has_key and types:
             yield Finding(
                 code="local-storage",
@@ -155,6 +156,7 @@ def _weights(variants: Sequence[Variant]) -> Iterator[Finding]:
         )
 
 
+# Rests on A-HOST-01.
 def _serverless(variants: Sequence[Variant]) -> Iterator[Finding]:
     names = [repr(v.variant_name) for v in variants if isinstance(v, ServerlessVariant)]
     if names and len(variants) > 1:

@@ -124,6 +124,7 @@ class InstanceVariant:
             model_name=self.model.model_name,
             variant_name=self.variant_name,
             instance_type=self.instance_type,
+            # Rests on A-HOST-07.
             initial_instance_count=self.initial_instance_count,
             initial_variant_weight=self.initial_variant_weight,
             model_data_download_timeout_in_seconds=seconds_of(self.model_data_download_timeout),
@@ -221,6 +222,7 @@ class ServerlessVariant:
             ),
         )
 
+    # Rests on A-HOST-01.
     def _check_model(self, where: str) -> list[Finding]:
         """Source: AWS developer guide, page serverless-endpoints, Feature exclusions."""
         found = []
@@ -360,6 +362,7 @@ def _check_name(name: str, where: str) -> list[Finding]:
     ]
 
 
+# Rests on A-HOST-01.
 def _check_processor(target: TargetDevice | None, where: str) -> list[Finding]:
     if target is None or target.processor in {None, "cpu"}:
         return []

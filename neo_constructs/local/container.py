@@ -205,6 +205,7 @@ class LocalContainer:
         except BaseException:
             self.stop()
             raise
+        # Rests on A-RUN-04.
         if "error" in header:
             self.stop()
             raise ContainerError(f"the container could not load: {header['error']}")

@@ -23,6 +23,7 @@ GRACE_SECONDS: Final = 2  # for a request that is under way when the server ends
 KEY_HEADER: Final = "x-neo-run-key"
 _HOST: Final = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d+)?")
 # HTTP in lower case, to what a script asks its context for.
+# Rests on A-RUN-06.
 _SPELLED: Final = {
     "x-amzn-sagemaker-custom-attributes": "X-Amzn-SageMaker-Custom-Attributes",
 }
@@ -58,6 +59,7 @@ def spelled(headers: Mapping[str, str]) -> dict[str, str]:
 
 def serve(container: LocalContainer, listening: socket.socket, key: str) -> None:
     """Serve until the process is interrupted. One request at a time reaches the worker."""
+    # Rests on A-RUN-05.
     turn = asyncio.Lock()
 
     async def ping(request: Request) -> Response:

@@ -49,6 +49,7 @@ def main() -> None:
         _write(replies, {"error": f"{type(error).__name__}: {_text(error)}{where}"}, b"")
         return
     _write(replies, {"ready": True}, b"")
+    # Rests on A-RUN-05.
     while header := requests.readline():
         request = json.loads(header)
         body = requests.read(request["length"])

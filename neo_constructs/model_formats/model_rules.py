@@ -12,8 +12,11 @@ from neo_constructs.model_formats.torch_file import NOT_SCRIPTED, TORCHSCRIPT
 from neo_constructs.model_formats.unsupported_formats import UNSUPPORTED
 
 # ONNX 1.7, the newest that Neo documents: https://github.com/onnx/onnx/blob/main/docs/Versioning.md
+# Rests on A-NEO-12.
 ONNX_MAX_OPSET: Final = 12
+# Rests on A-NEO-12.
 ONNX_MAX_IR_VERSION: Final = 7
+# Rests on A-NEO-16.
 _ERRORS: Final = frozenset(
     {"model-format", "model-truncated", "keras-weights-only", "torch-not-scripted", "onnx-version"}
 )

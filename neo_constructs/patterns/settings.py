@@ -62,7 +62,7 @@ _STACK_NAME = re.compile(r"[a-zA-Z][-a-zA-Z0-9]{0,127}")  # AWS CloudFormation A
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointSettings(ServingSettings):
-    """One endpoint: most arguments of ``CompiledEndpoint``, times in minutes; alarms and a dashboard."""
+    """One endpoint: most arguments of ``CompiledEndpoint``, its alarms and a dashboard."""
 
     name: str = setting(
         matching(_ENDPOINT_NAME, "small letters, digits and hyphens, a letter first, up to 41"),

@@ -17,8 +17,11 @@ from neo_constructs.hosting.variants import check_concurrency, check_memory
 from neo_constructs.typed import check_fields, typed
 
 # AWS developer guide, page inference-recommender-load-test; API reference, Phase and Stairs.
+# Rests on A-REC-11.
 _USERS: Final = (1, 3)
+# Rests on A-REC-11.
 _SPAWN_RATE: Final = (0, 3)
+# Rests on A-REC-11.
 _TRAFFIC_SECONDS: Final = (120, 3600)
 # botocore, EnvironmentParameterRanges and CategoricalParameter
 _MAX_VARIABLES, _MAX_VALUES, _MAX_NAME, _MAX_VALUE = 5, 3, 64, 128

@@ -26,6 +26,7 @@ from neo_constructs.registry.sample_payload import SamplePayload
 
 # CloudFormation waits an hour for a custom resource; the engine stops a job after 55 minutes, and
 # what is measured must be removed until then.
+# Rests on A-REC-06.
 MAX_JOB_SECONDS: Final = 2_700
 _LEAST_JOB_SECONDS: Final = 300
 MAX_CONFIGURATIONS: Final = 10  # botocore, EndpointInputConfigurations

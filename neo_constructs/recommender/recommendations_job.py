@@ -431,6 +431,7 @@ class InferenceRecommendationsJob(Resource):
         key = self._volume_key
         return {
             "ModelPackageVersionArn": self._package.model_package_arn,
+            # Rests on A-REC-06.
             "JobDurationInSeconds": seconds_of(facts.job_duration),
             "TrafficPattern": facts.traffic.render() if facts.traffic else None,
             "ResourceLimit": {
@@ -441,6 +442,7 @@ class InferenceRecommendationsJob(Resource):
             "VolumeKmsKeyId": real_key(key).key_arn if key else None,
             "ContainerConfig": {
                 "PayloadConfig": payload,
+                # Rests on A-REC-05.
                 "SupportedInstanceTypes": candidates,
                 # By default, it recommends serverless endpoints too.
                 "SupportedEndpointType": None if facts.configurations else "RealTime",

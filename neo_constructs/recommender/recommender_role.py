@@ -27,6 +27,7 @@ from neo_constructs.engine.statements import Statement, allow
 from neo_constructs.hosting.artifact_reading import read_artifact
 from neo_constructs.hosting.package_interface import IModelPackage
 
+# Rests on A-REC-04.
 _KINDS = ("Model", "EndpointConfig", "Endpoint")
 _LOGS = "/aws/sagemaker/*"
 
@@ -60,6 +61,7 @@ def recommender_statements(
     """
     stack = stack_of(scope)
     place = f"arn:{stack.partition}:sagemaker:{stack.region}:{stack.account}"
+    # Rests on A-REC-04.
     names = ("sm-epc", JobEngine.of(scope).name_prefix)
     measured = [
         f"{place}:{kind}/{name}-*"
@@ -69,6 +71,7 @@ def recommender_statements(
     statements = [
         allow(
             actions=[
+                # Rests on A-REC-04.
                 *(f"sagemaker:{verb}{kind}" for kind in _KINDS for verb in ("Create", "Describe")),
                 *(f"sagemaker:Delete{kind}" for kind in _KINDS),
                 "sagemaker:InvokeEndpoint",
@@ -86,6 +89,7 @@ def recommender_statements(
         *(pull_statements(package.repository_arns) if package.repository_arns else ()),
     ]
     for payload in payloads:
+        # Rests on A-REC-10.
         statements += read_artifact(payload.bucket, payload.s3_uri, is_prefix=False)
         statements += use_keys(["kms:Decrypt"], payload.bucket)
     if volume_key:

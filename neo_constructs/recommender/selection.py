@@ -92,6 +92,7 @@ class RecommendationRule:
     def render(self) -> dict[str, Any]:
         """Return it as the job engine has it."""
         at_most = {
+            # Rests on A-REC-07.
             "ModelLatency": milliseconds_of(self.max_model_latency),
             "CostPerHour": self.max_cost_per_hour,
             "CostPerInference": self.max_cost_per_inference,

@@ -84,7 +84,10 @@ class ApprovedModelPackage(Resource):
         key = records.encryption_key
         # The action has no resource level.
         listing = allow(
-            sid="FindModelPackages", actions=["sagemaker:ListModelPackages"], resources=["*"]
+            # Rests on A-REC-12.
+            sid="FindModelPackages",
+            actions=["sagemaker:ListModelPackages"],
+            resources=["*"],
         )
         self._resource = engine.custom_resource(
             self,

@@ -146,6 +146,7 @@ class ModelPackage(Resource):
             metadata=customer_metadata_properties or {},
         )
         warn(self, raise_errors(facts.check(self), subject=lambda: self.node.path))
+        # Rests on A-REC-03.
         bound = bind_container(self, container, is_isolated=False)
         payload = sample_payload.bind(self) if sample_payload else None
         made = sagemaker.CfnModelPackage
@@ -194,6 +195,7 @@ class ModelPackage(Resource):
             # Its name says nothing of the order.
             self._resource.node.add_dependency(model_package_group)
         # A version is what others have approved: it outlives what registered it.
+        # Rests on A-REC-01, A-REC-13.
         self._resource.apply_removal_policy(RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
         self._bound = bound
         self.target: Final = job.target if job else None
@@ -345,6 +347,7 @@ def _rendered(
     made = sagemaker.CfnModelPackage
     return made.ModelPackageContainerDefinitionProperty(
         image=bound.image_uri,
+        # Rests on A-REC-03.
         model_data_url=bound.url,
         environment=bound.environment,
         container_hostname=bound.definition.container_hostname,

@@ -82,6 +82,7 @@ class ModelPackageGroup(Resource):
         *,
         model_package_group_name: str | None = None,
         description: str | None = None,
+        # Rests on A-REC-13.
         removal_policy: RemovalPolicy = RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
     ) -> None:
         super().__init__(scope, construct_id)

@@ -125,6 +125,7 @@ class _Remote(SamplePayload):
         name, _, key = self.uri.removeprefix("s3://").partition("/")
         is_bucket = is_unresolved(name) or BUCKET_NAME.fullmatch(name)
         is_place = self.bucket or (self.uri.startswith("s3://") and is_bucket)
+        # Rests on A-REC-10.
         if not is_place or not key.endswith(".tar.gz"):
             found.append(
                 Finding(
@@ -144,6 +145,7 @@ class _Remote(SamplePayload):
         return ObjectLocation(bucket=bucket, key=self.key or key)
 
 
+# Rests on A-REC-10.
 def _tar_gz_asset(scope: Construct, archive: Path, digest: str) -> ObjectLocation:
     """Return an asset whose key ends in ``.tar.gz``.
 

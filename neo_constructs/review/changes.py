@@ -20,6 +20,7 @@ from neo_constructs.review.reading import CONDITION, Reader, Unknown
 from neo_constructs.review.values import Assembly, Key
 from neo_constructs.review.verdicts import EVERY, Change, Verdict
 
+# Rests on A-REC-01.
 _KEEPS: Final = ("Retain", "RetainExceptOnCreate")
 
 
@@ -204,6 +205,7 @@ def _judged(kind: str, was: Json, sure: Json, maybe: Json) -> Change:
     if kind == NESTED:
         return change
     fixed, by_case = fixed_properties(kind)
+    # Rests on A-REV-01.
     if any(_differs(was, sure, path) for path in fixed):
         return replace(change, verdict=Verdict.REPLACED)
     is_open = any(_differs(was, maybe, path) for path in (*fixed, *by_case)) or was == sure
@@ -241,6 +243,7 @@ def _judged_by_engine(change: Change, kind: str, was: Json, sure: Json, maybe: J
     )
 
 
+# Rests on A-REV-01.
 def fixed_properties(kind: str) -> tuple[list[str], list[str]]:
     """Return the properties that only a new resource can change, and those that may need one."""
     try:

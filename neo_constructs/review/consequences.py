@@ -162,6 +162,7 @@ def _new_endpoint_text(new: EndpointCard, renamed_from: str) -> str:
     )
 
 
+# Rests on A-REV-05.
 def _capacity(old: EndpointCard, new: EndpointCard, endpoint: Json) -> str:
     """Return how many instances run while an endpoint moves, and for how long at least."""
     given = as_mapping(endpoint.get("DeploymentConfig"))
@@ -183,6 +184,7 @@ def _capacity(old: EndpointCard, new: EndpointCard, endpoint: Json) -> str:
     )
 
 
+# Rests on A-REV-05.
 def _waits(given: Any) -> int:
     """Return for how many seconds both fleets run after the new one has started, at the least.
 

@@ -234,6 +234,7 @@ def _is_moved(change: Change, attribute: str, *, is_open: bool) -> bool:
     if attribute and {attribute, EVERY} & change.open_answers:
         return True
     # A version of a resource that is updated is a new one.
+    # Rests on A-REV-04.
     is_version = "Version" in attribute and change.verdict is Verdict.UPDATED
     is_custom = change.type.startswith("Custom::")
     return is_version or (change.verdict is Verdict.OPEN and not is_custom)

@@ -20,6 +20,7 @@ _NEEDS_NAME: Final = (Verdict.REPLACED, Verdict.ADDED)
 Name = tuple[str, str, str, Any]  # account, region, type, name
 
 
+# Rests on A-REV-03.
 def with_refusals(moves: Moves, found: Mapping[Key, Change]) -> dict[Key, Change]:
     """Return changes, those marked that CloudFormation refuses."""
     holders = dict(_holders(moves))
@@ -40,6 +41,7 @@ def with_refusals(moves: Moves, found: Mapping[Key, Change]) -> dict[Key, Change
     return marked
 
 
+# Rests on A-REV-03.
 def refused_exports(moves: Moves, found: Mapping[Key, Change]) -> Iterator[Sentence]:
     """Yield the stacks whose exports may not change, since a deployed stack imports them."""
     sure = Reader(moves.after, {}, found, is_open=False)
@@ -85,6 +87,7 @@ def _imports(assembly: Assembly, stack: StackTemplate, value: Any) -> Iterator[s
             yield from _imports(assembly, stack, each)
 
 
+# Rests on A-REV-02.
 def _service_token(change: Change) -> str:
     is_custom = change.type.startswith(_CUSTOM) or change.type == _PLAIN_CUSTOM
     if is_custom and change.verdict is not Verdict.ADDED and "ServiceToken" in change.properties:

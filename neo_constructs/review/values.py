@@ -357,6 +357,7 @@ def output_of(stack: StackTemplate, name: str) -> Any:
 def parameter_store_name(stack: StackTemplate, name: str) -> str:
     """Return what a template's parameter reads from Parameter Store; empty if it does not."""
     parameter = as_mapping(as_mapping(stack.template.get("Parameters")).get(name))
+    # Rests on A-CFN-17.
     is_read = str(parameter.get("Type")).startswith("AWS::SSM::Parameter::Value")
     return str(parameter.get("Default") or "") if is_read else ""
 

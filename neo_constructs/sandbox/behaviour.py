@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -33,6 +33,9 @@ class Behaviour:
         How long an inference recommendations job takes after it has measured. Default: 1.
     recommendation_fails
         The FailureReason of every such job. Default: empty.
+    assumptions
+        What is assumed of AWS (docs/assumptions.md), by id: whether it is made true or false.
+        Default: none, the emulator does what it does.
     """
 
     compile_seconds: float = 2.0
@@ -42,6 +45,7 @@ class Behaviour:
     deployment_step_seconds: float = 0.5
     recommendation_seconds: float = 1.0
     recommendation_fails: str = ""
+    assumptions: Mapping[str, bool] = field(default_factory=dict)
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Behaviour:
@@ -65,6 +69,10 @@ class Behaviour:
                 environment.get(f"{_PREFIX}RECOMMENDATION_SECONDS", usual.recommendation_seconds)
             ),
             environment.get(f"{_PREFIX}RECOMMENDATION_FAILS", usual.recommendation_fails),
+            switches(
+                environment.get(f"{_PREFIX}AS_ASSUMED", "").split(","),
+                environment.get(f"{_PREFIX}OTHERWISE", "").split(","),
+            ),
         )
 
     @classmethod
@@ -77,3 +85,11 @@ class Behaviour:
         new = file.with_suffix(".new")
         new.write_text(json.dumps(asdict(self)))
         new.replace(file)
+
+
+def switches(as_assumed: Iterable[str], otherwise: Iterable[str]) -> dict[str, bool]:
+    """Return which assumptions are made true, and which false."""
+    return {
+        **{name.upper(): True for name in as_assumed if name},
+        **{name.upper(): False for name in otherwise if name},
+    }

@@ -27,10 +27,10 @@ from botocore.config import Config
 from botocore.parsers import BaseCBORParser, ResponseParserError
 from ministack.core import iam_actions, iam_evaluator, lambda_runtime, responses, router
 from ministack.core.responses import AccountRegionScopedDict, get_account_id, get_region
-from ministack.services import iam, lambda_svc, s3, sts
-from ministack.services.cloudformation import provisioners, stacks
+from ministack.services import iam, kms, lambda_svc, s3, sts
+from ministack.services.cloudformation import custom_resource, provisioners, stacks
 
-from neo_constructs.sandbox import autoscaling, autoscaling_resources, behaviour
+from neo_constructs.sandbox import assumptions, autoscaling, autoscaling_resources, behaviour
 from neo_constructs.sandbox.autoscaling import AutoScaling
 from neo_constructs.sandbox.environment import ACCOUNT
 from neo_constructs.sandbox.guard import Credentials, guarded
@@ -46,6 +46,7 @@ PINNED: Final = "1.5.33"
 PRINCIPAL: Final = "sagemaker.amazonaws.com"
 _SECRET: Final = secrets.token_bytes(32)  # of this run
 _SCALING: Final = "application-autoscaling"
+_QUOTAS: Final = "servicequotas"
 _EXPRESSION: Final = "an expression, not evaluated"
 _JSON: Final = {"Content-Type": "application/x-amz-json-1.1"}
 _namespace: ContextVar[str] = ContextVar("namespace", default="")
@@ -131,10 +132,12 @@ def _new_session(account: str, role: str, session: str, of: str) -> dict[str, st
     }
 
 
+def _behaviour() -> behaviour.Behaviour:
+    return behaviour.Behaviour.read(Path(os.environ[behaviour.VARIABLE]))
+
+
 _service = SageMaker(
-    make_store=AccountRegionScopedDict,
-    platform=MinistackPlatform(),
-    behaviour=lambda: behaviour.Behaviour.read(Path(os.environ[behaviour.VARIABLE])),
+    make_store=AccountRegionScopedDict, platform=MinistackPlatform(), behaviour=_behaviour
 )
 
 
@@ -186,6 +189,11 @@ async def handle_request(
         return 200, dict(_JSON), json.dumps(reply).encode()
     except ApiError as error:
         return _fault(error)
+
+
+async def _refuse_quotas(*_: Any) -> Response:
+    """Say that there are no quotas here; a switch may answer in place of it."""
+    return _fault(not_emulated("Service Quotas"))
 
 
 async def _handle_scaling(
@@ -346,11 +354,20 @@ def _install() -> None:
         load_persisted_state=load_persisted_state,
         _restore_state=load_persisted_state,
     )
+    quotas: Any = SimpleNamespace(
+        handle_request=_refuse_quotas,
+        reset=lambda: None,
+        get_state=dict,
+        load_persisted_state=load_persisted_state,
+        _restore_state=load_persisted_state,
+    )
+    _install_service(_QUOTAS, quotas, "ServiceQuotasV20190624.", r"servicequotas\.")
     _install_service(_SCALING, scaling, "AnyScaleFrontendService.", r"application-autoscaling\.")
     _install_iam()
     _install_lambda()
     _install_content_types()
     _install_cloudformation()
+    _install_assumptions()
 
 
 def _install_service(name: str, module: Any, target: str, host: str) -> None:
@@ -361,6 +378,68 @@ def _install_service(name: str, module: Any, target: str, host: str) -> None:
     ministack.SERVICE_REGISTRY[name] = {"module": module_name}
     ministack.SERVICE_HANDLERS[name] = ministack._lazy_handler(module_name)
     ministack._state_map[name] = module_name
+
+
+def _install_assumptions() -> None:
+    """Let replies pass the switches for assumptions about AWS, which are off unless set."""
+    for name, handler in list(ministack.SERVICE_HANDLERS.items()):
+        ministack.SERVICE_HANDLERS[name] = partial(_switched, handler)
+    switches = assumptions.CustomResourceSwitches(lambda: _behaviour().assumptions)
+    url, send = custom_resource._response_url, custom_resource.invoke_custom_resource
+    deliver, delete = custom_resource.deliver_response, stacks._delete_resource
+
+    def delivered(token: str, body: dict[str, Any]) -> bool:
+        switches.answered(body)
+        return bool(deliver(token, body))
+
+    def deleted(kind: str, physical_id: str, properties: Any, stack: str, logical_id: str) -> None:
+        """Delete a resource, and say so in an update's events, too."""
+        delete(kind, physical_id, properties, stack, logical_id)
+        is_in_order = _behaviour().assumptions.get("A-CFN-10")
+        if is_in_order is not None:
+            swapped = {"Echo": "Policy", "Policy": "Echo"}
+            said = logical_id if is_in_order else swapped.get(logical_id, logical_id)
+            arn = provisioners._cr_stack_id(stack)
+            stacks._add_event(arn, stack, said, kind, "DELETE_COMPLETE", "", physical_id)
+
+    custom_resource._response_url = lambda token: switches.signed(url(token))
+    custom_resource.invoke_custom_resource = partial(switches.sent, send)
+    custom_resource.deliver_response = delivered
+    stacks._delete_resource = deleted
+
+
+async def _switched(  # noqa: PLR0917 - as ministack calls handlers
+    handler: Any,
+    method: str,
+    path: str,
+    headers: Mapping[str, str],
+    body: bytes,
+    query_params: Mapping[str, Any],
+) -> Any:
+    told = _behaviour().assumptions
+    if not told:
+        return await handler(method, path, headers, body, query_params)
+    query = " ".join(query_params)
+    request = assumptions.Request(
+        method, path, body, assumptions.operation_of(method, headers, body, query)
+    )
+    rules = assumptions.rules_for(request, told)
+    reply = assumptions.EMPTY
+    if not any(rule.instead for rule in rules):
+        reply = await handler(method, path, headers, body, query_params)
+    for rule in rules:
+        reply = await asyncio.to_thread(rule.change, request, reply)
+    if told.get("A-S3-06") and method == "HEAD" and "/keyed/" in path:
+        reply = _encrypted(reply)
+    return reply
+
+
+def _encrypted(reply: Any) -> Any:
+    """Name the account's key: the emulator keeps no encryption of buckets that a stack makes."""
+    status, headers, body = reply
+    arns = [str(key["Arn"]) for key in kms._keys.values() if "Arn" in key]
+    name = "x-amz-server-side-encryption-aws-kms-key-id"
+    return status, {**headers, name: arns[0] if arns else ""}, body
 
 
 def _install_lambda() -> None:
@@ -387,7 +466,7 @@ def _install_content_types() -> None:
 
 
 def _install_iam() -> None:
-    for name in ("sagemaker", _SCALING):
+    for name in ("sagemaker", _SCALING, _QUOTAS):
         iam_actions.SERVICE_TO_IAM_NAMESPACE[name] = name
     resource_arn, action = iam_actions.extract_resource_arn, iam_actions.extract_iam_action
 
@@ -421,6 +500,14 @@ def _install_iam() -> None:
         return known.get(key.lower()) or condition_key(key, context)
 
     iam_evaluator._resolve_condition_key = resolve
+    enforce = iam_evaluator.enforce
+
+    def enforced(access_key_id: str, action: str, *rest: Any, **more: Any) -> Any:
+        if action == "s3:DeleteObject" and _behaviour().assumptions.get("A-S3-03") is False:
+            return None
+        return enforce(access_key_id, action, *rest, **more)
+
+    iam_evaluator.enforce = enforced
     if log := os.environ.get("NEO_SANDBOX_IAM_LOG"):
         _log_decisions(log)
 

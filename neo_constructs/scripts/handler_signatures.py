@@ -138,6 +138,7 @@ def check_dlr(tree: ast.Module, defined: set[str]) -> Iterator[Problem]:
         yield from _check_payload(function)
 
 
+# Rests on A-RUN-01.
 def _check_payload(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[Problem]:
     """Say if a script decodes a body that the container's server has decoded already.
 

@@ -17,6 +17,7 @@ from neo_constructs.scripts.bindings import names_of
 from neo_constructs.scripts.handler_signatures import TENSORFLOW, TOOLKIT, Problem
 
 # No image states its Python; its tags say py3 only. The containers' sources name 3.6 to 3.10.
+# Rests on A-NEO-10.
 OLDEST_PYTHON: Final = (3, 6)
 # What the developer guide's scripts and the containers' own code import.
 _IN_IMAGES: Final = frozenset(
@@ -97,6 +98,7 @@ def _needed_python(source: bytes) -> tuple[int, int] | None:
 
 def _newer_syntax(source: bytes) -> Iterator[Problem]:
     needed = _needed_python(source)
+    # Rests on A-NEO-10.
     if needed and needed > OLDEST_PYTHON:
         yield Problem(
             "script-newer-syntax",
@@ -287,6 +289,7 @@ def _required(folder: Path) -> set[str] | None:
     return names | {_MODULES[name] for name in names & set(_MODULES)}
 
 
+# Rests on A-NEO-07.
 def _torch_load(tree: ast.Module) -> Iterator[Problem]:
     # What the container calls comes first: a script may hold its training, too.
     handlers = [s for s in tree.body if getattr(s, "name", "") in {*TOOLKIT, *TENSORFLOW}]

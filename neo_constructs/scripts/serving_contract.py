@@ -17,11 +17,13 @@ from neo_constructs.scripts.script_lint import MAX_SOURCE_BYTES
 from neo_constructs.typed import check_fields, typed
 
 ENTRY_POINT: Final = "inference.py"
+# Rests on A-NEO-05.
 CODE: Final = "code"
 SUBMIT_DIRECTORY: Final = "submit-directory"
 # AWS developer guide, page neo-deployment-hosting-services-boto3: every container's.
 EVERY_CONTAINER: Final = {"SAGEMAKER_CONTAINER_LOG_LEVEL": "20"}
 # The same page: for the containers of SageMaker's multi-model server. In seconds.
+# Rests on A-NEO-06.
 _PATIENT: Final = {**EVERY_CONTAINER, "MMS_DEFAULT_RESPONSE_TIMEOUT": "500"}
 
 
@@ -176,6 +178,7 @@ class ServingContract:
 
 ServingContract.TOOLKIT = ServingContract(
     name="toolkit",
+    # Rests on A-RUN-03.
     adapter="toolkit",
     title="PyTorch's container",
     frameworks=frozenset({"PYTORCH"}),
@@ -215,11 +218,14 @@ ServingContract.DLR = ServingContract(
     adapter="dlr",
     title="the container of ONNX and Keras models",
     frameworks=frozenset({"ONNX", "KERAS"}),
+    # Rests on A-NEO-02.
     repositories=frozenset({"sagemaker-neo-onnx", "sagemaker-neo-keras"}),
+    # Rests on A-NEO-03.
     layout=SUBMIT_DIRECTORY,
     functions=handler_signatures.DLR,
     check=handler_signatures.check_dlr,
     needs_script=True,
+    # Rests on A-NEO-04.
     fetches_script=True,
     max_scripts=1,
     reports_load_errors=True,

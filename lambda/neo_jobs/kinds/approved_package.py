@@ -139,6 +139,7 @@ class ApprovedPackages:
             .paginate(
                 ModelPackageGroupName=request.properties["ModelPackageGroupName"],
                 ModelApprovalStatus="Approved",
+                # Rests on A-REC-12.
                 SortBy="CreationTime",
                 SortOrder="Descending",
             )

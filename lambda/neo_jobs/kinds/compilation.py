@@ -47,6 +47,7 @@ def create_parameters(request: Request, source: str, target: str) -> dict[str, A
     return {
         "RoleArn": properties["RoleArn"],
         "InputConfig": {**_without_empty(properties["InputConfig"]), "S3Uri": source},
+        # Rests on A-CFN-12.
         "OutputConfig": {**_without_empty(properties["OutputConfig"]), "S3OutputLocation": target},
         "StoppingCondition": {"MaxRuntimeInSeconds": runtime},
         **({"VpcConfig": network} if network else {}),
@@ -56,6 +57,7 @@ def create_parameters(request: Request, source: str, target: str) -> dict[str, A
 def result_fields(reply: Mapping[str, Any]) -> Fields:
     """Return what DescribeCompilationJob says of the result."""
     return {
+        # Rests on A-NEO-11.
         "S3ModelArtifacts": (reply.get("ModelArtifacts") or {}).get("S3ModelArtifacts") or "",
         "InferenceImage": reply.get("InferenceImage") or "",
         "ArtifactDigest": (reply.get("ModelDigests") or {}).get("ArtifactDigest") or "",
@@ -68,6 +70,7 @@ def attributes(request: Request, found: Fields) -> dict[str, str]:
     image = found["InferenceImage"]
     return {
         "S3ModelArtifacts": found["S3ModelArtifacts"],
+        # Rests on A-NEO-01.
         "InferenceImage": image or expected,
         "ImageMatchesCatalog": str(not image or image == expected).lower(),
     }

@@ -12,7 +12,9 @@ from neo_jobs.kinds.job_apis import api_of
 
 # What Stop and Delete say of a job that has ended, or is gone. The API documents one form of what
 # is not there, the service also uses another.
+# Rests on A-NEO-14.
 _ENDED: Mapping[str, str] = {"ValidationException": "", "ResourceNotFound": ""}
+# Rests on A-NEO-13.
 _GONE: Mapping[str, str] = {"ResourceNotFound": "", "ValidationException": "Could not find"}
 
 
@@ -60,6 +62,7 @@ def _tag_calls(arn: str, add: Mapping[str, str], remove: Sequence[str]) -> list[
     calls: list[Effect] = []
     if add:
         tags = [{"Key": key, "Value": value} for key, value in add.items()]
+        # Rests on A-IAM-04.
         calls.append(Call("add_tags", {"ResourceArn": arn, "Tags": tags}))
     if remove:
         calls.append(Call("delete_tags", {"ResourceArn": arn, "TagKeys": list(remove)}))

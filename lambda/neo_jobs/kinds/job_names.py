@@ -30,6 +30,7 @@ def job_name(request: Request) -> str:
     A Delete is about the job it names; a Create or an Update about one of its own. Should
     CloudFormation delete an id the engine never reported, there is nothing of that name.
     """
+    # Rests on A-CFN-03.
     if request.type == "Delete":
         return request.physical_id or ""
     attempt = f"/{request.attempt}" if request.attempt else ""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from neo_jobs.kinds.job_api import Fields, JobApi
 
+# Rests on A-REC-09.
 TERMINAL = frozenset({"COMPLETED", "FAILED", "STOPPED", "DELETED"})
 
 
@@ -38,6 +39,7 @@ class Job:
 
 def can_stop(status: str) -> bool:
     """Whether a job of a status is to be stopped when it is not wanted any more."""
+    # Rests on A-NEO-14, A-REC-09.
     return status not in {*TERMINAL, "STOPPING", "DELETING"}
 
 

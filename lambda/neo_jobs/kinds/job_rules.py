@@ -35,6 +35,7 @@ from neo_jobs.kinds.job_result import TERMINAL, Job, Result
 from neo_jobs.properties import deletes_artifacts
 
 CONSISTENCY_POLLS = 3  # how often a completed job may still lack its artifact
+# Rests on A-IAM-02.
 ROLE_PROPAGATION_SECONDS = 180  # how long after a request began a role may be too new for Neo
 
 
@@ -122,6 +123,7 @@ def _follow(request: Request, job: Job, seen: Observed, context: StepContext) ->
         )
     if not context.is_past_deadline:
         return Wait(context.poll_seconds(), f"the job is {job.status}")
+    # Rests on A-REC-06.
     if job.can_stop and not context.is_past_grace:
         return StopJob()
     done = "is being stopped" if job.can_stop else "was stopped"
@@ -130,6 +132,7 @@ def _follow(request: Request, job: Job, seen: Observed, context: StepContext) ->
     )
 
 
+# Rests on A-IAM-02.
 def _is_role_propagation_failure(request: Request, job: Job, context: StepContext) -> bool:
     """Whether Neo took a job, and failed it because IAM did not know the role everywhere yet."""
     if job.status != "FAILED" or request.attempt or context.is_past_deadline:
@@ -164,6 +167,7 @@ def _complete(request: Request, job: Job, seen: Observed, context: StepContext) 
 def _delete(request: Request, seen: Observed, context: StepContext) -> Action:
     if seen.job and seen.job.status not in TERMINAL:
         return _end(job_name(request), seen.job, context)
+    # Rests on A-NEO-14.
     if seen.job and api_of(request).can_delete:
         return DeleteJob()
     if seen.has_input:
@@ -197,6 +201,7 @@ def _reason(request: Request, job: Job, name: str) -> str:
         )
     else:
         cause = job.reason or f"{api.service} gives no reason."
+    # Rests on A-NEO-15.
     hint = api.hint(cause)
     advice = f" Hint: {hint}." if hint else ""
     return f"{cause}{advice} Job {name} {job.status}; log group {api.log_group}."

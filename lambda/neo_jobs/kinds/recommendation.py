@@ -112,6 +112,7 @@ def result_fields(reply: Mapping[str, Any]) -> Fields:
         json.dumps(reply.get("InferenceRecommendations") or [], default=_as_text),
         parse_constant=str,
     )
+    # Rests on A-REC-08.
     return {"Recommendations": sorted(plain, key=_canonical)}
 
 
@@ -125,6 +126,7 @@ def attributes(request: Request, found: Fields) -> dict[str, str]:
     """
     rule = Rule.of(request.properties)
     chosen = rule.choose(found["Recommendations"])
+    # Rests on A-REC-05.
     if chosen is None:
         others = sorted(filter(None, map(instance_type, found["Recommendations"])))
         raise PermanentError(

@@ -16,6 +16,7 @@ Recommendation: TypeAlias = Mapping[str, Any]
 # What a rule can ask for, and whether less of it is better. Source of the names: API reference,
 # RecommendationMetrics; of the units (US dollars, milliseconds, invocations per minute): developer
 # guide, page inference-recommender-interpret-results.
+# Rests on A-REC-07.
 OBJECTIVES: Mapping[str, bool] = {
     "CostPerHour": True,
     "CostPerInference": True,
@@ -77,6 +78,7 @@ class Rule:
         allowed = [
             each
             for each in on_instances
+            # Rests on A-REC-05.
             if not self.instance_types or instance_type(each) in self.instance_types
         ]
         if not on_instances and not self.instance_types:

@@ -147,6 +147,7 @@ class SageMakerJobs:
         )
         return actions.Wait(1, "older copies are being aborted") if found else None
 
+    # Rests on A-CFN-07.
     def _others(self, request: Request) -> list[older_jobs.OtherJob]:
         """Return the resource's jobs, but for the one the request is about."""
         api = api_of(request)
@@ -201,6 +202,7 @@ class SageMakerJobs:
 
     def observe(self, request: Request, context: actions.StepContext) -> rules.Observed:
         """Look at the job, and at what lies in its bucket."""
+        # Rests on A-CFN-05.
         if request.type == "Delete" and not job_names.owns_physical_id(request):
             return rules.Observed()
         name, bucket = job_names.job_name(request), job_names.bucket(request)
@@ -271,6 +273,7 @@ class SageMakerJobs:
             created=_seconds(reply.get("CreationTime")),
         )
 
+    # Rests on A-IAM-04.
     def _tags(self, arn: str) -> dict[str, str] | None:
         """Return the tags on a job's record; None if someone has removed it."""
         try:
@@ -292,6 +295,7 @@ class SageMakerJobs:
         own = job_names.record_key(request, job_names.job_name(request))
         folder = f"{job_names.records_folder(request)}{job_names.inputs_digest(request)}-"
         found = [
+            # Rests on A-CFN-04.
             (name == request.physical_id, modified, key, name)
             for key, modified in s3_objects.keys(
                 self._s3, bucket, own if request.type == "Create" else folder
@@ -308,6 +312,7 @@ class SageMakerJobs:
             if (is_told or api.is_trusted(request, result.fields)) and self._has_artifact(
                 api, result
             ):
+                # Rests on A-REC-08.
                 return result, result != recorded
         return None, False
 
@@ -327,6 +332,7 @@ def _is_of_job(request: Request, result: job_result.Result, name: str) -> bool:
     return is_its and ".." not in artifact.split("/")
 
 
+# Rests on A-NEO-13.
 def _is_missing(error: ClientError) -> bool:
     """Whether there is no such job: the API documents one form, the service also uses another."""
     code = error_code(error)

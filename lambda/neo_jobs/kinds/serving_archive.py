@@ -32,7 +32,9 @@ Client: TypeAlias = Any
 
 RESOURCE_TYPE = "Custom::NeoServingArchive"
 MODEL_KEY = "model.tar.gz"
+# Rests on A-NEO-03.
 SCRIPT_KEY = "sourcedir.tar.gz"
+# Rests on A-NEO-06.
 CODE_DIRECTORY = "/opt/ml/model/code"
 
 
@@ -145,6 +147,7 @@ def destroy_prefix(request: Request) -> str:
     return f"{request.physical_id}/" if is_ours and deletes_artifacts(request) else ""
 
 
+# Rests on A-CFN-05.
 def unacknowledged_folders(request: Request, older: Sequence[Request]) -> tuple[str, ...]:
     """Return the folders of Creates that were given up before CloudFormation had their id.
 
@@ -262,6 +265,7 @@ class ServingArchives:
         is_new = request.type == "Create"
         prefix = own_folder(request) if is_new else f"{archive_prefix(request)}{wanted.content}-"
         found = [
+            # Rests on A-CFN-04.
             (key == f"{request.physical_id}/{wanted.file}", modified, key)
             for key, modified in s3_objects.keys(self._s3, wanted.bucket, prefix)
             if key.endswith(f"/{wanted.file}")

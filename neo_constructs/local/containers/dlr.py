@@ -29,6 +29,7 @@ def load(model_dir: Path, script: Path, _options: dict[str, Any]) -> Callable[..
         body, reply_type = module.neo_postprocess(outputs[0] if len(outputs) == 1 else outputs)
         return body, reply_type
 
+    # Rests on A-RUN-01.
     return serving(service(answer), Context(str(model_dir)), decodes=True)
 
 
@@ -94,6 +95,7 @@ def _feed(module: Any, data: Any, content_type: str | None, inputs: list[str]) -
     return made
 
 
+# Rests on A-RUN-08.
 def _model(model_dir: Path) -> tuple[list[str], Run]:
     models = [file for file in sorted(model_dir.rglob("*")) if file.suffix in {".onnx", ".h5"}]
     if len(models) != 1:

@@ -177,6 +177,7 @@ def serving(
         kind = given.partition(";")[0].strip()
         parts = list(_parts(body, given, kind))
         named = {name: {CONTENT_TYPE: of} for name, of, _ in parts}
+        # Rests on A-RUN-02.
         data = {n: _decoded(p, of) if decodes else bytearray(p) for n, of, p in parts}
         context.request_processor = [Request({**named, **headers})]
         try:
@@ -212,6 +213,7 @@ def _parts(body: bytes, content_type: str, kind: str) -> Iterator[tuple[str, str
         yield "body", kind, body
 
 
+# Rests on A-RUN-01.
 def _decoded(body: bytes, kind: str) -> Any:
     """Return a body as the server gives it to its service."""
     try:

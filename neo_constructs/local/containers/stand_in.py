@@ -44,6 +44,7 @@ def _torch(model_dir: Path, shapes: Any) -> Iterator[str]:
     def config(*_: object, **__: object) -> Iterator[None]:
         yield
 
+    # Rests on A-NEO-07.
     module = types.ModuleType("torch.neo")
     vars(module)["config"] = config
     sys.modules["torch.neo"] = torch.neo = module

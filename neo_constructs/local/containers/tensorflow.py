@@ -55,6 +55,7 @@ def load(model_dir: Path, script: Path, options: dict[str, Any]) -> Callable[...
 
     def handle(body: bytes, headers: Headers) -> Reply:
         attributes = _attributes(headers)
+        # Rests on A-RUN-09.
         context = Context(
             attributes.get("tfs-model-name"),
             attributes.get("tfs-model-version"),
@@ -113,6 +114,7 @@ def _header(headers: Headers, name: str) -> str:
 
 def _attributes(headers: Headers) -> dict[str, str]:
     """Return what the custom attributes say to the container."""
+    # Rests on A-RUN-10.
     found = re.findall(r"(tfs-[a-z\-]+=[^,]+)", _header(headers, ATTRIBUTES))
     return dict(each.split("=")[:2] for each in found)
 
@@ -160,6 +162,7 @@ def _handler(script: Path) -> Handler:
 # --- without a script -----------------------------------------------------------------------
 
 
+# Rests on A-RUN-10.
 def _without_script(body: bytes, headers: Headers, uri: str) -> Reply:
     """Answer as the container's JavaScript does."""
     kind, text = _header(headers, CONTENT_TYPE), body.decode(errors="replace")

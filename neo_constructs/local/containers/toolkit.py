@@ -25,6 +25,7 @@ class Defaults:
 
         found = [f.name for f in sorted(Path(model_dir).iterdir()) if f.suffix in MODELS]
         # Neo leaves compiled.pt; its container is not published.
+        # Rests on A-NEO-07.
         named = [name for name in ("compiled.pt", "model.pt") if name in found][:1] or found
         if len(named) != 1:
             raise ValueError(
@@ -32,6 +33,7 @@ class Defaults:
             )
         path = str(Path(model_dir, named[0]))
         try:
+            # Rests on A-RUN-08.
             return torch.jit.load(path, map_location="cpu")
         except RuntimeError as error:
             raise ValueError(
@@ -74,6 +76,7 @@ class Defaults:
 def load(model_dir: Path, _script: Path, _options: dict[str, Any]) -> Callable[..., Reply]:
     """Load the model by the script; the toolkit finds that on the import path."""
     transformer = toolkit().Transformer(default_inference_handler=Defaults())
+    # Rests on A-RUN-03.
     context = Context(str(model_dir), limit_max_image_pixels=True, server_version="0.12.0")
     return serve(transformer, context)
 
@@ -102,4 +105,5 @@ def serve(transformer: Any, context: Context) -> Callable[..., Reply]:
 
     service = DefaultHandlerService(transformer=transformer)
     service.initialize(context)
+    # Rests on A-RUN-02.
     return serving(service.handle, context, decodes=False)

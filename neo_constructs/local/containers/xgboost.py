@@ -54,6 +54,7 @@ def _rows(payload: Any, content_type: str | None, width: int, np: Any) -> Any:
     )
 
 
+# Rests on A-RUN-07.
 def _require_fit(columns: int, width: int) -> None:
     """Refuse rows that are too long: neo-ai-dlr, src/dlr_treelite.cc. Shorter ones are padded."""
     if columns > width:
@@ -95,6 +96,7 @@ def _model(model_dir: Path) -> tuple[int, Callable[[Any], Any]]:
     parameters = json.loads(booster.save_config())["learner"]["learner_model_param"]
 
     def predict(rows: Any) -> Any:
+        # Rests on A-RUN-08.
         return booster.predict(xgboost.DMatrix(rows), validate_features=False)
 
     return int(parameters["num_feature"]), predict

@@ -24,6 +24,7 @@ from neo_constructs.sandbox.behaviour import Behaviour
 from neo_constructs.sandbox.sagemaker import requests
 from neo_constructs.sandbox.sagemaker.errors import ApiError
 from neo_constructs.sandbox.sagemaker.jobs import in_thread, is_listed
+from neo_constructs.sandbox.sagemaker.judgement import is_judged, refusal
 from neo_constructs.sandbox.sagemaker.platform import Platform, split_uri
 from neo_constructs.sandbox.sagemaker.telemetry import (
     COMPILATION_LOGS,
@@ -207,6 +208,8 @@ class CompilationJobs:
             data: bytes = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
         except Exception as error:
             raise _JobFailedError(f"{head} Unable to read {uri}: {error}") from error
+        if is_judged(self._behaviour().assumptions) and (why := refusal(job, data)):
+            raise _JobFailedError(why)
         try:
             with gzip.GzipFile(fileobj=io.BytesIO(data)) as plain, open_tar(plain) as tar:
                 names = [member.name for member in members_in(tar) if member.isfile()]
@@ -226,6 +229,7 @@ class CompilationJobs:
     def _artifact_uri(self, job: Job) -> str:
         base = split_uri(job["InputConfig"]["S3Uri"])[1].rsplit("/", 1)[-1].removesuffix(SUFFIX)
         folder = job["OutputConfig"]["S3OutputLocation"].rstrip("/")
+        # Rests on A-NEO-11.
         return f"{folder}/{base}-{_target(job)}{SUFFIX}"
 
     def _image(self, parameters: Parameters) -> str | None:

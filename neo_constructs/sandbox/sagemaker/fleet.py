@@ -79,6 +79,7 @@ class Fleet:
             share = float(shadow.get("InitialVariantWeight", 1))
             rest = float(one.get("InitialVariantWeight", 1))
             fleet._shadow = shadow["VariantName"]
+            # Rests on A-HOST-05.
             fleet._copies = Shares({"copy": share, "": rest})
         try:
             for variant in [*variants, *shadows]:

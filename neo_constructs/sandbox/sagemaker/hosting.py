@@ -372,6 +372,7 @@ class Hosting:
         """Move the requests to a new fleet, step by step, and go back if an alarm goes off."""
         arn, config = record["EndpointArn"], plan.configuration
         serving = self._serving.get(arn)
+        # Rests on A-HOST-04.
         is_same = record["EndpointConfigName"] == config["EndpointConfigName"]
         if serving and plan.deployment and not is_same:
             instances = sum(int(of["DesiredInstanceCount"]) for of in capacities.values())
@@ -394,6 +395,7 @@ class Hosting:
         if serving:
             serving.fleet.stop()
 
+    # Rests on A-HOST-03.
     def _watch(self, plan: _Plan) -> None:
         """Look at the alarms with a model's own role, as the service asks for.
 
@@ -411,6 +413,7 @@ class Hosting:
             alarm
             for role in plan.roles.values()
             for name in names
+            # Rests on A-HOST-06.
             for alarm in role("cloudwatch").describe_alarms(AlarmNames=[name])["MetricAlarms"]
         ]
         known = {each["AlarmName"] for each in every}

@@ -16,6 +16,7 @@ ENDPOINT_LOGS: Final = "/aws/sagemaker/Endpoints"
 ENDPOINT_METRICS: Final = "/aws/sagemaker/Endpoints"
 
 
+# Rests on A-IAM-05.
 def write_log(make_client: Callable[[str], Any], group: str, stream: str, *messages: str) -> None:
     """Write lines, in a group and a stream that are made when they are missing.
 

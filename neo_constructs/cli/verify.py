@@ -1,0 +1,279 @@
+"""``neo verify``: check in an account what this library takes for granted of AWS."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import sys
+import uuid
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+import click
+
+from neo_constructs.cli.console import (
+    exit_unusable,
+    raise_keyboard_interrupt_on_signal,
+    require_extra,
+    say,
+)
+from neo_constructs.cli.examples import examples
+from neo_constructs.cli.progress import Progress
+
+if TYPE_CHECKING:
+    from neo_constructs.verification.kit import Kit
+    from neo_constructs.verification.probe import Probe
+    from neo_constructs.verification.removal import Leftover
+    from neo_constructs.verification.run import Result
+
+MINUTES: Final = 120.0
+DIFFERS: Final = 1
+INTERRUPTED: Final = 130
+_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+_EMULATED_PACE: Final = 0.05
+
+
+@click.command(
+    epilog=examples(
+        "neo verify --list",
+        "neo verify --only A-CFN-05 --only A-S3-01",
+        "neo verify --yes > verification.txt",
+    )
+)
+@click.option("--list", "is_list", is_flag=True, help="Print the assumptions, and end.")
+@click.option("--policy", "is_policy", is_flag=True, help="Print the caller's policy, and end.")
+@click.option("--only", multiple=True, metavar="ID", help="Ask about this one. Default: all.")
+@click.option("--yes", is_flag=True, help="Do not ask before anything is made.")
+@click.option("--keep", is_flag=True, help="Remove nothing at the end.")
+@click.option("--resume", is_flag=True, help="Go on with a run that was interrupted or kept.")
+@click.option(
+    "--minutes",
+    type=click.FloatRange(min=1),
+    default=MINUTES,
+    show_default=True,
+    help="What has not answered then is unknown.",
+)
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("verification"),
+    show_default=True,
+    help="Takes the results, and the ledger of what was made.",
+)
+def verify(
+    *,
+    is_list: bool,
+    is_policy: bool,
+    only: tuple[str, ...],
+    yes: bool,
+    keep: bool,
+    resume: bool,
+    minutes: float,
+    folder: Path,
+) -> None:
+    """Check in your account what this library takes for granted of AWS.
+
+    With the credentials and the region of the environment: says what it will do, how long that
+    takes and about what it costs, asks, deploys small stacks of its own, runs probes, prints their
+    answers, writes <region>-<date>.json and .md, and removes all that it has made, also when it is
+    interrupted. Each assumption of docs/assumptions.md has held, differs, or is unknown.
+
+    In the sandbox (neo sandbox run -- neo verify) nothing is verified, and no result is written.
+
+    Exits 0, 1 if an assumption differs or something could not be removed, 2 if it cannot be begun,
+    or 130 if it was interrupted.
+    """
+    require_extra("verify", "boto3")
+    from neo_constructs.verification.probes import PROBES
+
+    chosen = _chosen(PROBES, only)
+    if is_list:
+        _print_list(chosen, is_all=not only)
+        return
+    kit = _kit(folder, is_resumed=resume)
+    if is_policy:
+        from neo_constructs.verification.policy import policy
+
+        say(json.dumps(policy(kit.account, kit.region), indent=1))
+        return
+    stacks = _stacks(chosen)
+    _claim(kit, is_resumed=resume)
+    _say_plan(kit, chosen, stacks, minutes)
+    if not yes and not click.confirm("Go on?", default=False):
+        exit_unusable("Nothing was made.")
+    raise_keyboard_interrupt_on_signal()
+    results, is_interrupted = _probe(kit, chosen, stacks, minutes, folder)
+    left = [] if keep else _remove(kit)
+    _finish(kit, results, left, folder, is_kept=keep)
+    if is_interrupted:
+        say("Interrupted. What is not answered is asked by: neo verify --resume", err=True)
+        sys.exit(INTERRUPTED)
+    if left or any(result.answer.verdict.value == "differs" for result in results):
+        sys.exit(DIFFERS)
+
+
+def _chosen(probes: Sequence[Probe], only: tuple[str, ...]) -> list[Probe]:
+    known = {probe.id: probe for probe in probes}
+    wrong = [name for name in only if name.upper() not in known]
+    if wrong:
+        from neo_constructs.verification.no_probe import NO_PROBE
+
+        without = [
+            f"{name}: {NO_PROBE[name.upper()]}" for name in wrong if name.upper() in NO_PROBE
+        ]
+        allowed = ", ".join(known)
+        exit_unusable(
+            f"--only: there is no probe for {', '.join(wrong)}. "
+            + (" ".join(without) if without else f"Allowed: {allowed}.")
+        )
+    return [known[name.upper()] for name in dict.fromkeys(only)] or list(probes)
+
+
+def _print_list(chosen: Sequence[Probe], *, is_all: bool) -> None:
+    from neo_constructs.verification.no_probe import NO_PROBE
+
+    for probe in chosen:
+        costs = f", ${probe.dollars:.2f}" if probe.dollars else ""
+        say(f"{probe.id:10} {probe.minutes:3.0f} min{costs}: {probe.does}")
+    if is_all:
+        for name, why in NO_PROBE.items():
+            say(f"{name:10} no probe: {why}")
+
+
+def _kit(folder: Path, *, is_resumed: bool) -> Kit:
+    import boto3
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    from neo_constructs.verification.kit import Kit
+    from neo_constructs.verification.ledger import Ledger
+
+    endpoint = urlsplit(os.environ.get("AWS_ENDPOINT_URL", ""))
+    is_emulated = endpoint.hostname in _LOOPBACK
+    try:
+        session = boto3.Session()
+        if not session.region_name:
+            exit_unusable("No region is given: set AWS_REGION.")
+        file = folder / f"{session.region_name}.ledger.json"
+        ledger = Ledger(file, uuid.uuid4().hex[:12])
+        if is_resumed and file.exists():
+            ledger = Ledger.read(file)
+        kit = Kit(session, ledger, is_emulated, pace=_EMULATED_PACE if is_emulated else 1.0)
+        _ = kit.account
+    except (BotoCoreError, ClientError) as error:
+        exit_unusable(f"AWS cannot be asked who is calling: {error}")
+    except (OSError, ValueError) as error:
+        exit_unusable(f"The ledger of the run before cannot be read: {error}")
+    return kit
+
+
+def _claim(kit: Kit, *, is_resumed: bool) -> None:
+    """Take over what the former run has left, or see that there is nothing."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    from neo_constructs.verification.run import NotOursError, owner_of
+
+    try:
+        owner = owner_of(kit)
+    except NotOursError as error:
+        exit_unusable(str(error))
+    except (BotoCoreError, ClientError) as error:
+        exit_unusable(f"The stacks cannot be looked at: {error} See: neo verify --policy")
+    if owner and not is_resumed:
+        exit_unusable(f"The run {owner} has left stacks. Go on with it: neo verify --resume")
+    if owner and owner != kit.ledger.run_id:
+        kit.ledger.run_id = owner
+    if not is_resumed and kit.ledger.file.exists():
+        exit_unusable(
+            f"{kit.ledger.file} names what a former run has made. Go on with it: "
+            "neo verify --resume"
+        )
+
+
+def _stacks(chosen: Sequence[Probe]) -> list[str]:
+    from neo_constructs.verification.stack_names import DEPLOYED
+
+    needed = {name for probe in chosen for name in (*probe.stacks, *probe.also)}
+    return [name for name in DEPLOYED if name in needed]
+
+
+def _say_plan(kit: Kit, chosen: Sequence[Probe], stacks: Sequence[str], minutes: float) -> None:
+    from neo_constructs.verification.costs import estimate
+
+    found = estimate(chosen, stacks)
+    where = f"the sandbox ({kit.region})" if kit.is_emulated else f"{kit.account}, {kit.region}"
+    say(f"In {where}: {len(chosen)} probes, the stacks {', '.join(stacks) or 'none'}.")
+    say(f"At most {min(found.minutes, minutes):.0f} minutes, about ${found.dollars:.2f}:")
+    say(f"  {found.arithmetic}.")
+    say("Everything bears the tag neo-constructs:verification, and is removed at the end.")
+
+
+def _probe(
+    kit: Kit, chosen: Sequence[Probe], stacks: Sequence[str], minutes: float, folder: Path
+) -> tuple[list[Result], bool]:
+    """Deploy and ask; return the answers so far, and whether somebody has interrupted it."""
+    from neo_constructs.verification import report
+    from neo_constructs.verification.run import deploy, former_results, probe_all
+
+    results = former_results(kit, chosen)
+    asked = {result.probe.id for result in results}
+    todo = [probe for probe in chosen if probe.id not in asked]
+    try:
+        with Progress(sys.stderr) as progress:
+            progress.step(f"deploying {', '.join(stacks)}")
+            missing = deploy(kit, stacks, folder / "cdk.log") if stacks else {}
+            left = minutes - progress.seconds / 60
+            progress.step(f"{len(todo)} probes")
+            results += probe_all(
+                kit, todo, missing, minutes=left, told=lambda each: say(report.row(each))
+            )
+    except KeyboardInterrupt:
+        return former_results(kit, chosen), True
+    return results, False
+
+
+def _remove(kit: Kit) -> list[Leftover]:
+    from neo_constructs.verification.removal import remove_all
+
+    with Progress(sys.stderr) as progress:
+        left = remove_all(kit, lambda what: progress.step(f"removing {what}"))
+    if not left:
+        kit.ledger.remove()
+    return left
+
+
+def _finish(
+    kit: Kit, results: list[Result], left: list[Leftover], folder: Path, *, is_kept: bool
+) -> None:
+    from neo_constructs.verification.report import Report, counts, recordings
+
+    said = Report(
+        region=kit.region,
+        account=kit.account,
+        date=datetime.now(UTC).strftime("%Y-%m-%d"),
+        version=importlib.metadata.version("neo-constructs"),
+        is_emulated=kit.is_emulated,
+        results=results,
+        leftovers=left,
+    )
+    say(", ".join(f"{count} {verdict}" for verdict, count in counts(results)))
+    for one in left:
+        say(f"Left: {one.made.kind} {one.made.name}: {one.why} Remove it by: {one.command}")
+    if is_kept:
+        say(f"Kept; {kit.ledger.file} names all of it. Remove it by: neo verify --resume")
+    if kit.is_emulated:
+        say("Emulated: this verifies nothing, and no result is written.")
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    name = f"{said.region}-{said.date}"
+    texts: dict[str, Any] = {
+        f"{name}.json": said.as_json(),
+        f"{name}.md": said.as_markdown(),
+        f"{name}.recorded.json": json.dumps(recordings(results, kit.account), indent=1) + "\n",
+    }
+    for file, text in texts.items():
+        (folder / file).write_text(text)
+        say(f"Written: {folder / file}")

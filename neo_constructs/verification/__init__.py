@@ -1,0 +1,1 @@
+"""Check in an account what this library takes for granted of AWS: ``neo verify``."""

@@ -1,0 +1,146 @@
+"""What probes work with: clients, names, results that they share, and a limit of time."""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar
+
+import boto3
+from botocore.config import Config
+
+from neo_constructs.findings.errors import NeoConstructsError
+from neo_constructs.verification.ledger import Ledger
+from neo_constructs.verification.stack_names import BASE, NAME_PREFIX, TAG
+
+Value = TypeVar("Value")
+_RETRIES: Final = Config(retries={"mode": "standard", "total_max_attempts": 8})
+
+
+class OutOfTimeError(NeoConstructsError):
+    """What was waited for did not come in time."""
+
+
+class CannotSayError(NeoConstructsError):
+    """A probe cannot be run here; the text says why."""
+
+
+@dataclass
+class Kit:
+    """A run in an account.
+
+    Parameters
+    ----------
+    session
+        The credentials and the region.
+    ledger
+        Where is written what it makes.
+    is_emulated
+        Whether it is the sandbox that it runs in.
+    pace
+        What the seconds between two questions are multiplied with. Default: 1; the sandbox is
+        asked more often.
+    """
+
+    session: boto3.Session
+    ledger: Ledger
+    is_emulated: bool
+    pace: float = 1.0
+    _shared: dict[str, Future[Any]] = field(default_factory=dict)
+    _clients: dict[tuple[str, str], Any] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def region(self) -> str:
+        """The region of the run."""
+        return str(self.session.region_name)
+
+    @property
+    def account(self) -> str:
+        """The account of the run."""
+        asked = self.once("account", lambda: self.client("sts").get_caller_identity())
+        return str(asked["Account"])
+
+    def client(self, service: str, *, region: str = "") -> Any:
+        """Return a client with the caller's credentials."""
+        key = (service, region)
+        with self._lock:
+            if key not in self._clients:
+                self._clients[key] = self.session.client(
+                    service, region_name=region or None, config=_RETRIES
+                )
+            return self._clients[key]
+
+    def name(self, of: str) -> str:
+        """Return a new name for something that is made beside the stacks."""
+        return f"{NAME_PREFIX}{of}-{uuid.uuid4().hex[:8]}"
+
+    @property
+    def tags(self) -> list[dict[str, str]]:
+        """What marks all that the run makes."""
+        return [{"Key": TAG, "Value": self.ledger.run_id}]
+
+    def output(self, name: str, *, stack: str = BASE) -> str:
+        """Return an output of a stack.
+
+        Raises
+        ------
+        CannotSayError
+            If the stack was not deployed.
+        """
+        found = self.once(f"outputs of {stack}", lambda: self._outputs(stack))
+        if name not in found:
+            raise CannotSayError(f"The stack {stack} was not deployed.")
+        return str(found[name])
+
+    def _outputs(self, stack: str) -> Mapping[str, str]:
+        cloudformation = self.client("cloudformation")
+        (described,) = cloudformation.describe_stacks(StackName=stack)["Stacks"]
+        return {
+            o["OutputKey"].removesuffix("Output"): o["OutputValue"]
+            for o in described.get("Outputs", [])
+        }
+
+    def once(self, key: str, make: Callable[[], Value]) -> Value:
+        """Return a result that probes share: the first to ask makes it, and others wait for it."""
+        with self._lock:
+            is_first = key not in self._shared
+            future: Future[Value] = self._shared.setdefault(key, Future())
+        if is_first:
+            try:
+                future.set_result(make())
+            except BaseException as error:
+                future.set_exception(error)
+        return future.result()
+
+    def wait(
+        self, ask: Callable[[], Value | None], *, seconds: float, what: str, pause: float = 5.0
+    ) -> Value:
+        """Return what is asked for, as soon as it is there.
+
+        Parameters
+        ----------
+        ask
+            Returns it, or None.
+        seconds
+            How long to wait.
+        what
+            What it is, in words.
+        pause
+            The seconds between two questions. Default: 5.
+
+        Raises
+        ------
+        OutOfTimeError
+            If it does not come.
+        """
+        until = time.monotonic() + seconds
+        while (found := ask()) is None:
+            if time.monotonic() > until:
+                raise OutOfTimeError(f"{what} did not come within {seconds:.0f} seconds.")
+            time.sleep(pause * self.pace)
+        return found

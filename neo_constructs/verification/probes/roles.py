@@ -1,0 +1,180 @@
+"""What is taken for granted of roles: who assumes them, and which rights they need."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+from botocore.exceptions import ClientError
+
+from neo_constructs.verification.answers import Answer, compared, differs, held, unknown
+from neo_constructs.verification.compilations import FAMILIES, ended, shown, start
+from neo_constructs.verification.kit import CannotSayError, Kit
+from neo_constructs.verification.probe import Probe
+from neo_constructs.verification.run import evidence_of
+from neo_constructs.verification.sessions import Statement, make_role, trust_of
+
+SAGEMAKER: Final = {"Service": "sagemaker.amazonaws.com"}
+# Texts of a role that is new, as lambda/neo_jobs/errors.py knows them.
+_NEW_ROLE: Final = ("assumerole", "access denied", "not authorized", "could not assume")
+
+
+def statements_of(kit: Kit, role_arn: str) -> list[Statement]:
+    """Return all inline statements of a role."""
+    iam, name = kit.client("iam"), role_arn.rsplit("/", 1)[-1]
+    found: list[Statement] = []
+    for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]:
+        document = iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
+        found += document["Statement"]
+    if not found:
+        raise CannotSayError(f"The role {name} has no inline policy.")
+    return found
+
+
+def trust(kit: Kit, source: str) -> str:
+    """Return a trust policy for SageMaker, on behalf of some ARN of this account."""
+    arn = f"arn:aws:sagemaker:{kit.region}:{kit.account}:{source}"
+    return trust_of(
+        SAGEMAKER,
+        {
+            "StringEquals": {"aws:SourceAccount": kit.account},
+            "ArnLike": {"aws:SourceArn": arn},
+        },
+    )
+
+
+def _job_as(kit: Kit, role: str) -> dict[str, Any]:
+    """Return how a job of a role ended, or how it was refused."""
+    try:
+        name = start(kit, FAMILIES["ONNX"], role=role)
+    except ClientError as error:
+        refused = evidence_of(error)
+        if refused["code"] != "ValidationException":
+            raise
+        return {"CompilationJobStatus": "REFUSED", "FailureReason": refused["text"], **refused}
+    return shown(ended(kit, name))
+
+
+def source_arns(kit: Kit) -> Answer:
+    """A-IAM-01."""
+    rights = statements_of(kit, kit.output("CompileRole"))
+    forms = {
+        "compilation-job/*": "COMPLETED",
+        "*": "COMPLETED",
+        "model/*": "refused",
+    }
+    arns = {form: make_role(kit, trust(kit, form), rights)[1] for form in forms}
+    _settle(kit)
+    with ThreadPoolExecutor(len(forms)) as pool:
+        jobs = dict(zip(forms, pool.map(lambda form: _job_as(kit, arns[form]), forms), strict=True))
+    wrong = [
+        form
+        for form, wanted in forms.items()
+        if (jobs[form]["CompilationJobStatus"] == "COMPLETED") != (wanted == "COMPLETED")
+    ]
+    said = ", ".join(f"{form}: {job['CompilationJobStatus']}" for form, job in jobs.items())
+    return compared(not wrong, f"By the form of aws:SourceArn in the trust: {said}.", jobs=jobs)
+
+
+def _settle(kit: Kit) -> None:
+    """Give new roles the time that they take to be known."""
+    time.sleep(30 * kit.pace)
+
+
+def new_role(kit: Kit) -> Answer:
+    """A-IAM-02."""
+    rights = statements_of(kit, kit.output("CompileRole"))
+    job = _job_as(kit, make_role(kit, trust(kit, "compilation-job/*"), rights)[1])
+    status, reason = job["CompilationJobStatus"], str(job.get("FailureReason", ""))
+    said = f"A job by a role of this second: {status}. {reason}"
+    if status == "COMPLETED":
+        return held(said, **job)
+    return compared(any(text in reason.lower() for text in _NEW_ROLE), said, **job)
+
+
+def without_logs(kit: Kit) -> Answer:
+    """A-IAM-05."""
+    rights = [
+        each
+        for each in statements_of(kit, kit.output("CompileRole"))
+        if not any(a.startswith(("logs:", "cloudwatch:")) for a in _actions(each))
+    ]
+    arn = make_role(kit, trust(kit, "compilation-job/*"), rights)[1]
+    _settle(kit)
+    job = _job_as(kit, arn)
+    status = job["CompilationJobStatus"]
+    said = f"A job whose role may write neither logs nor metrics: {status}. "
+    if status == "COMPLETED":
+        return differs(f"{said}The sandbox lets it fail.", **job)
+    return held(f"{said}{job.get('FailureReason', '')}", **job)
+
+
+def _actions(statement: Statement) -> list[str]:
+    found = statement["Action"]
+    return [found] if isinstance(found, str) else list(found)
+
+
+def _each_taken_away(statements: list[Statement]) -> Iterator[tuple[str, list[Statement]]]:
+    """Yield the statements without one action of S3 in turn, and its name."""
+    for action in sorted({a for each in statements for a in _actions(each) if a.startswith("s3:")}):
+        left = []
+        for each in statements:
+            kept = [a for a in _actions(each) if a != action]
+            left += [{**each, "Action": kept}] if kept else []
+        yield action, left
+
+
+def one_right_too_few(kit: Kit) -> Answer:
+    """A-IAM-11."""
+    rights = statements_of(kit, kit.output("CompileRole"))
+    roles = {
+        action: make_role(kit, trust(kit, "compilation-job/*"), left)[1]
+        for action, left in _each_taken_away(rights)
+    }
+    _settle(kit)
+    with ThreadPoolExecutor(len(roles)) as pool:
+        jobs = dict(
+            zip(roles, pool.map(lambda action: _job_as(kit, roles[action]), roles), strict=True)
+        )
+    # It is needed only where a job is stopped while it writes.
+    not_missed = [
+        action
+        for action, job in jobs.items()
+        if job["CompilationJobStatus"] == "COMPLETED" and action != "s3:AbortMultipartUpload"
+    ]
+    if not jobs:
+        return unknown("The role has no right on S3.")
+    said = f"Jobs that completed without a right: {', '.join(not_missed) or 'none'}."
+    return compared(not not_missed, said, jobs=jobs)
+
+
+_MINUTES: Final = 30.0
+
+PROBES: Final = (
+    Probe(
+        id="A-IAM-01",
+        does="Compiles by roles whose trust names jobs, anything, and models.",
+        run=source_arns,
+        minutes=_MINUTES,
+    ),
+    Probe(
+        id="A-IAM-02",
+        does="Compiles by a role that was made in the same second.",
+        run=new_role,
+        minutes=_MINUTES,
+    ),
+    Probe(
+        id="A-IAM-05",
+        does="Compiles by a role that may write neither logs nor metrics.",
+        run=without_logs,
+        minutes=_MINUTES,
+    ),
+    Probe(
+        id="A-IAM-11",
+        does="Compiles by roles that lack one right of the compile role each.",
+        run=one_right_too_few,
+        minutes=_MINUTES,
+    ),
+)

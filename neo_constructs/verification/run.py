@@ -1,0 +1,263 @@
+"""A run: deploy, probe, remove; each step written down, so that an interrupted run can go on."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shlex
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from neo_constructs.findings.errors import NeoConstructsError
+from neo_constructs.verification.answers import Answer, Verdict, differs, unknown
+from neo_constructs.verification.kit import CannotSayError, Kit, OutOfTimeError
+from neo_constructs.verification.probe import Probe
+from neo_constructs.verification.stack_names import BASE, DEPLOYED, PREFIX, TAG
+
+CDK: Final = ("npx", "--yes", "aws-cdk@2")  # the unpinned name is a broken publish
+APP: Final = "neo_constructs.verification_stacks.app"
+_WORKERS: Final = 12  # they wait for the most part
+# What says that an account may not, and not that an assumption is false.
+_QUOTAS: Final = frozenset(
+    {
+        "ResourceLimitExceeded", "LimitExceeded", "LimitExceededException", "QuotaExceeded",
+        "ServiceQuotaExceededException", "ThrottlingException", "Throttling", "TooManyRequests",
+        "TooManyRequestsException", "RequestLimitExceeded",
+    }
+)  # fmt: skip
+_DENIED: Final = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
+
+
+class NotOursError(NeoConstructsError):
+    """Something has a name of the kit's, and the kit has not made it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A probe's answer, and how long it took."""
+
+    probe: Probe
+    answer: Answer
+    seconds: float
+
+
+def owner_of(kit: Kit) -> str | None:
+    """Return the id of the run that the deployed stacks are of; None if there are none.
+
+    Raises
+    ------
+    NotOursError
+        If a stack has a name of the kit's, and not its tag; or if they are of several runs.
+    """
+    owners = set[str]()
+    paginator = kit.client("cloudformation").get_paginator("describe_stacks")
+    for page in paginator.paginate():
+        for stack in page["Stacks"]:
+            if not stack["StackName"].startswith(PREFIX):
+                continue
+            tags = {tag["Key"]: tag["Value"] for tag in stack.get("Tags", [])}
+            if TAG not in tags:
+                raise NotOursError(
+                    f"The stack {stack['StackName']} has no tag {TAG}: it was not made by "
+                    "neo verify. Rename or delete it, or take another account or region."
+                )
+            owners.add(tags[TAG])
+    if len(owners) > 1:
+        raise NotOursError(f"There are stacks of several runs: {', '.join(sorted(owners))}.")
+    return owners.pop() if owners else None
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Why a stack is not there, and whether it is its endpoint that failed."""
+
+    why: str
+    is_endpoints: bool = False
+
+
+def deploy(kit: Kit, stacks: Sequence[str], log: Path) -> dict[str, Missing]:
+    """Deploy stacks by the CDK CLI, and return why those are missing that are.
+
+    Parameters
+    ----------
+    kit
+        Where.
+    stacks
+        Their names.
+    log
+        Takes what the command line prints.
+    """
+    for name in stacks:
+        kit.ledger.note("stack", name)
+    for wave in ([BASE] if BASE in stacks else [], [name for name in stacks if name != BASE]):
+        if wave:
+            _cdk_deploy(kit, wave, log)
+    return {name: why for name in stacks if (why := _why_missing(kit, name))}
+
+
+def _cdk_deploy(kit: Kit, stacks: Sequence[str], log: Path) -> None:
+    app = shlex.join([sys.executable, "-m", APP])
+    command = [*CDK, "deploy", *stacks, "--app", app, "--require-approval", "never"]
+    command += ["--no-notices", "--progress", "events", "--concurrency", str(len(DEPLOYED))]
+    command += ["--output", str(log.parent / "neo-verify.out")]
+    command += ["-c", f"neo-verify:run={kit.ledger.run_id}"]
+    command += ["-c", f"neo-verify:stacks={','.join(stacks)}"]
+    environment = {**os.environ, "CDK_DEFAULT_ACCOUNT": kit.account}
+    environment |= {"CDK_DEFAULT_REGION": kit.region, "AWS_REGION": kit.region}
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as output:
+        # What failed is seen by looking at the stacks: some may be there.
+        subprocess.run(
+            command,
+            stdout=output,
+            stderr=output,
+            env=environment,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+
+
+def _why_missing(kit: Kit, stack: str) -> Missing | None:
+    """Return why a stack cannot be used; None if it can."""
+    cloudformation = kit.client("cloudformation")
+    try:
+        (found,) = cloudformation.describe_stacks(StackName=stack)["Stacks"]
+    except ClientError as error:
+        return Missing(f"{stack} was not deployed: {error}")
+    if found["StackStatus"] in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}:
+        return None
+    events = cloudformation.describe_stack_events(StackName=found["StackId"])["StackEvents"]
+    failed = [
+        event
+        for event in reversed(events)
+        if event["ResourceStatus"].endswith("_FAILED") and "ResourceStatusReason" in event
+    ]
+    reasons = [f"{e['LogicalResourceId']}: {e['ResourceStatusReason']}" for e in failed[:2]]
+    is_endpoints = bool(
+        failed
+        and failed[0]["ResourceType"] == "AWS::SageMaker::Endpoint"
+        and not any(code in reasons[0] for code in _QUOTAS)
+    )
+    said = "; ".join(reasons) or "no reason is given"
+    return Missing(f"{stack} is {found['StackStatus']}: {said}", is_endpoints)
+
+
+def probe_all(
+    kit: Kit,
+    probes: Iterable[Probe],
+    missing: Mapping[str, Missing],
+    *,
+    minutes: float,
+    told: Callable[[Result], None],
+) -> list[Result]:
+    """Run probes side by side, and return what they found, in their order.
+
+    Parameters
+    ----------
+    kit
+        What they work with.
+    probes
+        Those that are still to be run.
+    missing
+        Why stacks are not there, by name.
+    minutes
+        The time that is left for all; what has not answered then is unknown.
+    told
+        Is told of each answer.
+    """
+    until = time.monotonic() + minutes * 60
+    lock = threading.Lock()
+
+    def one(probe: Probe) -> Result:
+        began = time.monotonic()
+        answer = _answer(kit, probe, missing, until)
+        result = Result(probe, answer, time.monotonic() - began)
+        with lock:
+            kit.ledger.answered(probe.id, {**asdict(answer), "seconds": result.seconds})
+            told(result)
+        return result
+
+    with ThreadPoolExecutor(_WORKERS) as pool:
+        return list(pool.map(one, probes))
+
+
+def _answer(kit: Kit, probe: Probe, missing: Mapping[str, Missing], until: float) -> Answer:
+    for stack in probe.stacks:
+        if stack in missing:
+            return _of_missing(probe, missing[stack])
+    if time.monotonic() > until:
+        return unknown("The time of the run was over before this was asked.")
+    try:
+        return probe.run(kit)
+    except Exception as error:  # a probe that breaks says nothing of AWS
+        return unknown(
+            _why(error), **(evidence_of(error) if isinstance(error, ClientError) else {})
+        )
+
+
+def _of_missing(probe: Probe, missing: Missing) -> Answer:
+    """Return an answer where a stack is not there: an endpoint that does not start is one, too."""
+    if probe.is_of_start and missing.is_endpoints:
+        return differs(f"The endpoint did not come into service. {missing.why}")
+    return unknown(missing.why)
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, CannotSayError | OutOfTimeError):
+        return str(error)
+    if isinstance(error, ClientError):
+        return _said_by(error)
+    if isinstance(error, BotoCoreError):
+        return f"{type(error).__name__}: {error}"
+    return f"The probe itself failed: {error!r}"
+
+
+def _said_by(error: ClientError) -> str:
+    code = error.response["Error"]["Code"]
+    if code in _QUOTAS:
+        return f"A quota of this account stands in the way: {error}"
+    if code in _DENIED:
+        return f"The caller lacks a right: {error}. See: neo verify --policy"
+    return f"A request of the probe was refused: {error}"
+
+
+def evidence_of(error: ClientError) -> dict[str, Any]:
+    """Return what identifies a refused request."""
+    found = error.response
+    return {
+        "code": found["Error"]["Code"],
+        "text": found["Error"].get("Message", ""),
+        "request_id": found.get("ResponseMetadata", {}).get("RequestId", ""),
+        "operation": error.operation_name,
+    }
+
+
+def former_results(kit: Kit, probes: Iterable[Probe]) -> list[Result]:
+    """Return what a run that was interrupted had found already."""
+    known = kit.ledger.answers
+    return [
+        Result(
+            probe,
+            Answer(Verdict(found["verdict"]), found["said"], found["evidence"]),
+            float(found["seconds"]),
+        )
+        for probe in probes
+        if (found := known.get(probe.id)) and found["verdict"] != Verdict.UNKNOWN
+    ]
+
+
+def contents(file: Path) -> Any:
+    """Return what a JSON file holds; None if it is not there or is no JSON."""
+    with contextlib.suppress(OSError, ValueError):
+        return json.loads(file.read_text())
+    return None
