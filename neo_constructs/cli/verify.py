@@ -154,7 +154,8 @@ def _kit(folder: Path, *, is_resumed: bool) -> Kit:
     endpoint = urlsplit(os.environ.get("AWS_ENDPOINT_URL", ""))
     is_emulated = endpoint.hostname in _LOOPBACK
     try:
-        session = boto3.Session()
+        # boto3 itself reads AWS_DEFAULT_REGION only.
+        session = boto3.Session(region_name=os.environ.get("AWS_REGION"))
         if not session.region_name:
             exit_unusable("No region is given: set AWS_REGION.")
         file = folder / f"{session.region_name}.ledger.json"

@@ -11,6 +11,7 @@ from neo_constructs.engine.permissions import use_keys
 from neo_constructs.engine.statements import Statement, allow
 
 
+# Rests on A-IAM-11.
 def compile_access(prefix: str, bucket: s3.IBucket, key: kms.IKey | None = None) -> list[Statement]:
     """Return what a compile role needs of an artifact bucket: its input and its output.
 

@@ -369,7 +369,7 @@ OTHERWISE: Final[Mapping[str, tuple[Rule, ...]]] = {
     "A-NEO-09": (Rule(_INVOKE, _said(200, '{"scores": [1]}'), names=_PYTORCH),),
     "A-NEO-10": (Rule(_INVOKE, _called(python="2.7.1", loaded={"python": "2.7.1"})),),
     "A-NEO-11": (Rule(_DESCRIBE, _text("digits-ml_c5", "output")),),
-    "A-NEO-13": (Rule(_DESCRIBE, _fault("InternalFailure", "no"), names="never-made"),),
+    "A-NEO-13": (Rule(_DESCRIBE, _fault("JobIsUnknown", "no"), names="never-made"),),
     "A-NEO-14": (Rule("DeleteCompilationJob", _said(200, "{}"), instead=True),),
     "A-NEO-15": (Rule(_DESCRIBE, _job("FAILED", "InternalServerError: something")),),
     "A-NEO-17": (Rule("ListServiceQuotas", _quotas(0), instead=True),),

@@ -8,6 +8,7 @@ import os
 import shlex
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,20 +23,12 @@ from neo_constructs.findings.errors import NeoConstructsError
 from neo_constructs.verification.answers import Answer, Verdict, differs, unknown
 from neo_constructs.verification.kit import CannotSayError, Kit, OutOfTimeError
 from neo_constructs.verification.probe import Probe
+from neo_constructs.verification.refusals import DENIED, QUOTAS, evidence_of
 from neo_constructs.verification.stack_names import BASE, DEPLOYED, PREFIX, TAG
 
 CDK: Final = ("npx", "--yes", "aws-cdk@2")  # the unpinned name is a broken publish
 APP: Final = "neo_constructs.verification_stacks.app"
 _WORKERS: Final = 12  # they wait for the most part
-# What says that an account may not, and not that an assumption is false.
-_QUOTAS: Final = frozenset(
-    {
-        "ResourceLimitExceeded", "LimitExceeded", "LimitExceededException", "QuotaExceeded",
-        "ServiceQuotaExceededException", "ThrottlingException", "Throttling", "TooManyRequests",
-        "TooManyRequestsException", "RequestLimitExceeded",
-    }
-)  # fmt: skip
-_DENIED: Final = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
 
 
 class NotOursError(NeoConstructsError):
@@ -109,13 +102,13 @@ def _cdk_deploy(kit: Kit, stacks: Sequence[str], log: Path) -> None:
     app = shlex.join([sys.executable, "-m", APP])
     command = [*CDK, "deploy", *stacks, "--app", app, "--require-approval", "never"]
     command += ["--no-notices", "--progress", "events", "--concurrency", str(len(DEPLOYED))]
-    command += ["--output", str(log.parent / "neo-verify.out")]
     command += ["-c", f"neo-verify:run={kit.ledger.run_id}"]
     command += ["-c", f"neo-verify:stacks={','.join(stacks)}"]
     environment = {**os.environ, "CDK_DEFAULT_ACCOUNT": kit.account}
     environment |= {"CDK_DEFAULT_REGION": kit.region, "AWS_REGION": kit.region}
     log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as output:
+    with tempfile.TemporaryDirectory() as folder, log.open("ab") as output:
+        command += ["--output", folder]
         # What failed is seen by looking at the stacks: some may be there.
         subprocess.run(
             command,
@@ -146,7 +139,7 @@ def _why_missing(kit: Kit, stack: str) -> Missing | None:
     is_endpoints = bool(
         failed
         and failed[0]["ResourceType"] == "AWS::SageMaker::Endpoint"
-        and not any(code in reasons[0] for code in _QUOTAS)
+        and not any(code in reasons[0] for code in QUOTAS)
     )
     said = "; ".join(reasons) or "no reason is given"
     return Missing(f"{stack} is {found['StackStatus']}: {said}", is_endpoints)
@@ -224,22 +217,11 @@ def _why(error: Exception) -> str:
 
 def _said_by(error: ClientError) -> str:
     code = error.response["Error"]["Code"]
-    if code in _QUOTAS:
+    if code in QUOTAS:
         return f"A quota of this account stands in the way: {error}"
-    if code in _DENIED:
+    if code in DENIED:
         return f"The caller lacks a right: {error}. See: neo verify --policy"
     return f"A request of the probe was refused: {error}"
-
-
-def evidence_of(error: ClientError) -> dict[str, Any]:
-    """Return what identifies a refused request."""
-    found = error.response
-    return {
-        "code": found["Error"]["Code"],
-        "text": found["Error"].get("Message", ""),
-        "request_id": found.get("ResponseMetadata", {}).get("RequestId", ""),
-        "operation": error.operation_name,
-    }
 
 
 def former_results(kit: Kit, probes: Iterable[Probe]) -> list[Result]:

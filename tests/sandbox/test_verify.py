@@ -5,18 +5,26 @@ A subset runs with the other tests; NEO_TEST_VERIFY=all runs every probe (``make
 
 from __future__ import annotations
 
+import json
 import os
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from neo_constructs.sandbox.behaviour import Behaviour
 from neo_constructs.sandbox.emulator import BEHAVIOUR_FILE, Sandbox, sandbox
+from neo_constructs.sandbox.environment import ACCOUNT, REGION
 from neo_constructs.verification import removal, run
 from neo_constructs.verification.answers import Verdict
 from neo_constructs.verification.kit import Kit
 from neo_constructs.verification.ledger import Ledger
+from neo_constructs.verification.policy import policy
 from neo_constructs.verification.probe import Probe
 from neo_constructs.verification.probes import PROBES
 from neo_constructs.verification.stack_names import BASE, DEPLOYED
@@ -95,3 +103,126 @@ def test_what_is_otherwise_differs(deployed: tuple[Sandbox, Path], probe: Probe)
     assert removal.remove_all(kit, lambda _: None) == []
     assert found.answer.verdict is Verdict.DIFFERS, found.answer.said
     assert found.answer.said
+
+
+# --- the command: whose rights it needs, what it refuses, and how it ends -------------------------
+
+
+def neo(
+    running: Sandbox, folder: Path, *arguments: str, keys: tuple[str, str] | None = None
+) -> subprocess.Popen[str]:
+    environment = dict(running.environment)
+    if keys:
+        environment |= {"AWS_ACCESS_KEY_ID": keys[0], "AWS_SECRET_ACCESS_KEY": keys[1]}
+    command = [sys.executable, "-m", "neo_constructs", "verify", "--yes", "--folder", str(folder)]
+    return subprocess.Popen(
+        [*command, *arguments],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def ended(process: subprocess.Popen[str], seconds: float = 300) -> tuple[int, str]:
+    said, _ = process.communicate(timeout=seconds)
+    return process.returncode, said
+
+
+def stacks(running: Sandbox) -> list[str]:
+    """Return the stacks of the kit's names that there are."""
+    found = client(running, "cloudformation").describe_stacks()["Stacks"]
+    return [s["StackName"] for s in found if s["StackName"].startswith("NeoVerify")]
+
+
+def client(running: Sandbox, service: str) -> Any:
+    return session_of(running).client(service, endpoint_url=running.endpoint)
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Sandbox, Path]]:
+    """A sandbox of its own: what is refused or interrupted is seen by what is there."""
+    folder = tmp_path_factory.mktemp("command")
+    with sandbox(behaviour=QUICK) as made:
+        yield made, folder
+
+
+ONLY = [word for probe in CHOSEN for word in ("--only", probe.id)]
+
+
+def test_the_printed_policy_is_enough(empty: tuple[Sandbox, Path]) -> None:
+    """A user with nothing else: no probe lacks a right, and all is removed."""
+    running, folder = empty
+    iam = client(running, "iam")
+    iam.create_user(UserName="verifier")
+    document = json.dumps(policy(ACCOUNT, REGION))
+    # Without spaces an inline policy of a user would hold 2,048 characters: it is a managed one.
+    arn = iam.create_policy(PolicyName="Verify", PolicyDocument=document)["Policy"]["Arn"]
+    iam.attach_user_policy(UserName="verifier", PolicyArn=arn)
+    made = iam.create_access_key(UserName="verifier")["AccessKey"]
+    assert len(json.dumps(policy(ACCOUNT, REGION), separators=(",", ":"))) <= 6_144
+    keys = (made["AccessKeyId"], made["SecretAccessKey"])
+    code, said = ended(neo(running, folder / "policy", *ONLY, keys=keys), 580)
+    assert "lacks a right" not in said, said
+    assert "Left:" not in said, said
+    assert "not authorized" not in said.replace("job", ""), said
+    assert "Emulated: this verifies nothing" in said
+    assert code in {0, 1}
+    assert stacks(running) == []
+    assert [file.name for file in (folder / "policy").iterdir()] == ["cdk.log"]
+
+
+def test_a_stack_of_that_name_that_is_not_its_own_is_left_alone(
+    empty: tuple[Sandbox, Path],
+) -> None:
+    running, folder = empty
+    cloudformation = client(running, "cloudformation")
+    body = json.dumps({"Resources": {"A": {"Type": "AWS::CloudFormation::WaitConditionHandle"}}})
+    cloudformation.create_stack(StackName=BASE, TemplateBody=body)
+    code, said = ended(neo(running, folder / "foreign", "--only", "A-S3-01"))
+    assert (code, "it was not made by neo verify" in said) == (2, True)
+    assert stacks(running) == [BASE]
+    cloudformation.delete_stack(StackName=BASE)
+
+
+@pytest.mark.parametrize(
+    ("phase", "number"), [("deploying", signal.SIGINT), ("probes", signal.SIGTERM)]
+)
+def test_an_interrupted_run_removes_what_it_has_made(
+    empty: tuple[Sandbox, Path], phase: str, number: int
+) -> None:
+    running, folder = empty
+    process = neo(running, folder / phase, "--only", "A-CFN-01", "--only", "A-S3-01")
+    interrupt(process, phase, number)
+    code, said = ended(process)
+    assert (code, "Interrupted" in said) == (130, True), said
+    assert stacks(running) == []
+    assert not list((folder / phase).glob("*.ledger.json"))
+
+
+def test_a_killed_run_is_resumed_and_a_kept_one_removed(empty: tuple[Sandbox, Path]) -> None:
+    running, folder = empty
+    process = neo(running, folder / "killed", "--only", "A-CFN-01", "--only", "A-S3-01")
+    interrupt(process, "probes", signal.SIGKILL)
+    process.communicate(timeout=30)
+    assert BASE in stacks(running)
+    code, said = ended(neo(running, folder / "killed", "--only", "A-S3-01"))
+    assert (code, "neo verify --resume" in said) == (2, True), said
+    code, said = ended(neo(running, folder / "killed", "--resume", "--keep", "--only", "A-S3-01"))
+    assert (code, "Kept" in said) == (0, True), said
+    assert BASE in stacks(running)
+    # Without its ledger it is known by its tag.
+    (ledger,) = (folder / "killed").glob("*.ledger.json")
+    ledger.unlink()
+    code, said = ended(neo(running, folder / "killed", "--resume", "--only", "A-S3-01"))
+    assert (code, stacks(running)) == (0, []), said
+
+
+def interrupt(process: subprocess.Popen[str], phase: str, number: int) -> None:
+    """Send a signal as soon as a run says that it does something."""
+    assert process.stdout
+    for line in process.stdout:
+        if phase in line and " s  " in line:
+            break
+    time.sleep(1)
+    process.send_signal(number)

@@ -12,7 +12,7 @@ from neo_constructs.verification import ledger
 from neo_constructs.verification.answers import Answer, compared, differs, held, unknown
 from neo_constructs.verification.kit import CannotSayError, Kit, OutOfTimeError
 from neo_constructs.verification.probe import Probe
-from neo_constructs.verification.run import evidence_of
+from neo_constructs.verification.refusals import evidence_of, judged
 from neo_constructs.verification.stack_names import PREFIX
 
 Event = dict[str, Any]
@@ -288,7 +288,9 @@ def changed_token(kit: Kit) -> Answer:
     try:
         status = scene.update(template(kit, ServiceToken=kit.output("Fails"), ServiceTimeout="60"))
     except ClientError as error:
-        return held(f"Another service token is refused at once: {error}", **evidence_of(error))
+        is_refused = judged(error) == "ValidationError"
+        said = f"Another service token is refused at once: {error}"
+        return compared(is_refused, said, **evidence_of(error))
     texts = [e["ResourceStatusReason"] for e in scene.events() if "ResourceStatusReason" in e]
     refused = [text for text in texts if "token" in text.lower()]
     said = f"The stack is {status}. {'; '.join(refused) or 'Nothing names the token.'}"
@@ -308,7 +310,9 @@ def export_in_use(kit: Kit) -> Answer:
     try:
         status = maker.update(json.dumps({"Resources": handle, "Outputs": output}))
     except ClientError as error:
-        return held(f"A changed export is refused at once: {error}", **evidence_of(error))
+        is_refused = judged(error) == "ValidationError"
+        said = f"A changed export is refused at once: {error}"
+        return compared(is_refused, said, **evidence_of(error))
     finally:
         user.delete()
     return compared("ROLLBACK" in status, f"With a changed export in use the stack is {status}.")

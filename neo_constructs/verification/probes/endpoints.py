@@ -13,6 +13,7 @@ from neo_constructs.verification.answers import Answer, compared, differs, held,
 from neo_constructs.verification.digits import EXPECTED, IMAGES
 from neo_constructs.verification.kit import CannotSayError, Kit
 from neo_constructs.verification.probe import Probe
+from neo_constructs.verification.refusals import judged
 from neo_constructs.verification.stack_names import MXNET, ONNX, PYTORCH, TENSORFLOW, XGBOOST
 
 Reply = dict[str, Any]
@@ -273,6 +274,7 @@ def short_rows(kit: Kit) -> Answer:
                 EndpointName=endpoint, Body=row, ContentType="text/csv"
             )
         except ClientError as error:
+            judged(error)
             return str(error)[:300]
         return "answered"
 

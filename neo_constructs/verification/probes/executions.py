@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from neo_constructs.verification.answers import Answer, compared, differs
 from neo_constructs.verification.kit import Kit
 from neo_constructs.verification.probe import Probe
-from neo_constructs.verification.run import evidence_of
+from neo_constructs.verification.refusals import evidence_of, judged
 from neo_constructs.verification.sessions import make_role, trust_of
 
 _BEHIND: Final = 8.0  # seconds that the simulation lets a list be behind
@@ -48,7 +48,7 @@ def stop_of_an_ended_one(kit: Kit) -> Answer:
     try:
         kit.client("stepfunctions").stop_execution(executionArn=arn)
     except ClientError as error:
-        code = error.response["Error"]["Code"]
+        code = judged(error)
         said = f"StopExecution of an execution that has ended: {code}."
         return compared(code == "ValidationException", said, **evidence_of(error))
     return differs("StopExecution of an execution that has ended is accepted.")

@@ -24,7 +24,8 @@ from neo_constructs.verification.compilations import (
 )
 from neo_constructs.verification.kit import Kit
 from neo_constructs.verification.probe import Probe
-from neo_constructs.verification.run import contents, evidence_of
+from neo_constructs.verification.refusals import evidence_of, judged
+from neo_constructs.verification.run import contents
 
 # What the corpus of the tests would send, written by tools/verification_requests.py.
 REQUESTS: Final = Path(__file__).parents[1] / "data" / "requests.json"
@@ -144,6 +145,8 @@ def failed_jobs(kit: Kit) -> dict[str, dict[str, Any]]:
         try:
             name = start(kit, failing.wanted, suffix=failing.suffix)
         except ClientError as error:
+            if judged(error) != "ValidationException":
+                raise
             return {"refused": True, **evidence_of(error)}
         return shown(ended(kit, name))
 
@@ -215,6 +218,8 @@ def _asked(kit: Kit) -> list[dict[str, Any]]:
         try:
             name = start_request(kit, one["InputConfig"], one["OutputConfig"])
         except ClientError as error:
+            if judged(error) != "ValidationException":
+                raise
             found.append({**told, "is_refused": True, **evidence_of(error)})
             continue
         except ParamValidationError as error:  # by the service's own model, on this machine

@@ -27,7 +27,7 @@ from neo_constructs.verification.compilations import (
 )
 from neo_constructs.verification.kit import CannotSayError, Kit
 from neo_constructs.verification.probe import Probe
-from neo_constructs.verification.run import evidence_of
+from neo_constructs.verification.refusals import evidence_of, judged
 
 # Each family for the processor, and other hardware where that has an image of its own.
 IMAGES: Final = (
@@ -48,6 +48,7 @@ def reported_images(kit: Kit) -> Answer:
         try:
             job = compiled(kit, family, target)
         except ClientError as error:
+            judged(error)
             seen[f"{family} {target}"] = evidence_of(error)
             continue
         expected = catalog_image(family, target, kit.region)
@@ -174,7 +175,7 @@ def missing_job(kit: Kit) -> Answer:
     try:
         describe(kit, kit.name("never-made"))
     except ClientError as error:
-        code, text = error.response["Error"]["Code"], error.response["Error"]["Message"]
+        code, text = judged(error), error.response["Error"]["Message"]
         is_known = code == "ResourceNotFound" or (
             code == "ValidationException" and "could not find" in text.lower()
         )
@@ -192,7 +193,7 @@ def stop_and_delete(kit: Kit) -> Answer:
         try:
             attempt(**named)
         except ClientError as error:
-            return str(error.response["Error"]["Code"])
+            return judged(error)
         return "accepted"
 
     seen["delete while it runs"] = refused(sagemaker.delete_compilation_job)
@@ -227,7 +228,7 @@ def tags_of_a_job(kit: Kit) -> Answer:
         sagemaker.delete_tags(ResourceArn=arn, TagKeys=["neo-verify"])
         after = {t["Key"] for t in sagemaker.list_tags(ResourceArn=arn)["Tags"]}
     except ClientError as error:
-        if error.response["Error"]["Code"] in {"ValidationException", "ResourceNotFound"}:
+        if judged(error) in {"ValidationException", "ResourceNotFound"}:
             return differs(f"Tags of a job are refused: {error}", **evidence_of(error))
         raise
     is_right = "neo-verify" in listed and "neo-verify" not in after

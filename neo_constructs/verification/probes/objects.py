@@ -13,7 +13,7 @@ from neo_constructs.verification import ledger
 from neo_constructs.verification.answers import Answer, compared, differs, held, unknown
 from neo_constructs.verification.kit import Kit
 from neo_constructs.verification.probe import Probe
-from neo_constructs.verification.run import evidence_of
+from neo_constructs.verification.refusals import evidence_of, judged
 from neo_constructs.verification.sessions import Statement, session_with
 
 MIB: Final = 1 << 20
@@ -21,11 +21,6 @@ _REFUSED_COPY: Final = frozenset({"InvalidArgument", "InvalidRequest", "NotImple
 PART: Final = b"0" * (5 * MIB)  # S3's least, but for the last
 _SECONDS: Final = 50
 _LEAST_PACE: Final = 0.05  # what time limits are multiplied with in the sandbox
-
-
-def code_of(error: ClientError) -> str:
-    """Return the code of a refused request."""
-    return str(error.response["Error"]["Code"])
 
 
 def aborted_upload(kit: Kit) -> Answer:
@@ -47,7 +42,7 @@ def aborted_upload(kit: Kit) -> Answer:
             attempt()
             codes[what] = "accepted"
         except ClientError as error:
-            codes[what] = code_of(error)
+            codes[what] = judged(error)
     return compared(
         set(codes.values()) == {"NoSuchUpload"},
         f"After AbortMultipartUpload: {json.dumps(codes)}.",
@@ -86,9 +81,12 @@ def refused_deletion(kit: Kit) -> Answer:
     try:
         session_with(kit, may).client("s3").delete_object(Bucket=bucket, Key=key)
     except ClientError as error:
-        known = {"AccessDenied", "InvalidRequest", "MethodNotAllowed"}
-        said = f"A deletion without the right to is refused as {code_of(error)}."
-        return compared(code_of(error) in known, said, **evidence_of(error))
+        known, code = (
+            {"AccessDenied", "InvalidRequest", "MethodNotAllowed"},
+            judged(error, may_be_denied=True),
+        )
+        said = f"A deletion without the right to is refused as {code}."
+        return compared(code in known, said, **evidence_of(error))
     return differs("A deletion without the right to is allowed.")
 
 
@@ -108,7 +106,7 @@ def copies_between_regions(kit: Kit) -> Answer:
         here.copy_object(Bucket=bucket, Key=key, CopySource=origin, CopySourceIfMatch=tag)
         here.upload_part_copy(**named, PartNumber=1, CopySource=origin, CopySourceIfMatch=tag)
     except ClientError as error:
-        if code_of(error) not in _REFUSED_COPY:
+        if judged(error) not in _REFUSED_COPY:
             raise
         return differs(f"A copy from {other} is refused: {error}", **evidence_of(error))
     finally:
@@ -116,8 +114,9 @@ def copies_between_regions(kit: Kit) -> Answer:
     try:
         here.copy_object(Bucket=bucket, Key=key, CopySource=origin, CopySourceIfMatch='"0"')
     except ClientError as error:
-        is_right = code_of(error) == "PreconditionFailed"
-        said = f"Copies from {other} arrive; one with another ETag is refused as {code_of(error)}."
+        code = judged(error)
+        is_right = code == "PreconditionFailed"
+        said = f"Copies from {other} arrive; one with another ETag is refused as {code}."
         return compared(is_right, said, **evidence_of(error))
     return differs(f"A copy from {other} ignores If-Match on its source.", region=other)
 
@@ -188,6 +187,7 @@ def missing_object(kit: Kit) -> Answer:
     try:
         session_with(kit, may).client("s3").head_object(Bucket=bucket, Key="seen/none")
     except ClientError as error:
+        judged(error, may_be_denied=True)
         status = error.response["ResponseMetadata"]["HTTPStatusCode"]
         said = f"HeadObject of an object that is not there is {status}."
         return compared(status == 403, said, status=status, **evidence_of(error))
@@ -230,13 +230,16 @@ def _tried(kit: Kit, may: list[dict[str, Any]], bucket: str) -> list[str]:
         s3.upload_part(**named, PartNumber=1, Body=b"1")
         try:
             s3.abort_multipart_upload(**named)
-        except ClientError:
+        except ClientError as error:
+            judged(error, may_be_denied=True)
             refused.append("AbortMultipartUpload")
-    except ClientError:
+    except ClientError as error:
+        judged(error, may_be_denied=True)
         refused.append("CreateMultipartUpload")
     try:
         s3.list_multipart_uploads(Bucket=bucket, Prefix="mine/")
-    except ClientError:
+    except ClientError as error:
+        judged(error, may_be_denied=True)
         refused.append("ListMultipartUploads")
     return refused
 

@@ -13,7 +13,7 @@ from neo_constructs.verification.answers import Answer, compared, differs, held,
 from neo_constructs.verification.compilations import FAMILIES, ended, shown, start
 from neo_constructs.verification.kit import CannotSayError, Kit
 from neo_constructs.verification.probe import Probe
-from neo_constructs.verification.run import evidence_of
+from neo_constructs.verification.refusals import evidence_of, judged
 from neo_constructs.verification.sessions import Statement, make_role, trust_of
 
 SAGEMAKER: Final = {"Service": "sagemaker.amazonaws.com"}
@@ -50,9 +50,9 @@ def _job_as(kit: Kit, role: str) -> dict[str, Any]:
     try:
         name = start(kit, FAMILIES["ONNX"], role=role)
     except ClientError as error:
-        refused = evidence_of(error)
-        if refused["code"] != "ValidationException":
+        if judged(error) != "ValidationException":
             raise
+        refused = evidence_of(error)
         return {"CompilationJobStatus": "REFUSED", "FailureReason": refused["text"], **refused}
     return shown(ended(kit, name))
 
