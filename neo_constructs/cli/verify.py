@@ -175,18 +175,20 @@ def _claim(kit: Kit, *, is_resumed: bool) -> None:
     """Take over what the former run has left, or see that there is nothing."""
     from botocore.exceptions import BotoCoreError, ClientError
 
-    from neo_constructs.verification.run import NotOursError, owner_of
+    from neo_constructs.verification.run import NotOursError, left_stacks
 
     try:
-        owner = owner_of(kit)
+        stacks = left_stacks(kit)
     except NotOursError as error:
         exit_unusable(str(error))
     except (BotoCoreError, ClientError) as error:
         exit_unusable(f"The stacks cannot be looked at: {error} See: neo verify --policy")
-    if owner and not is_resumed:
-        exit_unusable(f"The run {owner} has left stacks. Go on with it: neo verify --resume")
-    if owner and owner != kit.ledger.run_id:
+    if stacks and not is_resumed:
+        names = ", ".join(stacks)
+        exit_unusable(f"A former run has left {names}. Go on with it: neo verify --resume")
+    for name, owner in stacks.items():
         kit.ledger.run_id = owner
+        kit.ledger.note("stack", name)
     if not is_resumed and kit.ledger.file.exists():
         exit_unusable(
             f"{kit.ledger.file} names what a former run has made. Go on with it: "

@@ -44,30 +44,31 @@ class Result:
     seconds: float
 
 
-def owner_of(kit: Kit) -> str | None:
-    """Return the id of the run that the deployed stacks are of; None if there are none.
+def left_stacks(kit: Kit) -> dict[str, str]:
+    """Return the stacks that a run has left, each with the run's id.
 
     Raises
     ------
     NotOursError
         If a stack has a name of the kit's, and not its tag; or if they are of several runs.
     """
-    owners = set[str]()
-    paginator = kit.client("cloudformation").get_paginator("describe_stacks")
-    for page in paginator.paginate():
+    owners = dict[str, str]()
+    for page in kit.client("cloudformation").get_paginator("describe_stacks").paginate():
         for stack in page["Stacks"]:
-            if not stack["StackName"].startswith(PREFIX):
+            name = stack["StackName"]
+            if not name.startswith(PREFIX):
                 continue
             tags = {tag["Key"]: tag["Value"] for tag in stack.get("Tags", [])}
             if TAG not in tags:
                 raise NotOursError(
-                    f"The stack {stack['StackName']} has no tag {TAG}: it was not made by "
-                    "neo verify. Rename or delete it, or take another account or region."
+                    f"The stack {name} has no tag {TAG}: it was not made by neo verify. Rename or "
+                    "delete it, or take another account or region."
                 )
-            owners.add(tags[TAG])
-    if len(owners) > 1:
-        raise NotOursError(f"There are stacks of several runs: {', '.join(sorted(owners))}.")
-    return owners.pop() if owners else None
+            owners[name] = tags[TAG]
+    if len(set(owners.values())) > 1:
+        runs = ", ".join(sorted(set(owners.values())))
+        raise NotOursError(f"There are stacks of several runs: {runs}.")
+    return owners
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,8 @@ def _cdk_deploy(kit: Kit, stacks: Sequence[str], log: Path) -> None:
     command = [*CDK, "deploy", *stacks, "--app", app, "--require-approval", "never"]
     command += ["--no-notices", "--progress", "events", "--concurrency", str(len(DEPLOYED))]
     command += ["-c", f"neo-verify:run={kit.ledger.run_id}"]
+    # Of the stack itself, too: by this tag a run knows its own.
+    command += ["--tags", f"{TAG}={kit.ledger.run_id}"]
     command += ["-c", f"neo-verify:stacks={','.join(stacks)}"]
     environment = {**os.environ, "CDK_DEFAULT_ACCOUNT": kit.account}
     environment |= {"CDK_DEFAULT_REGION": kit.region, "AWS_REGION": kit.region}
