@@ -39,6 +39,15 @@ def sandbox() -> None:
 def behaves(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options that say how long things take, and what fails."""
     for option in (
+        click.option(
+            "--otherwise",
+            multiple=True,
+            metavar="ID",
+            help="Let AWS do otherwise than an assumption of docs/assumptions.md says.",
+        ),
+        click.option(
+            "--as-assumed", multiple=True, metavar="ID", help="Let it do as the assumption says."
+        ),
         click.option("--endpoint-fails", metavar="REASON", help="Let every endpoint fail so."),
         click.option(
             "--compile-fails", metavar="REASON", help="Let every compilation job fail so."
@@ -64,7 +73,7 @@ def behaves(command: Callable[..., None]) -> Callable[..., None]:
     ),
 )
 @behaves
-def set_behaviour(**told: float | str | None) -> None:
+def set_behaviour(**told: Any) -> None:
     """Change, from inside a sandbox, what the next deploys meet; without options, put it back.
 
     See what a failing deploy looks like, in a shell of 'neo sandbox run -- bash'. Exits 0, or 2
@@ -78,7 +87,7 @@ def set_behaviour(**told: float | str | None) -> None:
     behaviour = _behaviour(told, Behaviour())
     behaviour.write(Path(file))
     for name, value in asdict(behaviour).items():
-        say(f"{name.replace('_', ' ')}: {value if value != '' else 'no'}")
+        say(f"{name.replace('_', ' ')}: {value if value not in ('', {}) else 'no'}")
 
 
 @sandbox.command(
@@ -96,9 +105,7 @@ def set_behaviour(**told: float | str | None) -> None:
 )
 @behaves
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
-def run(
-    port: int | None, minutes: float | None, command: tuple[str, ...], **told: float | str | None
-) -> None:
+def run(port: int | None, minutes: float | None, command: tuple[str, ...], **told: Any) -> None:
     """Run COMMAND against an emulated AWS, and end the emulator with it.
 
     IAM is enforced, Lambda functions really run, and an endpoint answers by running its script.
@@ -144,6 +151,17 @@ def run(
     sys.exit(code)
 
 
-def _behaviour(told: Mapping[str, float | str | None], otherwise: Behaviour) -> Behaviour:
-    given: Any = {name: value for name, value in told.items() if value is not None}
-    return replace(otherwise, **given)
+def _behaviour(told: Mapping[str, Any], usual: Behaviour) -> Behaviour:
+    from neo_constructs.sandbox.assumptions import KNOWN
+    from neo_constructs.sandbox.behaviour import switches
+
+    given = {name: value for name, value in told.items() if value is not None}
+    chosen = switches(given.pop("as_assumed", ()), given.pop("otherwise", ()))
+    if unknown := set(chosen) - KNOWN:
+        exit_unusable(
+            f"No assumption with a switch: {', '.join(sorted(unknown))}. "
+            f"Allowed: {', '.join(sorted(KNOWN))}."
+        )
+    if chosen:
+        given["assumptions"] = chosen
+    return replace(usual, **given)

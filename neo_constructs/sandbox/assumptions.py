@@ -423,6 +423,16 @@ OTHERWISE: Final[Mapping[str, tuple[Rule, ...]]] = {
 }
 
 
+# What is read elsewhere: by the class below, ministack_hooks.py and sagemaker/judgement.py.
+_ELSEWHERE: Final = frozenset(
+    {
+        "A-CFN-02", "A-CFN-03", "A-CFN-04", "A-CFN-05", "A-CFN-10", "A-CFN-16", "A-CFN-19",
+        "A-NEO-12", "A-NEO-16", "A-S3-02", "A-S3-03", "A-S3-06", "A-REV-02", "A-REV-03",
+    }
+)  # fmt: skip
+KNOWN: Final = frozenset({*AS_ASSUMED, *OTHERWISE, *_ELSEWHERE})
+
+
 @dataclass(slots=True)
 class CustomResourceSwitches:
     """What CloudFormation sends to custom resources, as it is assumed or otherwise.

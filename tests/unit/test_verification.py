@@ -17,7 +17,7 @@ from neo_constructs.cli.main import neo
 from neo_constructs.findings.codes import CODES
 from neo_constructs.findings.finding import Level
 from neo_constructs.sandbox import assumptions
-from neo_constructs.sandbox.behaviour import switches
+from neo_constructs.sandbox.behaviour import VARIABLE, Behaviour, switches
 from neo_constructs.sandbox.sagemaker import judgement
 from neo_constructs.scripts.script_rules import check_code
 from neo_constructs.scripts.serving_contract import ServingContract
@@ -74,13 +74,7 @@ def test_the_page_says_what_is_asked(project: Path) -> None:
 
 def test_each_probe_has_a_switch_that_makes_its_assumption_false() -> None:
     """Or the emulator does otherwise by itself, unless it is told to do as it is assumed."""
-    # Which CustomResourceSwitches, ministack_hooks.py and the sandbox's SageMaker read.
-    elsewhere = {
-        "A-CFN-02", "A-CFN-03", "A-CFN-04", "A-CFN-05", "A-CFN-10", "A-CFN-16", "A-CFN-19",
-        "A-NEO-12", "A-NEO-16", "A-S3-02", "A-S3-03", "A-S3-06", "A-REV-02", "A-REV-03",
-    }  # fmt: skip
-    assert set(BY_ID) == set(assumptions.OTHERWISE) | elsewhere
-    assert set(assumptions.AS_ASSUMED) <= set(BY_ID)
+    assert set(BY_ID) == assumptions.KNOWN
     assert switches(["a-s3-01"], ["A-CFN-03", ""]) == {"A-S3-01": True, "A-CFN-03": False}
 
 
@@ -348,3 +342,16 @@ def test_a_broken_probe_says_that_it_broke(tmp_path: Path) -> None:
     assert found.answer.verdict is Verdict.UNKNOWN
     assert "The probe itself failed" in found.answer.said
     assert run.former_results(kit(tmp_path, ""), [probe]) == []
+
+
+def test_a_switch_is_set_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "behaviour.json"
+    Behaviour().write(file)
+    monkeypatch.setenv(VARIABLE, str(file))
+    told = ["--otherwise", "A-CFN-03", "--as-assumed", "a-cfn-02"]
+    assert CliRunner().invoke(neo, ["sandbox", "set", *told]).exit_code == 0
+    assert Behaviour.read(file).assumptions == {"A-CFN-02": True, "A-CFN-03": False}
+    done = CliRunner().invoke(neo, ["sandbox", "set", "--otherwise", "A-X-01"])
+    assert (done.exit_code, "Allowed: A-CFN-01" in done.output) == (2, True)
+    assert CliRunner().invoke(neo, ["sandbox", "set"]).exit_code == 0
+    assert Behaviour.read(file) == Behaviour()
