@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import json
 import os
+import shutil
 import sys
+import time
 import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -35,6 +38,7 @@ DIFFERS: Final = 1
 INTERRUPTED: Final = 130
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _EMULATED_PACE: Final = 0.05
+_INTERRUPTED: Final = "Interrupted."
 
 
 @click.command(
@@ -50,6 +54,7 @@ _EMULATED_PACE: Final = 0.05
 @click.option("--yes", is_flag=True, help="Do not ask before anything is made.")
 @click.option("--keep", is_flag=True, help="Remove nothing at the end.")
 @click.option("--resume", is_flag=True, help="Go on with a run that was interrupted or kept.")
+@click.option("--remove", "is_remove", is_flag=True, help="Remove what such a run has left, only.")
 @click.option(
     "--minutes",
     type=click.FloatRange(min=1),
@@ -72,6 +77,7 @@ def verify(
     yes: bool,
     keep: bool,
     resume: bool,
+    is_remove: bool,
     minutes: float,
     folder: Path,
 ) -> None:
@@ -84,8 +90,8 @@ def verify(
 
     In the sandbox (neo sandbox run -- neo verify) nothing is verified, and no result is written.
 
-    Exits 0, 1 if an assumption differs or something could not be removed, 2 if it cannot be begun,
-    or 130 if it was interrupted.
+    Exits 0, 1 if an assumption differs or something could not be removed, 2 if it cannot be begun
+    or breaks off, or 130 if it was interrupted.
     """
     require_extra("verify", "boto3")
     from neo_constructs.verification.probes import PROBES
@@ -94,24 +100,30 @@ def verify(
     if is_list:
         _print_list(chosen, is_all=not only)
         return
-    kit = _kit(folder, is_resumed=resume)
+    kit = _kit(folder, is_resumed=resume or is_remove)
     if is_policy:
         from neo_constructs.verification.policy import policy
 
         say(json.dumps(policy(kit.account, kit.region), indent=1))
         return
-    stacks = _stacks(chosen)
-    _claim(kit, is_resumed=resume)
-    _say_plan(kit, chosen, stacks, minutes)
+    _claim(kit, is_resumed=resume or is_remove)
+    if is_remove:
+        sys.exit(DIFFERS if _remove(kit, is_whole=True) else 0)
+    todo = _todo(kit, chosen)
+    stacks = _stacks(todo)
+    _say_plan(kit, todo, stacks, minutes)
+    if shutil.which("npx") is None and stacks:
+        exit_unusable("There is no npx on the PATH, and the CDK CLI needs it: install node.")
     if not yes and not click.confirm("Go on?", default=False):
         exit_unusable("Nothing was made.")
     raise_keyboard_interrupt_on_signal()
-    results, is_interrupted = _probe(kit, chosen, stacks, minutes, folder)
-    left = [] if keep else _remove(kit)
+    ended = _probe(kit, todo, stacks, minutes, folder)
+    left = [] if keep else _remove(kit, is_whole=not ended)
+    results = _results(kit, chosen)
     _finish(kit, results, left, folder, is_kept=keep)
-    if is_interrupted:
-        say("Interrupted. What is not answered is asked by: neo verify --resume", err=True)
-        sys.exit(INTERRUPTED)
+    if ended:
+        _show(f"{ended} What is not answered is asked by: neo verify --resume")
+        sys.exit(INTERRUPTED if ended == _INTERRUPTED else 2)
     if left or any(result.answer.verdict.value == "differs" for result in results):
         sys.exit(DIFFERS)
 
@@ -159,11 +171,13 @@ def _kit(folder: Path, *, is_resumed: bool) -> Kit:
         if not session.region_name:
             exit_unusable("No region is given: set AWS_REGION.")
         file = folder / f"{session.region_name}.ledger.json"
-        ledger = Ledger(file, uuid.uuid4().hex[:12])
+        account = str(session.client("sts").get_caller_identity()["Account"])
+        ledger = Ledger(file, uuid.uuid4().hex[:12], account)
         if is_resumed and file.exists():
             ledger = Ledger.read(file)
+        if ledger.account != account:
+            exit_unusable(f"{file} is of another account: take its credentials, or --folder.")
         kit = Kit(session, ledger, is_emulated, pace=_EMULATED_PACE if is_emulated else 1.0)
-        _ = kit.account
     except (BotoCoreError, ClientError) as error:
         exit_unusable(f"AWS cannot be asked who is calling: {error}")
     except (OSError, ValueError) as error:
@@ -185,7 +199,10 @@ def _claim(kit: Kit, *, is_resumed: bool) -> None:
         exit_unusable(f"The stacks cannot be looked at: {error} See: neo verify --policy")
     if stacks and not is_resumed:
         names = ", ".join(stacks)
-        exit_unusable(f"A former run has left {names}. Go on with it: neo verify --resume")
+        exit_unusable(
+            f"A former run has left {names}. Go on with it by neo verify --resume, or remove them "
+            "by neo verify --remove"
+        )
     for name, owner in stacks.items():
         kit.ledger.run_id = owner
         kit.ledger.note("stack", name)
@@ -211,41 +228,83 @@ def _say_plan(kit: Kit, chosen: Sequence[Probe], stacks: Sequence[str], minutes:
     say(f"In {where}: {len(chosen)} probes, the stacks {', '.join(stacks) or 'none'}.")
     say(f"At most {min(found.minutes, minutes):.0f} minutes, about ${found.dollars:.2f}:")
     say(f"  {found.arithmetic}.")
-    say("Everything bears the tag neo-constructs:verification, and is removed at the end.")
+    say("All of it is under names of its own, and is removed at the end.")
+    if not kit.is_emulated and _is_temporary(kit):
+        say(
+            "The credentials are temporary and are not renewed: they have to last as long, or "
+            "what was made stays until neo verify --remove."
+        )
+
+
+def _is_temporary(kit: Kit) -> bool:
+    """Whether the credentials end, and nothing here can renew them."""
+    found = kit.session.get_credentials()
+    return bool(found and found.token and not hasattr(found, "refresh_needed"))
+
+
+def _todo(kit: Kit, chosen: Sequence[Probe]) -> list[Probe]:
+    """Return the probes that a former part of the run has not answered."""
+    from neo_constructs.verification.run import former_results
+
+    answered = {result.probe.id for result in former_results(kit, chosen)}
+    return [probe for probe in chosen if probe.id not in answered]
+
+
+def _results(kit: Kit, chosen: Sequence[Probe]) -> list[Result]:
+    from neo_constructs.verification.run import former_results
+
+    return former_results(kit, chosen, with_unknown=True)
 
 
 def _probe(
-    kit: Kit, chosen: Sequence[Probe], stacks: Sequence[str], minutes: float, folder: Path
-) -> tuple[list[Result], bool]:
-    """Deploy and ask; return the answers so far, and whether somebody has interrupted it."""
+    kit: Kit, todo: Sequence[Probe], stacks: Sequence[str], minutes: float, folder: Path
+) -> str:
+    """Deploy and ask; return why it ended early, or nothing."""
     from neo_constructs.verification import report
-    from neo_constructs.verification.run import deploy, former_results, probe_all
+    from neo_constructs.verification.run import deploy, probe_all
 
-    results = former_results(kit, chosen)
-    asked = {result.probe.id for result in results}
-    todo = [probe for probe in chosen if probe.id not in asked]
     try:
         with Progress(sys.stderr) as progress:
             progress.step(f"deploying {', '.join(stacks)}")
+            kit.until = time.monotonic() + minutes * 60
             missing = deploy(kit, stacks, folder / "cdk.log") if stacks else {}
             left = minutes - progress.seconds / 60
             progress.step(f"{len(todo)} probes")
-            results += probe_all(
-                kit, todo, missing, minutes=left, told=lambda each: say(report.row(each))
+            probe_all(
+                kit,
+                todo,
+                missing,
+                minutes=left,
+                told=lambda each: _show(report.row(each, kit.account)),
             )
     except KeyboardInterrupt:
-        return former_results(kit, chosen), True
-    return results, False
+        return _INTERRUPTED
+    except Exception as error:  # whatever it is, what was made is removed
+        return f"The run broke off: {error!r}"
+    return ""
 
 
-def _remove(kit: Kit) -> list[Leftover]:
+def _remove(kit: Kit, *, is_whole: bool) -> list[Leftover]:
+    """Remove what was made; where all is answered, the ledger goes, too."""
     from neo_constructs.verification.removal import remove_all
 
-    with Progress(sys.stderr) as progress:
-        left = remove_all(kit, lambda what: progress.step(f"removing {what}"))
-    if not left:
+    try:
+        with Progress(sys.stderr) as progress:
+            left = remove_all(kit, lambda what: progress.step(f"removing {what}"))
+    except KeyboardInterrupt:
+        _show(f"{kit.ledger.file} names what is left. Remove it by: neo verify --remove")
+        sys.exit(INTERRUPTED)
+    for one in left:
+        _show(f"Left: {one.made.kind} {one.made.name}: {one.why} Remove it by: {one.command}")
+    if is_whole and not left:
         kit.ledger.remove()
     return left
+
+
+def _show(text: str) -> None:
+    """Print a line; where nobody reads it any more, the run goes on, and removes what it made."""
+    with contextlib.suppress(OSError, ValueError):
+        click.echo(text)
 
 
 def _finish(
@@ -262,16 +321,14 @@ def _finish(
         results=results,
         leftovers=left,
     )
-    say(", ".join(f"{count} {verdict}" for verdict, count in counts(results)))
-    for one in left:
-        say(f"Left: {one.made.kind} {one.made.name}: {one.why} Remove it by: {one.command}")
+    _show(", ".join(f"{count} {verdict}" for verdict, count in counts(results)))
     if is_kept:
-        say(f"Kept; {kit.ledger.file} names all of it. Remove it by: neo verify --resume")
+        _show(f"Kept; {kit.ledger.file} names all of it. Remove it by: neo verify --remove")
     if kit.is_emulated:
-        say("Emulated: this verifies nothing, and no result is written.")
+        _show("Emulated: this verifies nothing, and no result is written.")
         return
     folder.mkdir(parents=True, exist_ok=True)
-    name = f"{said.region}-{said.date}"
+    name = _free_name(folder, f"{said.region}-{said.date}")
     texts: dict[str, Any] = {
         f"{name}.json": said.as_json(),
         f"{name}.md": said.as_markdown(),
@@ -279,4 +336,10 @@ def _finish(
     }
     for file, text in texts.items():
         (folder / file).write_text(text)
-        say(f"Written: {folder / file}")
+        _show(f"Written: {folder / file}")
+
+
+def _free_name(folder: Path, name: str) -> str:
+    """Return a name that no earlier report has."""
+    names = (name, *(f"{name}-{number}" for number in range(2, 1_000)))
+    return next(each for each in names if not (folder / f"{each}.json").exists())

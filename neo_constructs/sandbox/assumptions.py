@@ -216,6 +216,7 @@ def _scores_off(said: dict[str, Any]) -> dict[str, Any]:
     return {**said, "scores": [score + 0.25 for score in said.get("scores", ())]}
 
 
+_NOT_STARTED: Final = "The primary container did not pass the ping health check: the switch."
 _PIDS: Final = iter(range(10**9))
 
 
@@ -249,7 +250,7 @@ def _model_name(request: Request, reply: Reply) -> Reply:
     """Let an endpoint whose name says so be one that failed."""
     return _json(
         lambda found: (
-            {**found, "EndpointStatus": "Failed", "FailureReason": "as the switch says"}
+            {**found, "EndpointStatus": "Failed", "FailureReason": _NOT_STARTED}
             if found.get("EndpointStatus") == "InService"
             else found
         )
@@ -324,6 +325,9 @@ def _tensorflow(_request: Request, _reply: Reply) -> Reply:
 
 # What the emulator does not do by itself, done as it is assumed.
 AS_ASSUMED: Final[Mapping[str, tuple[Rule, ...]]] = {
+    "A-CFN-01": (
+        Rule("CreateStack", _xml_fault("ValidationError", 400), names="EchoTooLong", instead=True),
+    ),
     "A-NEO-04": (Rule("DescribeEndpoint", _model_name, names="isolated"),),
     "A-NEO-07": (
         Rule(
@@ -335,7 +339,7 @@ AS_ASSUMED: Final[Mapping[str, tuple[Rule, ...]]] = {
     "A-NEO-10": (
         Rule(_INVOKE, _called(python="3.8.10", loaded={"python": "3.8.10"}), names="NeoVerify"),
     ),
-    "A-NEO-17": (Rule("ListServiceQuotas", _quotas(4), instead=True),),
+    "A-NEO-17": (Rule("List(AWSDefault)?ServiceQuotas", _quotas(4), instead=True),),
     "A-RUN-07": (Rule(_INVOKE, _row(80), names=_XGBOOST, instead=True),),
     "A-RUN-09": (Rule(_INVOKE, _tensorflow, names=_TENSORFLOW, instead=True),),
     "A-IAM-07": (Rule("HEAD", _xml_fault("Forbidden", 403), names="seen/none"),),
@@ -372,7 +376,7 @@ OTHERWISE: Final[Mapping[str, tuple[Rule, ...]]] = {
     "A-NEO-13": (Rule(_DESCRIBE, _fault("JobIsUnknown", "no"), names="never-made"),),
     "A-NEO-14": (Rule("DeleteCompilationJob", _said(200, "{}"), instead=True),),
     "A-NEO-15": (Rule(_DESCRIBE, _job("FAILED", "InternalServerError: something")),),
-    "A-NEO-17": (Rule("ListServiceQuotas", _quotas(0), instead=True),),
+    "A-NEO-17": (Rule("List(AWSDefault)?ServiceQuotas", _quotas(0), instead=True),),
     "A-RUN-01": (Rule(_INVOKE, _called(type="bytes"), names=_ONNX),),
     "A-RUN-02": (Rule(_INVOKE, _called(type="dict"), names=_PYTORCH),),
     "A-RUN-03": (Rule(_INVOKE, _called(modules=["other"]), names=_PYTORCH),),

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from neo_constructs.verification import ledger
-from neo_constructs.verification.kit import Kit
+from neo_constructs.verification.kit import CannotSayError, Kit
 from neo_constructs.verification.stack_names import JOBS
 
 MODELS: Final = Path(__file__).parents[1] / "verification_stacks" / "models"
@@ -165,7 +165,7 @@ def _create(
     outputs: Mapping[str, Any],
     role: str = "",
 ) -> str:
-    kit.ledger.note(ledger.JOB, name)
+    kit.note(ledger.JOB, name)
     kit.client("sagemaker").create_compilation_job(
         CompilationJobName=name,
         RoleArn=role or kit.output("CompileRole"),
@@ -202,6 +202,20 @@ def compiled(kit: Kit, family: str, target: str = "ml_c5") -> dict[str, Any]:
         return {**ended(kit, name), "Seconds": round(time.monotonic() - began)}
 
     return kit.once(f"job {family} {target}", make)
+
+
+def completed(kit: Kit, family: str) -> dict[str, Any]:
+    """Return the job that has compiled a family's model.
+
+    Raises
+    ------
+    CannotSayError
+        If it has failed.
+    """
+    job = compiled(kit, family)
+    if job["CompilationJobStatus"] != "COMPLETED":
+        raise CannotSayError(f"The {family} job has failed: {job.get('FailureReason')}")
+    return job
 
 
 def _for_target(wanted: Compilation, target: str) -> Compilation:

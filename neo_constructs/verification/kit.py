@@ -21,8 +21,20 @@ Value = TypeVar("Value")
 _RETRIES: Final = Config(retries={"mode": "standard", "total_max_attempts": 8})
 
 
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Why a stack is not there, and whether it is its container that did not start."""
+
+    why: str
+    is_containers: bool = False
+
+
 class OutOfTimeError(NeoConstructsError):
     """What was waited for did not come in time."""
+
+
+class StoppedError(NeoConstructsError):
+    """The run is being ended: nothing more is made, and nothing is waited for."""
 
 
 class CannotSayError(NeoConstructsError):
@@ -44,12 +56,21 @@ class Kit:
     pace
         What the seconds between two questions are multiplied with. Default: 1; the sandbox is
         asked more often.
+    until
+        When the time of the run is over, by ``time.monotonic``. Default: never.
+    missing
+        Why stacks are not there, by name. Default: all are.
+    stopped
+        Set where the run is being ended.
     """
 
     session: boto3.Session
     ledger: Ledger
     is_emulated: bool
     pace: float = 1.0
+    until: float = float("inf")
+    missing: Mapping[str, Missing] = field(default_factory=dict)
+    stopped: threading.Event = field(default_factory=threading.Event)
     _shared: dict[str, Future[Any]] = field(default_factory=dict)
     _clients: dict[tuple[str, str], Any] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -138,9 +159,32 @@ class Kit:
         OutOfTimeError
             If it does not come.
         """
-        until = time.monotonic() + seconds
+        until = min(time.monotonic() + seconds, self.until)
         while (found := ask()) is None:
             if time.monotonic() > until:
                 raise OutOfTimeError(f"{what} did not come within {seconds:.0f} seconds.")
-            time.sleep(pause * self.pace)
+            self.sleep(pause)
         return found
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, unless the run is being ended.
+
+        Raises
+        ------
+        StoppedError
+            If it is.
+        """
+        if self.stopped.wait(seconds * self.pace):
+            raise StoppedError("The run is being ended.")
+
+    def note(self, kind: str, name: str, *, region: str = "") -> str:
+        """Write down what is about to be made, and return its name.
+
+        Raises
+        ------
+        StoppedError
+            If the run is being ended: what is made now would not be removed.
+        """
+        if self.stopped.is_set():
+            raise StoppedError("The run is being ended.")
+        return self.ledger.note(kind, name, region=region)

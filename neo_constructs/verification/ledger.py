@@ -37,10 +37,13 @@ class Ledger:
         Where it is kept, so that a run which was killed can be resumed, or cleaned up.
     run_id
         The run's, which is in the tag of all that it makes.
+    account
+        Whose account it is. Default: not said.
     """
 
     file: Path
     run_id: str
+    account: str = ""
     _made: dict[Made, None] = field(default_factory=dict)
     _answers: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     _lock: threading.RLock = field(default_factory=threading.RLock)
@@ -57,7 +60,8 @@ class Ledger:
         found = json.loads(file.read_text())
         try:
             made = {Made(**each): None for each in found["made"]}
-            return cls(file, str(found["run_id"]), made, dict(found["answers"]))
+            run_id, account = str(found["run_id"]), str(found["account"])
+            return cls(file, run_id, account, made, dict(found["answers"]))
         except (KeyError, TypeError) as error:
             raise ValueError(f"it is no ledger of a run: {error!r}") from None
 
@@ -83,7 +87,8 @@ class Ledger:
     @property
     def made(self) -> tuple[Made, ...]:
         """What there may still be, the newest first."""
-        return tuple(reversed(self._made))
+        with self._lock:
+            return tuple(reversed(self._made))
 
     @property
     def answers(self) -> Mapping[str, Mapping[str, Any]]:
@@ -99,6 +104,7 @@ class Ledger:
         new = self.file.with_suffix(".new")
         text = {
             "run_id": self.run_id,
+            "account": self.account,
             "made": [asdict(each) for each in self._made],
             "answers": self._answers,
         }

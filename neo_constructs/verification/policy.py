@@ -1,4 +1,8 @@
-"""The policy that the caller of ``neo verify`` needs: printed by ``neo verify --policy``."""
+"""The policy that the caller of ``neo verify`` needs: printed by ``neo verify --policy``.
+
+Whoever may make roles and give them rights may do anything in an account: it is a policy for a
+person or a job that is trusted with the account, or for an account of its own.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +48,11 @@ def _deploying(account: str, region: str) -> list[Statement]:
             stacks,
         ),
         # Without a name it knows no resource.
-        _allow("Look", ["cloudformation:DescribeStacks", "sts:GetCallerIdentity"], "*"),
+        _allow(
+            "Look",
+            ["cloudformation:DescribeStacks", "cloudformation:ListStacks", "sts:GetCallerIdentity"],
+            "*",
+        ),
         # What a stack with an echo makes is made in the caller's name.
         _allow(
             "Echo",
@@ -61,6 +69,7 @@ def _deploying(account: str, region: str) -> list[Statement]:
                 "s3:DeleteBucketPolicy",
                 "s3:PutBucketTagging",
                 "s3:GetBucketTagging",
+                "s3:TagResource",
                 "s3:PutEncryptionConfiguration",
                 "s3:GetEncryptionConfiguration",
             ],
@@ -181,7 +190,11 @@ def _asking(account: str, region: str) -> list[Statement]:
                 f"arn:aws:logs:{region}:{account}:log-group:/aws/sagemaker/Endpoints/*",
             ],
         ),
-        _allow("Quotas", ["servicequotas:ListServiceQuotas"], "*"),
+        _allow(
+            "Quotas",
+            ["servicequotas:ListServiceQuotas", "servicequotas:ListAWSDefaultServiceQuotas"],
+            "*",
+        ),
     ]
 
 

@@ -8,8 +8,11 @@ from typing import Any, Final
 
 ACCOUNT: Final = "111122223333"  # the one of AWS's own examples
 _URL: Final = re.compile(r"https?://\S*?[?&](?:X-Amz-|AWSAccessKeyId)\S*", re.IGNORECASE)
-_KEY: Final = re.compile(r"\b(?:AKIA|ASIA|AROA|AIDA)[A-Z0-9]{12,}\b")
-_CALLER: Final = re.compile(r"arn:aws[\w-]*:(?:sts|iam)::\d{12}:(?:assumed-role|user)/[^\s\"',]+")
+_KEY: Final = re.compile(r"\b(?:AKIA|ASIA|AROA|AIDA)[A-Z0-9]{12,}(?::[^\s\"',]+)?")
+_CALLER: Final = re.compile(
+    r"arn:aws[\w-]*:(?:sts|iam)::\d{12}:(?:assumed-role|user|federated-user|role/aws-reserved)"
+    r"/[^\s\"',]+"
+)
 _OTHER: Final = re.compile(r"(?<![\w-])\d{12}(?![\w-])")
 # Accounts of AWS's own, that images lie in, say something and nothing of the caller.
 _IMAGE: Final = re.compile(r"(\d{12})(\.dkr\.ecr\.)")

@@ -56,3 +56,17 @@ def evidence_of(error: ClientError) -> dict[str, Any]:
         "request_id": found.get("ResponseMetadata", {}).get("RequestId", ""),
         "operation": error.operation_name,
     }
+
+
+def is_of_container(reason: str) -> bool:
+    """Whether an endpoint failed since its container did not start, and not for want of anything.
+
+    Source of the text: AWS developer guide, endpoint troubleshooting, "ping health check".
+    """
+    return "ping health check" in reason and not any(code in reason for code in QUOTAS)
+
+
+def is_about_rights(reason: str) -> bool:
+    """Whether a job failed for a right, or for its role."""
+    texts = ("access denied", "accessdenied", "not authorized", "assumerole", "assume role")
+    return any(text in reason.lower() for text in (*texts, "forbidden", "permission"))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,6 +17,16 @@ from neo_constructs.verification.stack_names import BASE
 _GONE: Final = ("does not exist", "Could not find", "NoSuchEntity", "NoSuchBucket", "not found")
 _MINUTES: Final = 30
 _ENDED: Final = frozenset({"COMPLETED", "FAILED", "STOPPED"})
+# What costs money first, then what it was made of; what others are made with last.
+_ORDER: Final = (
+    ledger.ENDPOINT,
+    ledger.ENDPOINT_CONFIG,
+    ledger.MODEL,
+    ledger.JOB,
+    ledger.ROLE,
+    ledger.BUCKET,
+    ledger.STACK,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,23 +48,47 @@ def remove_all(kit: Kit, told: Callable[[str], None]) -> list[Leftover]:
     told
         Is told of each thing before it is removed.
     """
-    left = []
-    # Stacks last, the one with the buckets after those that others are made with.
-    made = sorted(kit.ledger.made, key=lambda each: (each.kind == ledger.STACK, each.name == BASE))
-    doomed = {each.name: found for each in made if (found := _begin_removal(kit, each))}
-    for each in made:
-        told(f"{each.kind} {each.name}")
-        try:
-            if each.kind != ledger.STACK:
-                _REMOVERS[each.kind](kit, each)
-            elif stack := doomed.get(each.name) or _look_at(kit, each.name):
-                _remove_stack(kit, each.name, stack)
-        except (ClientError, BotoCoreError, OutOfTimeError) as error:
-            if not any(text.lower() in str(error).lower() for text in _GONE):
+    # What the probes may no longer do, the removal has to.
+    kit.stopped.clear()
+    kit.until = float("inf")
+    made = sorted(kit.ledger.made, key=lambda one: (_ORDER.index(one.kind), one.name == BASE))
+    left = list[Leftover]()
+    _stop_jobs(kit, made)
+    for kinds in (_ORDER[:1], _ORDER[1:-1], _ORDER[-1:]):
+        chosen = [each for each in made if each.kind in kinds]
+        # Endpoints beside the stacks use what these made; the stacks go side by side.
+        doomed = {one.name: found for one in chosen if (found := _begin_removal(kit, one))}
+        for each in chosen:
+            told(f"{each.kind} {each.name}")
+            try:
+                _remove(kit, each, doomed, left)
+            except (ClientError, BotoCoreError, OutOfTimeError) as error:
                 left.append(Leftover(each, str(error), command_for(each, kit.region)))
                 continue
-        kit.ledger.gone(each)
+            kit.ledger.gone(each)
     return left
+
+
+def _remove(kit: Kit, made: Made, doomed: Mapping[str, _Doomed], left: list[Leftover]) -> None:
+    if made.kind == ledger.STACK:
+        if stack := doomed.get(made.name) or _look_at(kit, made.name):
+            _remove_stack(kit, made.name, stack)
+        return
+    if any(one.made.name == made.name for one in left):
+        raise OutOfTimeError("What uses it could not be removed.")
+    try:
+        _REMOVERS[made.kind](kit, made)
+    except ClientError as error:
+        if not any(text.lower() in str(error).lower() for text in _GONE):
+            raise
+
+
+def _stop_jobs(kit: Kit, made: Iterable[Made]) -> None:
+    """Ask all jobs to stop, so that they end side by side."""
+    for each in made:
+        if each.kind == ledger.JOB:
+            with contextlib.suppress(ClientError):
+                kit.client("sagemaker").stop_compilation_job(CompilationJobName=each.name)
 
 
 def command_for(made: Made, region: str) -> str:
@@ -122,7 +157,9 @@ def _remove_stack(kit: Kit, name: str, doomed: _Doomed) -> None:
     def ended() -> str | None:
         (now,) = cloudformation.describe_stacks(StackName=doomed.stack_id)["Stacks"]
         status = str(now["StackStatus"])
-        return None if status.endswith("_IN_PROGRESS") else status
+        # A change set that was never executed.
+        is_at_rest = status == "REVIEW_IN_PROGRESS" or not status.endswith("_IN_PROGRESS")
+        return status if is_at_rest else None
 
     status = kit.wait(ended, seconds=_MINUTES * 60, what=f"The end of {name}")
     if status != "DELETE_COMPLETE":  # not begun yet, or something was in the way for a while
@@ -140,12 +177,22 @@ def _names(kit: Kit, stack: str, kind: str) -> list[str]:
         .get_paginator("list_stack_resources")
         .paginate(StackName=stack)
         for resource in page["StackResourceSummaries"]
-        if resource["ResourceType"] == kind and resource.get("PhysicalResourceId")
+        if resource["ResourceType"] == kind
+        and resource.get("PhysicalResourceId")
+        and resource["ResourceStatus"] != "DELETE_COMPLETE"
     ]
 
 
 def empty(s3: Any, bucket: str) -> None:
     """Remove all that is in a bucket, former versions and unfinished uploads included."""
+    try:
+        _empty(s3, bucket)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "NoSuchBucket":
+            raise
+
+
+def _empty(s3: Any, bucket: str) -> None:
     for version in _versions(s3, bucket):
         s3.delete_object(Bucket=bucket, **version)
     for page in s3.get_paginator("list_multipart_uploads").paginate(Bucket=bucket):
@@ -186,14 +233,28 @@ def _remove_job(kit: Kit, made: Made) -> None:
 
 
 def _remove_endpoint(kit: Kit, made: Made) -> None:
+    """Delete an endpoint, wait until it is gone, and remove what its container has logged."""
     sagemaker = kit.client("sagemaker")
 
+    def status() -> str:
+        try:
+            return str(sagemaker.describe_endpoint(EndpointName=made.name)["EndpointStatus"])
+        except ClientError as error:
+            if any(text.lower() in str(error).lower() for text in _GONE):
+                return ""
+            raise
+
     def settled() -> bool | None:
-        status = sagemaker.describe_endpoint(EndpointName=made.name)["EndpointStatus"]
-        return None if status in {"Creating", "Updating", "RollingBack"} else True
+        return None if status() in {"Creating", "Updating", "RollingBack"} else True
 
     kit.wait(settled, seconds=_MINUTES * 60, what=f"The endpoint {made.name}")
-    sagemaker.delete_endpoint(EndpointName=made.name)
+    if status() not in {"", "Deleting"}:
+        sagemaker.delete_endpoint(EndpointName=made.name)
+    kit.wait(
+        lambda: None if status() else True,
+        seconds=_MINUTES * 60,
+        what=f"The end of the endpoint {made.name}",
+    )
     _remove_log_groups(kit, [f"/aws/sagemaker/Endpoints/{made.name}"])
 
 

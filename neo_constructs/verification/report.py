@@ -89,10 +89,10 @@ def counts(results: Iterable[Result]) -> list[tuple[str, int]]:
     return [(verdict.value, found[verdict]) for verdict in Verdict]
 
 
-def row(result: Result) -> str:
-    """Return an answer as a line of a table."""
-    answer = result.answer
-    return f"{result.probe.id:10} {answer.verdict:8} {shortened(answer.said, 200)}"
+def row(result: Result, account: str) -> str:
+    """Return an answer as a line of a table, without what identifies the account."""
+    said = str(redacted(shortened(result.answer.said, 200), account))
+    return f"{result.probe.id:10} {result.answer.verdict:8} {said}"
 
 
 def recordings(results: Iterable[Result], account: str) -> dict[str, Any]:

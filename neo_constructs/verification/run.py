@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import shlex
-import subprocess
 import sys
 import tempfile
 import threading
@@ -20,14 +19,22 @@ from typing import Any, Final
 from botocore.exceptions import BotoCoreError, ClientError
 
 from neo_constructs.findings.errors import NeoConstructsError
+from neo_constructs.sandbox import processes
 from neo_constructs.verification.answers import Answer, Verdict, differs, unknown
-from neo_constructs.verification.kit import CannotSayError, Kit, OutOfTimeError
+from neo_constructs.verification.kit import (
+    CannotSayError,
+    Kit,
+    Missing,
+    OutOfTimeError,
+    StoppedError,
+)
 from neo_constructs.verification.probe import Probe
-from neo_constructs.verification.refusals import DENIED, QUOTAS, evidence_of
+from neo_constructs.verification.refusals import DENIED, QUOTAS, evidence_of, is_of_container
 from neo_constructs.verification.stack_names import BASE, DEPLOYED, PREFIX, TAG
 
 CDK: Final = ("npx", "--yes", "aws-cdk@2")  # the unpinned name is a broken publish
 APP: Final = "neo_constructs.verification_stacks.app"
+_DEPLOY_SECONDS: Final = 3_600.0
 _WORKERS: Final = 12  # they wait for the most part
 
 
@@ -71,14 +78,6 @@ def left_stacks(kit: Kit) -> dict[str, str]:
     return owners
 
 
-@dataclass(frozen=True, slots=True)
-class Missing:
-    """Why a stack is not there, and whether it is its endpoint that failed."""
-
-    why: str
-    is_endpoints: bool = False
-
-
 def deploy(kit: Kit, stacks: Sequence[str], log: Path) -> dict[str, Missing]:
     """Deploy stacks by the CDK CLI, and return why those are missing that are.
 
@@ -92,7 +91,7 @@ def deploy(kit: Kit, stacks: Sequence[str], log: Path) -> dict[str, Missing]:
         Takes what the command line prints.
     """
     for name in stacks:
-        kit.ledger.note("stack", name)
+        kit.note("stack", name)
     for wave in ([BASE] if BASE in stacks else [], [name for name in stacks if name != BASE]):
         if wave:
             _cdk_deploy(kit, wave, log)
@@ -110,16 +109,18 @@ def _cdk_deploy(kit: Kit, stacks: Sequence[str], log: Path) -> None:
     environment = {**os.environ, "CDK_DEFAULT_ACCOUNT": kit.account}
     environment |= {"CDK_DEFAULT_REGION": kit.region, "AWS_REGION": kit.region}
     log.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder, log.open("ab") as output:
-        command += ["--output", folder]
-        # What failed is seen by looking at the stacks: some may be there.
-        subprocess.run(
-            command,
-            stdout=output,
-            stderr=output,
-            env=environment,
-            check=False,
-            stdin=subprocess.DEVNULL,
+    # What failed is seen by looking at the stacks: some may be there. Nothing of the command line
+    # stays behind, however it ends: it would go on making stacks.
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        log.open("ab") as output,
+        contextlib.suppress(processes.CommandTimeoutError),
+    ):
+        processes.run(
+            [*command, "--output", folder],
+            environment=environment,
+            seconds=max(1.0, min(_DEPLOY_SECONDS, kit.until - time.monotonic())),
+            output=output,
         )
 
 
@@ -139,13 +140,13 @@ def _why_missing(kit: Kit, stack: str) -> Missing | None:
         if event["ResourceStatus"].endswith("_FAILED") and "ResourceStatusReason" in event
     ]
     reasons = [f"{e['LogicalResourceId']}: {e['ResourceStatusReason']}" for e in failed[:2]]
-    is_endpoints = bool(
+    is_containers = bool(
         failed
         and failed[0]["ResourceType"] == "AWS::SageMaker::Endpoint"
-        and not any(code in reasons[0] for code in QUOTAS)
+        and is_of_container(reasons[0])
     )
     said = "; ".join(reasons) or "no reason is given"
-    return Missing(f"{stack} is {found['StackStatus']}: {said}", is_endpoints)
+    return Missing(f"{stack} is {found['StackStatus']}: {said}", is_containers)
 
 
 def probe_all(
@@ -171,27 +172,37 @@ def probe_all(
     told
         Is told of each answer.
     """
-    until = time.monotonic() + minutes * 60
-    lock = threading.Lock()
+    kit.until, kit.missing = time.monotonic() + minutes * 60, missing
+    chosen, lock = list(probes), threading.Lock()
 
     def one(probe: Probe) -> Result:
         began = time.monotonic()
-        answer = _answer(kit, probe, missing, until)
+        answer = _answer(kit, probe)
         result = Result(probe, answer, time.monotonic() - began)
         with lock:
-            kit.ledger.answered(probe.id, {**asdict(answer), "seconds": result.seconds})
-            told(result)
+            if not kit.stopped.is_set():
+                kit.ledger.answered(probe.id, {**asdict(answer), "seconds": result.seconds})
+                told(result)
         return result
 
+    # The longest first: what begins last should be short.
+    longest_first = sorted(chosen, key=lambda probe: -probe.minutes)
     with ThreadPoolExecutor(_WORKERS) as pool:
-        return list(pool.map(one, probes))
+        futures = {probe.id: pool.submit(one, probe) for probe in longest_first}
+        try:
+            return [futures[probe.id].result() for probe in chosen]
+        except BaseException:
+            # What runs ends at its next wait; nothing new is made.
+            kit.stopped.set()
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
 
 
-def _answer(kit: Kit, probe: Probe, missing: Mapping[str, Missing], until: float) -> Answer:
+def _answer(kit: Kit, probe: Probe) -> Answer:
     for stack in probe.stacks:
-        if stack in missing:
-            return _of_missing(probe, missing[stack])
-    if time.monotonic() > until:
+        if stack in kit.missing:
+            return _of_missing(probe, kit.missing[stack])
+    if time.monotonic() > kit.until:
         return unknown("The time of the run was over before this was asked.")
     try:
         return probe.run(kit)
@@ -203,13 +214,13 @@ def _answer(kit: Kit, probe: Probe, missing: Mapping[str, Missing], until: float
 
 def _of_missing(probe: Probe, missing: Missing) -> Answer:
     """Return an answer where a stack is not there: an endpoint that does not start is one, too."""
-    if probe.is_of_start and missing.is_endpoints:
+    if probe.is_of_start and missing.is_containers:
         return differs(f"The endpoint did not come into service. {missing.why}")
     return unknown(missing.why)
 
 
 def _why(error: Exception) -> str:
-    if isinstance(error, CannotSayError | OutOfTimeError):
+    if isinstance(error, CannotSayError | OutOfTimeError | StoppedError):
         return str(error)
     if isinstance(error, ClientError):
         return _said_by(error)
@@ -227,8 +238,20 @@ def _said_by(error: ClientError) -> str:
     return f"A request of the probe was refused: {error}"
 
 
-def former_results(kit: Kit, probes: Iterable[Probe]) -> list[Result]:
-    """Return what a run that was interrupted had found already."""
+def former_results(
+    kit: Kit, probes: Iterable[Probe], *, with_unknown: bool = False
+) -> list[Result]:
+    """Return what was found so far.
+
+    Parameters
+    ----------
+    kit
+        The run.
+    probes
+        Of which probes.
+    with_unknown
+        Whether an unknown counts. Default: False, it may be asked again.
+    """
     known = kit.ledger.answers
     return [
         Result(
@@ -237,7 +260,7 @@ def former_results(kit: Kit, probes: Iterable[Probe]) -> list[Result]:
             float(found["seconds"]),
         )
         for probe in probes
-        if (found := known.get(probe.id)) and found["verdict"] != Verdict.UNKNOWN
+        if (found := known.get(probe.id)) and (with_unknown or found["verdict"] != Verdict.UNKNOWN)
     ]
 
 

@@ -37,7 +37,7 @@ def make_role(kit: Kit, trust: str, statements: list[Statement]) -> tuple[str, s
     statements
         What it may do.
     """
-    iam, name = kit.client("iam"), kit.ledger.note(ledger.ROLE, kit.name("role"))
+    iam, name = kit.client("iam"), kit.note(ledger.ROLE, kit.name("role"))
     made = iam.create_role(
         RoleName=name, Path=ROLE_PATH, AssumeRolePolicyDocument=trust, Tags=kit.tags
     )
@@ -49,25 +49,37 @@ def make_role(kit: Kit, trust: str, statements: list[Statement]) -> tuple[str, s
 def session_with(kit: Kit, statements: list[Statement]) -> boto3.Session:
     """Return a session that has some rights and no others.
 
-    The rights are in force: one role is made for all probes, with the rights on the kit's bucket,
-    and each session is held to its own by a session policy.
+    One role is made for all probes, with the rights on the kit's bucket, and it is waited until
+    these have effect; each session is held to its own by a session policy, at once.
     """
     arn = kit.once("role of sessions", lambda: _role_of_sessions(kit))
-    policy = json.dumps({"Version": "2012-10-17", "Statement": statements})
+    return assumed(kit, arn, json.dumps({"Version": "2012-10-17", "Statement": statements}))
 
-    def assumed() -> dict[str, Any] | None:
+
+def assumed(kit: Kit, role_arn: str, policy: str = "") -> boto3.Session:
+    """Return a session of a role, which may be too new to be assumed at once.
+
+    Parameters
+    ----------
+    kit
+        The run.
+    role_arn
+        The role.
+    policy
+        Of the session, as JSON. Default: all that the role may.
+    """
+
+    def credentials() -> dict[str, Any] | None:
+        given = {"RoleArn": role_arn, "RoleSessionName": "neo-verify"}
         try:
-            return dict(
-                kit.client("sts").assume_role(
-                    RoleArn=arn, RoleSessionName="neo-verify", Policy=policy
-                )["Credentials"]
-            )
+            made = kit.client("sts").assume_role(**given, **({"Policy": policy} if policy else {}))
         except ClientError as error:
             if error.response["Error"]["Code"] != "AccessDenied":
                 raise
-            return None  # the role is new
+            return None
+        return dict(made["Credentials"])
 
-    found = kit.wait(assumed, seconds=_NEW, what="The right to assume a new role")
+    found = kit.wait(credentials, seconds=_NEW, what="The right to assume a new role")
     return boto3.Session(
         found["AccessKeyId"],
         found["SecretAccessKey"],
@@ -81,4 +93,18 @@ def _role_of_sessions(kit: Kit) -> str:
     resources = [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"]
     caller = {"AWS": f"arn:aws:iam::{kit.account}:root"}
     may = [{"Effect": "Allow", "Action": "s3:*", "Resource": resources}]
-    return make_role(kit, trust_of(caller), may)[1]
+    arn = make_role(kit, trust_of(caller), may)[1]
+    s3 = assumed(kit, arn).client("s3")
+
+    def has_effect() -> bool | None:
+        try:
+            s3.put_object(Bucket=bucket, Key="seen/control", Body=b"1")
+            s3.list_objects_v2(Bucket=bucket, Prefix="seen/")
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in {"AccessDenied", "InvalidAccessKeyId"}:
+                raise
+            return None
+        return True
+
+    kit.wait(has_effect, seconds=_NEW, what="The effect of a new role's rights")
+    return arn

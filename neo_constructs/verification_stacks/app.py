@@ -81,7 +81,12 @@ class BaseStack(cdk.Stack):
     def __init__(self, scope: Construct, construct_id: str, **kwargs: Any) -> None:
         super().__init__(scope, construct_id, **kwargs)
         plain = self._bucket("Plain")
-        key = kms.Key(self, "Key", removal_policy=cdk.RemovalPolicy.DESTROY)
+        key = kms.Key(
+            self,
+            "Key",
+            removal_policy=cdk.RemovalPolicy.DESTROY,
+            pending_window=cdk.Duration.days(7),  # KMS's shortest
+        )
         keyed = self._bucket("Keyed", encryption=s3.BucketEncryption.KMS, encryption_key=key)
         echo = self._function("Echo", (HERE / "echo.py").read_text())
         echo.add_environment("BUCKET", plain.bucket_name)

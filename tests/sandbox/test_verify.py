@@ -197,7 +197,11 @@ def test_an_interrupted_run_removes_what_it_has_made(
     code, said = ended(process)
     assert (code, "Interrupted" in said) == (130, True), said
     assert stacks(running) == []
-    assert not list((folder / phase).glob("*.ledger.json"))
+    # What was answered is kept for --resume, and nothing that was made.
+    (file,) = (folder / phase).glob("*.ledger.json")
+    assert json.loads(file.read_text())["made"] == []
+    code, said = ended(neo(running, folder / phase, "--remove"))
+    assert (code, file.exists()) == (0, False), said
 
 
 def test_a_killed_run_is_resumed_and_a_kept_one_removed(empty: tuple[Sandbox, Path]) -> None:
@@ -214,8 +218,9 @@ def test_a_killed_run_is_resumed_and_a_kept_one_removed(empty: tuple[Sandbox, Pa
     # Without its ledger it is known by its tag.
     (ledger,) = (folder / "killed").glob("*.ledger.json")
     ledger.unlink()
-    code, said = ended(neo(running, folder / "killed", "--resume", "--only", "A-S3-01"))
+    code, said = ended(neo(running, folder / "killed", "--remove"))
     assert (code, stacks(running)) == (0, []), said
+    assert not list((folder / "killed").glob("*.ledger.json"))
 
 
 def interrupt(process: subprocess.Popen[str], phase: str, number: int) -> None:

@@ -78,7 +78,7 @@ class Scene:
 
     def __init__(self, kit: Kit, of: str) -> None:
         self.kit = kit
-        self.name = kit.ledger.note(ledger.STACK, f"{PREFIX}Echo{of}{kit.name('')[-8:]}")
+        self.name = kit.note(ledger.STACK, f"{PREFIX}Echo{of}{kit.name('')[-8:]}")
         self._cloudformation = kit.client("cloudformation")
         self._id = ""
 
@@ -135,6 +135,17 @@ class Scene:
             pause=2,
         )
 
+    def require(self, kind: str) -> None:
+        """See that the echo was called at all.
+
+        Raises
+        ------
+        CannotSayError
+            If it was not: for want of a right, perhaps.
+        """
+        if not self.sent(kind):
+            raise CannotSayError(f"The echo of {self.name} was sent no {kind}.")
+
     def events(self) -> list[Event]:
         """Return the stack's events, the oldest first."""
         found = self._cloudformation.describe_stack_events(StackName=self._id)["StackEvents"]
@@ -154,7 +165,10 @@ def a_life(kit: Kit) -> list[Event]:
         scene.create(template(kit))
         scene.update(template(kit, Id="echo-b", OnUpdate="FAILED"))
         scene.delete()
-        return [plain(event) for event in scene.sent()]
+        found = [plain(event) for event in scene.sent()]
+        if not any(event["RequestType"] == "Create" for event in found):
+            raise CannotSayError("The echo was not called.")
+        return found
 
     return kit.once("echo: a life", live)
 
@@ -162,8 +176,6 @@ def a_life(kit: Kit) -> list[Event]:
 def signed_times(kit: Kit) -> Answer:
     """A-CFN-02."""
     sent = a_life(kit)
-    if not sent:
-        raise CannotSayError("The echo was sent nothing.")
     unsigned = [event["RequestType"] for event in sent if "X-Amz-Date" not in event["Signed"]]
     said = f"{len(sent) - len(unsigned)} of {len(sent)} response URLs have X-Amz-Date."
     return compared(not unsigned, said, events=sent)
@@ -183,6 +195,7 @@ def failed_create(kit: Kit) -> Answer:
     """A-CFN-03."""
     scene = Scene(kit, "FailedCreate")
     status = scene.create(template(kit, Id="echo-failed", OnCreate="FAILED"))
+    scene.require("Create")
     deletes = scene.sent("Delete")
     if not deletes:
         return differs(f"The stack is {status}, and no Delete was sent.", events=scene.sent())
@@ -195,6 +208,8 @@ def rollback(kit: Kit) -> Answer:
     """A-CFN-04."""
     sent = a_life(kit)
     updates = [event for event in sent if event["RequestType"] == "Update"]
+    if not updates:
+        raise CannotSayError("The echo was sent no Update.")
     if len(updates) < 2:
         return differs("A failed update is followed by no Update of the way back.", events=sent)
     given = updates[1].get("PhysicalResourceId")
@@ -249,20 +264,18 @@ def service_timeout(kit: Kit) -> Answer:
     began = time.monotonic()
     status = scene.create(template(kit, timeout=seconds, OnCreate="NONE"))
     waited = time.monotonic() - began
+    scene.require("Create")
     is_kept = status in {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED"} and waited < 10 * seconds + 60
     try:
-        longer = Scene(kit, "TooLong")
-        longer.create(template(kit, timeout=3_601))
-        refused = {"text": "accepted"}
+        longer = Scene(kit, "TooLong").create(template(kit, timeout=3_601))
     except ClientError as error:
-        refused = evidence_of(error)
-    said = (
-        f"ServiceTimeout {seconds}: {status} after {waited:.0f} s; 3,601 is "
-        f"{refused.get('code', 'accepted')}."
-    )
+        longer = judged(error)
+    is_refused = longer == "ValidationError" or longer.startswith("ROLLBACK")
+    said = f"ServiceTimeout {seconds}: {status} after {waited:.0f} s; of 3,601: {longer}."
     failed = [e for e in scene.events() if e["ResourceStatus"] == "CREATE_FAILED"]
     texts = [event.get("ResourceStatusReason", "") for event in failed]
-    return compared(is_kept, said, seconds=round(waited), texts=texts, longer=refused)
+    evidence = {"seconds": round(waited), "texts": texts, "longer": longer}
+    return compared(is_kept and is_refused, said, **evidence)
 
 
 def order_of_removal(kit: Kit) -> Answer:
@@ -292,7 +305,7 @@ def changed_token(kit: Kit) -> Answer:
         said = f"Another service token is refused at once: {error}"
         return compared(is_refused, said, **evidence_of(error))
     texts = [e["ResourceStatusReason"] for e in scene.events() if "ResourceStatusReason" in e]
-    refused = [text for text in texts if "token" in text.lower()]
+    refused = [text for text in texts if "service token" in text.lower()]
     said = f"The stack is {status}. {'; '.join(refused) or 'Nothing names the token.'}"
     return compared(bool(refused) and "ROLLBACK" in status, said, texts=texts)
 
@@ -305,7 +318,8 @@ def export_in_use(kit: Kit) -> Answer:
     maker, user = Scene(kit, "Maker"), Scene(kit, "User")
     maker.create(json.dumps({"Resources": handle, "Outputs": output}))
     used = {"Used": {"Value": {"Fn::ImportValue": name}}}
-    user.create(json.dumps({"Resources": handle, "Outputs": used}))
+    if user.create(json.dumps({"Resources": handle, "Outputs": used})) != "CREATE_COMPLETE":
+        raise CannotSayError("The stack that imports the export was not made.")
     output["Out"]["Value"] = "2"
     try:
         status = maker.update(json.dumps({"Resources": handle, "Outputs": output}))

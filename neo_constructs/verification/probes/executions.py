@@ -10,10 +10,10 @@ from typing import Any, Final
 from botocore.exceptions import ClientError
 
 from neo_constructs.verification.answers import Answer, compared, differs
-from neo_constructs.verification.kit import Kit
+from neo_constructs.verification.kit import Kit, OutOfTimeError
 from neo_constructs.verification.probe import Probe
 from neo_constructs.verification.refusals import evidence_of, judged
-from neo_constructs.verification.sessions import make_role, trust_of
+from neo_constructs.verification.sessions import assumed, make_role, trust_of
 
 _BEHIND: Final = 8.0  # seconds that the simulation lets a list be behind
 _GRACE: Final = 90.0
@@ -88,7 +88,10 @@ def lag_of_lists(kit: Kit) -> Answer:
         wanted = [start(kit, f"lag-{number}", 1)]
         began = time.monotonic()
         look = functools.partial(_listed, kit, wanted)
-        kit.wait(look, seconds=60, what="A new execution in its list", pause=0.2)
+        try:
+            kit.wait(look, seconds=60, what="A new execution in its list", pause=0.2)
+        except OutOfTimeError as error:
+            return differs(str(error))
         lags.append(round(time.monotonic() - began, 2))
     said = f"A new execution is listed after {max(lags)} s at most, of {len(lags)} tries."
     return compared(max(lags) <= _BEHIND, said, seconds=lags)
@@ -146,23 +149,7 @@ def new_rights(kit: Kit) -> Answer:
     caller = {"AWS": f"arn:aws:iam::{kit.account}:root"}
     name, arn = make_role(kit, trust_of(caller), [_may("s3:GetObject", f"{bucket}/none/*")])
 
-    def assumed() -> dict[str, Any] | None:
-        try:
-            return dict(
-                kit.client("sts").assume_role(RoleArn=arn, RoleSessionName="neo-verify")[
-                    "Credentials"
-                ]
-            )
-        except ClientError:
-            return None
-
-    import boto3
-
-    found = kit.wait(assumed, seconds=120, what="The right to assume a new role", pause=2)
-    session = boto3.Session(
-        found["AccessKeyId"], found["SecretAccessKey"], found["SessionToken"], kit.region
-    )
-    s3 = session.client("s3")
+    s3 = assumed(kit, arn).client("s3")
     document = {"Version": "2012-10-17", "Statement": [_may("s3:PutObject", f"{bucket}/new/*")]}
     kit.client("iam").put_role_policy(
         RoleName=name, PolicyName="Rights", PolicyDocument=json.dumps(document)
@@ -172,11 +159,15 @@ def new_rights(kit: Kit) -> Answer:
     def written() -> bool | None:
         try:
             s3.put_object(Bucket=bucket, Key=f"new/{name}", Body=b"1")
-        except ClientError:
+        except ClientError as error:
+            judged(error, may_be_denied=True)
             return None
         return True
 
-    kit.wait(written, seconds=300, what="The effect of a new right", pause=1)
+    try:
+        kit.wait(written, seconds=300, what="The effect of a new right", pause=1)
+    except OutOfTimeError as error:
+        return differs(str(error))
     seconds = time.monotonic() - began
     said = f"A right took effect {seconds:.0f} s after it was given."
     return compared(seconds <= _GRACE * kit.pace, said, seconds=round(seconds, 1))

@@ -94,7 +94,7 @@ def copies_between_regions(kit: Kit) -> Answer:
     """A-S3-04."""
     other = "us-west-2" if kit.region != "us-west-2" else "us-east-1"
     there, here = kit.client("s3", region=other), kit.client("s3")
-    source = kit.ledger.note(ledger.BUCKET, kit.name("elsewhere"), region=other)
+    source = kit.note(ledger.BUCKET, kit.name("elsewhere"), region=other)
     where = {} if other == "us-east-1" else {"LocationConstraint": other}
     there.create_bucket(Bucket=source, **({"CreateBucketConfiguration": where} if where else {}))
     tag = there.put_object(Bucket=source, Key="a", Body=PART)["ETag"]
@@ -184,8 +184,10 @@ def missing_object(kit: Kit) -> Answer:
             "Condition": {"StringLike": {"s3:prefix": "seen/*"}},
         },
     ]
+    s3 = session_with(kit, may).client("s3")
+    s3.get_object(Bucket=bucket, Key="seen/control")  # the rights have effect
     try:
-        session_with(kit, may).client("s3").head_object(Bucket=bucket, Key="seen/none")
+        s3.head_object(Bucket=bucket, Key="seen/none")
     except ClientError as error:
         judged(error, may_be_denied=True)
         status = error.response["ResponseMetadata"]["HTTPStatusCode"]

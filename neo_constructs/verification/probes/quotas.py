@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from neo_constructs.verification.answers import Answer, compared, unknown
 from neo_constructs.verification.kit import Kit
@@ -18,17 +18,27 @@ NEEDED: Final = {
 
 def quotas(kit: Kit) -> Answer:
     """A-NEO-17."""
-    seen = dict[str, Any]()
-    pages = kit.client("service-quotas").get_paginator("list_service_quotas")
-    for page in pages.paginate(ServiceCode="sagemaker"):
-        for quota in page["Quotas"]:
-            if quota["QuotaName"] in NEEDED or "ompilation" in quota["QuotaName"]:
-                seen[quota["QuotaName"]] = quota["Value"]
-    if not set(NEEDED) & set(seen):
-        return unknown("Service Quotas names none of those that are looked for.", quotas=seen)
-    low = [f"{name} is {seen[name]:g}" for name in NEEDED if seen.get(name, 1e9) < NEEDED[name]]
+    # What was never changed for an account may be among the defaults only.
+    seen = {
+        **_listed(kit, "list_aws_default_service_quotas"),
+        **_listed(kit, "list_service_quotas"),
+    }
+    missing = [name for name in NEEDED if name not in seen]
+    if missing:
+        return unknown(f"Service Quotas does not name {', '.join(missing)}.", quotas=seen)
+    low = [f"{name} is {seen[name]:g}" for name in NEEDED if seen[name] < NEEDED[name]]
     said = f"Too low for an update: {'; '.join(low)}." if low else "High enough for an update."
     return compared(not low, said, quotas=seen, needed=NEEDED)
+
+
+def _listed(kit: Kit, operation: str) -> dict[str, float]:
+    pages = kit.client("service-quotas").get_paginator(operation).paginate(ServiceCode="sagemaker")
+    return {
+        quota["QuotaName"]: float(quota["Value"])
+        for page in pages
+        for quota in page["Quotas"]
+        if quota["QuotaName"] in NEEDED or "ompilation" in quota["QuotaName"]
+    }
 
 
 PROBES: Final = (
