@@ -186,11 +186,12 @@ def _without_length(headers: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in headers.items() if not name.lower().startswith(gone)}
 
 
-def _job(status: str, reason: str = "") -> Callable[[Request, Reply], Reply]:
-    """Return that every job that has ended has ended so."""
+def _job(status: str, reason: str = "", *, of: str = "") -> Callable[[Request, Reply], Reply]:
+    """Return that every job that has ended has ended so, of those that name something."""
 
     def changed(job: dict[str, Any]) -> dict[str, Any]:
-        if job.get("CompilationJobStatus") not in {"COMPLETED", "FAILED"}:
+        has_ended = job.get("CompilationJobStatus") in {"COMPLETED", "FAILED"}
+        if not has_ended or of not in json.dumps(job):
             return job
         return {**job, "CompilationJobStatus": status, "FailureReason": reason}
 
@@ -313,6 +314,7 @@ _DESCRIBE: Final = "DescribeCompilationJob"
 _KMS: Final = "aws:kms"
 _KEY_HEADER: Final = "x-amz-server-side-encryption-aws-kms-key-id"
 _COMPLETED: Final = "<CompleteMultipartUploadResult></CompleteMultipartUploadResult>"
+_OWN_ROLE: Final = ":role/neo-verify/"  # of those that probes make beside the stacks
 _WITH_GRPC: Final = '{"called": {"has_grpc": true}}'
 _OTHER_KEY: Final = "arn:aws:kms:us-east-1:0:key/other"
 _TENSORFLOW_SAYS: Final = {"scores": [], "called": {"python": "3.8.10", "has_grpc": False}}
@@ -389,8 +391,8 @@ OTHERWISE: Final[Mapping[str, tuple[Rule, ...]]] = {
             _INVOKE, _said(200, '{"called": {"has_grpc": true}}'), names=_TENSORFLOW, instead=True
         ),
     ),
-    "A-IAM-01": (Rule(_DESCRIBE, _job("FAILED", "ClientError: AssumeRole")),),
-    "A-IAM-02": (Rule(_DESCRIBE, _job("FAILED", "InternalServerError: something")),),
+    "A-IAM-01": (Rule(_DESCRIBE, _job("FAILED", "ClientError: AssumeRole", of=_OWN_ROLE)),),
+    "A-IAM-02": (Rule(_DESCRIBE, _job("FAILED", "InternalServerError: no", of=_OWN_ROLE)),),
     "A-IAM-03": (Rule("StopExecution", _fault("ExecutionDoesNotExist", "no")),),
     "A-IAM-04": (Rule("AddTags", _fault("ValidationException", "no tags of jobs"), instead=True),),
     "A-IAM-05": (Rule(_DESCRIBE, _job("COMPLETED")),),
@@ -417,7 +419,7 @@ OTHERWISE: Final[Mapping[str, tuple[Rule, ...]]] = {
     "A-CFN-07": (Rule("ListExecutions", _json(_young_left_out)),),
     "A-CFN-08": (Rule("GET", _text("requestPayload", "payload"), names="/events/"),),
     "A-CFN-09": (Rule("GET", _text("executionArn", "execution"), names="/events/"),),
-    "A-CFN-11": (Rule(_DESCRIBE, _job("FAILED", "ClientError: KMS.AccessDenied")),),
+    "A-CFN-11": (Rule(_DESCRIBE, _job("FAILED", "ClientError: KMS.AccessDenied", of="KmsKeyId")),),
     "A-CFN-12": (
         Rule(
             "HEAD", _header(_KEY_HEADER, "arn:aws:kms:us-east-1:0:key/other"), names="digits-ml_c5"

@@ -12,6 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from neo_constructs.verification import ledger
 from neo_constructs.verification.kit import Kit, OutOfTimeError
 from neo_constructs.verification.ledger import Made
+from neo_constructs.verification.run import NotOursError, left_stacks
 from neo_constructs.verification.stack_names import BASE
 
 _GONE: Final = ("does not exist", "Could not find", "NoSuchEntity", "NoSuchBucket", "not found")
@@ -51,6 +52,17 @@ def remove_all(kit: Kit, told: Callable[[str], None]) -> list[Leftover]:
     # What the probes may no longer do, the removal has to.
     kit.stopped.clear()
     kit.until = float("inf")
+    left = _remove_noted(kit, told)
+    # A stack whose creation was asked for in the last moment is there now.
+    kit.sleep(5)
+    with contextlib.suppress(NotOursError):
+        late = [name for name, run in left_stacks(kit).items() if run == kit.ledger.run_id]
+        for name in set(late) - {one.made.name for one in left}:
+            kit.ledger.note(ledger.STACK, name)
+    return _remove_noted(kit, told) if kit.ledger.made and not left else left
+
+
+def _remove_noted(kit: Kit, told: Callable[[str], None]) -> list[Leftover]:
     made = sorted(kit.ledger.made, key=lambda one: (_ORDER.index(one.kind), one.name == BASE))
     left = list[Leftover]()
     _stop_jobs(kit, made)

@@ -192,7 +192,7 @@ def test_an_interrupted_run_removes_what_it_has_made(
     empty: tuple[Sandbox, Path], phase: str, number: int
 ) -> None:
     running, folder = empty
-    process = neo(running, folder / phase, "--only", "A-CFN-01", "--only", "A-S3-01")
+    process = neo(running, folder / phase, "--only", "A-IAM-05", "--only", "A-S3-01")
     interrupt(process, phase, number)
     code, said = ended(process)
     assert (code, "Interrupted" in said) == (130, True), said
@@ -206,7 +206,7 @@ def test_an_interrupted_run_removes_what_it_has_made(
 
 def test_a_killed_run_is_resumed_and_a_kept_one_removed(empty: tuple[Sandbox, Path]) -> None:
     running, folder = empty
-    process = neo(running, folder / "killed", "--only", "A-CFN-01", "--only", "A-S3-01")
+    process = neo(running, folder / "killed", "--only", "A-IAM-05", "--only", "A-S3-01")
     interrupt(process, "probes", signal.SIGKILL)
     process.communicate(timeout=30)
     assert BASE in stacks(running)

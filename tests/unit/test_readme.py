@@ -11,6 +11,8 @@ import pytest
 import neo_constructs
 from neo_constructs.catalog.framework import Framework
 from neo_constructs.cli.main import VERBS
+from neo_constructs.verification.no_probe import NO_PROBE
+from neo_constructs.verification.probes import PROBES
 from tests.containers.cases import GROUPS
 
 PAGES = ("README.md", "CONTRIBUTING.md", "docs/engine.md", "docs/security.md", "docs/decisions.md")
@@ -92,6 +94,9 @@ def test_exit_codes_and_verbs_are_told_once_and_alike(project: Path) -> None:
 
 def test_numbers_are_counted(project: Path) -> None:
     readme = text(project, "README.md")
+    total = len(PROBES) + len(NO_PROBE)
+    assert f"checks {len(PROBES)} of the\n{total} things" in readme
+    assert f"{len(PROBES)} of the {total} assumptions" in text(project, "CHANGELOG.md")
     requests = sum(len(case.requests) for cases in GROUPS.values() for case in cases)
     assert f"same {requests} requests" in readme
     changes = ast.parse(text(project, "tests/sandbox/test_review.py"))
