@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 from neo_constructs.findings.errors import NeoConstructsError
 from neo_constructs.verification.ledger import Ledger
@@ -120,10 +121,15 @@ class Kit:
 
     def _outputs(self, stack: str) -> Mapping[str, str]:
         cloudformation = self.client("cloudformation")
-        (described,) = cloudformation.describe_stacks(StackName=stack)["Stacks"]
+        try:
+            (described,) = cloudformation.describe_stacks(StackName=stack)["Stacks"]
+        except ClientError as error:
+            if "does not exist" not in str(error):
+                raise
+            return {}
         return {
-            o["OutputKey"].removesuffix("Output"): o["OutputValue"]
-            for o in described.get("Outputs", [])
+            output["OutputKey"].removesuffix("Output"): output["OutputValue"]
+            for output in described.get("Outputs", [])
         }
 
     def once(self, key: str, make: Callable[[], Value]) -> Value:

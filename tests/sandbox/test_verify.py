@@ -82,7 +82,7 @@ def ask(kit: Kit, probe: Probe) -> run.Result:
 def test_what_is_assumed_holds_where_the_emulator_does_so(deployed: tuple[Sandbox, Path]) -> None:
     running, folder = deployed
     tell(running, TRUE)
-    kit = kit_of(running, folder / "true")
+    kit = kit_of(running, folder / "true", "true")
     found = run.probe_all(kit, CHOSEN, {}, minutes=20, told=lambda each: print(each.probe.id))
     wrong = {
         each.probe.id: f"{each.answer.verdict}: {each.answer.said}"
@@ -97,7 +97,7 @@ def test_what_is_assumed_holds_where_the_emulator_does_so(deployed: tuple[Sandbo
 def test_what_is_otherwise_differs(deployed: tuple[Sandbox, Path], probe: Probe) -> None:
     running, folder = deployed
     tell(running, {**TRUE, probe.id: False})
-    kit = kit_of(running, folder / probe.id)
+    kit = kit_of(running, folder / probe.id, probe.id)
     found = ask(kit, probe)
     tell(running, {})
     assert removal.remove_all(kit, lambda _: None) == []
