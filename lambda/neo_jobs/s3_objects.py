@@ -35,7 +35,7 @@ def head(s3: Client, bucket: str, key: str, version: str = "") -> dict[str, Any]
     """Return an object's metadata, or None if there is none.
 
     Whoever may list only a prefix is told 403 for an object that is not there: HeadObject has no
-    prefix the condition could see. A listing tells the two apart.
+    prefix the condition could see. A listing tells the two apart, where it is allowed.
     """
     try:
         reply: dict[str, Any] = s3.head_object(
@@ -48,18 +48,31 @@ def head(s3: Client, bucket: str, key: str, version: str = "") -> dict[str, Any]
         # Rests on A-IAM-07.
         if code not in {"403", "AccessDenied"}:
             raise
-        if not any(k == key for k, _ in keys(s3, bucket, key)):
+        is_there = _is_listed(s3, bucket, key)
+        if is_there is False:
             return None
-        raise _denied(error, bucket, key, version) from error
+        doubt = "" if is_there else ", or it is not there"
+        if version:
+            doubt = f", or there is no version {version}"
+        raise _denied(error, bucket, key, version, doubt) from error
     return reply
 
 
-def _denied(error: ClientError, bucket: str, key: str, version: str) -> ClientError:
+def _is_listed(s3: Client, bucket: str, key: str) -> bool | None:
+    """Whether an object is there; None if that may not be looked at."""
+    try:
+        return any(found == key for found, _ in keys(s3, bucket, key))
+    except ClientError as error:
+        if error_code(error) not in {"403", "AccessDenied"}:
+            raise
+        return None
+
+
+def _denied(error: ClientError, bucket: str, key: str, version: str, doubt: str) -> ClientError:
     """Return an error that says what is missing: the reply to HeadObject has no text."""
     action = "s3:GetObjectVersion" if version else "s3:GetObject"
-    message = f"not authorized to perform: {action} on resource: arn:aws:s3:::{bucket}/{key}"
-    if version:
-        message += f", or there is no version {version}"
+    resource = f"arn:aws:s3:::{bucket}/{key}{doubt}"
+    message = f"not authorized to perform: {action} on resource: {resource}"
     fault = {"Error": {"Code": "AccessDenied", "Message": message}}
     return ClientError(fault, error.operation_name)
 

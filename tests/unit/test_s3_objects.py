@@ -46,3 +46,28 @@ def test_a_refusal_is_named_and_a_fault_is_raised() -> None:
         s3_objects.delete(Bucket({}, "AccessDenied"), "bucket", "key")
     with pytest.raises(ClientError, match="SlowDown"):
         s3_objects.delete(Bucket({}, "SlowDown"), "bucket", "key")
+
+
+class Hidden:
+    """A bucket whose objects cannot be looked at, and whose listing answers with a code."""
+
+    def __init__(self, code: str) -> None:
+        self.code = code
+
+    def head_object(self, **_: Any) -> dict[str, Any]:
+        raise ClientError({"Error": {"Code": "403"}}, "HeadObject")
+
+    def get_paginator(self, _: str) -> Hidden:
+        return self
+
+    def paginate(self, **_: Any) -> list[Any]:
+        raise ClientError({"Error": {"Code": self.code}}, "ListObjectsV2")
+
+
+def test_a_right_that_may_be_missing_is_named_where_nobody_may_list() -> None:
+    """As on the assets of an app: else the message would name the listing."""
+    right = "s3:GetObject on resource: arn:aws:s3:::bucket/key, or it is not there"
+    with pytest.raises(ClientError, match=right):
+        s3_objects.head(Hidden("AccessDenied"), "bucket", "key")
+    with pytest.raises(ClientError, match="SlowDown"):
+        s3_objects.head(Hidden("SlowDown"), "bucket", "key")
