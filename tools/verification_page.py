@@ -22,10 +22,10 @@ def table() -> str:
     whole = estimate(PROBES, DEPLOYED)
     lines = [
         f"{len(PROBES) + len(NO_PROBE)} assumptions: {len(PROBES)} are asked, {len(NO_PROBE)} are "
-        f"not. All together: at most {whole.minutes:.0f} minutes and about ${whole.dollars:.2f} in "
+        f"not. All together: about {whole.minutes:.0f} minutes and ${whole.dollars:.2f} in "
         f"us-east-1: {whole.arithmetic}.",
         "",
-        "| asked | what is done | minutes at most |",
+        "| asked | what is done | minutes, about |",
         "|---|---|---|",
         *(f"| {probe.id} | {probe.does} | {probe.minutes:.0f} |" for probe in PROBES),
         "",

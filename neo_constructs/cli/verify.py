@@ -130,7 +130,8 @@ def verify(
 
 def _chosen(probes: Sequence[Probe], only: tuple[str, ...]) -> list[Probe]:
     known = {probe.id: probe for probe in probes}
-    wrong = [name for name in only if name.upper() not in known]
+    only = tuple(dict.fromkeys(name.upper() for name in only))
+    wrong = [name for name in only if name not in known]
     if wrong:
         from neo_constructs.verification.no_probe import NO_PROBE
 
@@ -142,7 +143,7 @@ def _chosen(probes: Sequence[Probe], only: tuple[str, ...]) -> list[Probe]:
             f"--only: there is no probe for {', '.join(wrong)}. "
             + (" ".join(without) if without else f"Allowed: {allowed}.")
         )
-    return [known[name.upper()] for name in dict.fromkeys(only)] or list(probes)
+    return [known[name] for name in only] or list(probes)
 
 
 def _print_list(chosen: Sequence[Probe], *, is_all: bool) -> None:
@@ -226,7 +227,7 @@ def _say_plan(kit: Kit, chosen: Sequence[Probe], stacks: Sequence[str], minutes:
     found = estimate(chosen, stacks)
     where = f"the sandbox ({kit.region})" if kit.is_emulated else f"{kit.account}, {kit.region}"
     say(f"In {where}: {len(chosen)} probes, the stacks {', '.join(stacks) or 'none'}.")
-    say(f"At most {min(found.minutes, minutes):.0f} minutes, about ${found.dollars:.2f}:")
+    say(f"About {min(found.minutes, minutes):.0f} minutes and ${found.dollars:.2f}:")
     say(f"  {found.arithmetic}.")
     say("All of it is under names of its own, and is removed at the end.")
     if not kit.is_emulated and _is_temporary(kit):

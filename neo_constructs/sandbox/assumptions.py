@@ -247,8 +247,8 @@ def _reversed(found: dict[str, Any]) -> dict[str, Any]:
     return {**found, "executions": found.get("executions", [])[::-1]}
 
 
-def _model_name(request: Request, reply: Reply) -> Reply:
-    """Let an endpoint whose name says so be one that failed."""
+def _endpoint_failed(request: Request, reply: Reply) -> Reply:
+    """Report an endpoint in service as failed at its health check."""
     return _json(
         lambda found: (
             {**found, "EndpointStatus": "Failed", "FailureReason": _NOT_STARTED}
@@ -330,7 +330,7 @@ AS_ASSUMED: Final[Mapping[str, tuple[Rule, ...]]] = {
     "A-CFN-01": (
         Rule("CreateStack", _xml_fault("ValidationError", 400), names="EchoTooLong", instead=True),
     ),
-    "A-NEO-04": (Rule("DescribeEndpoint", _model_name, names="isolated"),),
+    "A-NEO-04": (Rule("DescribeEndpoint", _endpoint_failed, names="isolated"),),
     "A-NEO-07": (
         Rule(
             _INVOKE,
@@ -386,11 +386,7 @@ OTHERWISE: Final[Mapping[str, tuple[Rule, ...]]] = {
     "A-RUN-06": (Rule(_INVOKE, _called(accept="text/html"), names=_PYTORCH),),
     "A-RUN-07": (Rule(_INVOKE, _row(60), names=_XGBOOST, instead=True),),
     "A-RUN-08": (Rule(_INVOKE, _json(_scores_off), names=_ONNX),),
-    "A-RUN-09": (
-        Rule(
-            _INVOKE, _said(200, '{"called": {"has_grpc": true}}'), names=_TENSORFLOW, instead=True
-        ),
-    ),
+    "A-RUN-09": (Rule(_INVOKE, _said(200, _WITH_GRPC), names=_TENSORFLOW, instead=True),),
     "A-IAM-01": (Rule(_DESCRIBE, _job("FAILED", "ClientError: AssumeRole", of=_OWN_ROLE)),),
     "A-IAM-02": (Rule(_DESCRIBE, _job("FAILED", "InternalServerError: no", of=_OWN_ROLE)),),
     "A-IAM-03": (Rule("StopExecution", _fault("ExecutionDoesNotExist", "no")),),
@@ -420,12 +416,8 @@ OTHERWISE: Final[Mapping[str, tuple[Rule, ...]]] = {
     "A-CFN-08": (Rule("GET", _text("requestPayload", "payload"), names="/events/"),),
     "A-CFN-09": (Rule("GET", _text("executionArn", "execution"), names="/events/"),),
     "A-CFN-11": (Rule(_DESCRIBE, _job("FAILED", "ClientError: KMS.AccessDenied", of="KmsKeyId")),),
-    "A-CFN-12": (
-        Rule(
-            "HEAD", _header(_KEY_HEADER, "arn:aws:kms:us-east-1:0:key/other"), names="digits-ml_c5"
-        ),
-    ),
-    "A-HOST-01": (Rule("DescribeEndpoint", _model_name, names="serverless"),),
+    "A-CFN-12": (Rule("HEAD", _header(_KEY_HEADER, _OTHER_KEY), names="digits-ml_c5"),),
+    "A-HOST-01": (Rule("DescribeEndpoint", _endpoint_failed, names="serverless"),),
 }
 
 

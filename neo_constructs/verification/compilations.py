@@ -8,7 +8,7 @@ import tarfile
 import time
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -193,7 +193,7 @@ def ended(kit: Kit, name: str, *, seconds: float = _SECONDS) -> dict[str, Any]:
 
 
 def compiled(kit: Kit, family: str, target: str = "ml_c5") -> dict[str, Any]:
-    """Return the job that has compiled the digits of a framework; probes share it."""
+    """Return how the shared job of a framework's digits has ended, completed or failed."""
 
     def make() -> dict[str, Any]:
         wanted = FAMILIES[family]
@@ -219,13 +219,7 @@ def completed(kit: Kit, family: str) -> dict[str, Any]:
 
 
 def _for_target(wanted: Compilation, target: str) -> Compilation:
-    return Compilation(
-        framework=wanted.framework,
-        version=wanted.version,
-        model=wanted.model,
-        shapes=wanted.shapes,
-        target=target,
-    )
+    return replace(wanted, target=target)
 
 
 def shown(job: Mapping[str, Any]) -> dict[str, Any]:

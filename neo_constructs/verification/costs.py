@@ -9,8 +9,8 @@ from typing import Final
 from neo_constructs.verification.probe import Probe
 from neo_constructs.verification.stack_names import BASE, SERVED
 
-# us-east-1, on demand, hosting on ml.c5.large: SageMaker's pricing page. Other regions cost up to
-# twice as much. Compilation jobs are free of charge.
+# us-east-1, on demand, hosting on ml.c5.large, as remembered of SageMaker's pricing page, which was
+# not looked up. Other regions cost up to twice as much. Compilation jobs are free of charge.
 DOLLARS_PER_HOUR: Final = 0.102
 # What a stack takes to be deployed, from the figures of the AWS developer guide: a job of five to
 # fifteen minutes, an endpoint of five to ten, and their removal.
@@ -55,6 +55,6 @@ def estimate(probes: Iterable[Probe], stacks: Iterable[str]) -> Estimate:
         minutes,
         dollars,
         f"{deploy:.0f} min of deploys + {longest:.0f} min, the longest probe + "
-        f"{REMOVE_MINUTES:.0f} min of removal; {len(served)} endpoints x {hours:.1f} h x "
-        f"${DOLLARS_PER_HOUR} + ${own:.2f} of single probes + ${REST_DOLLARS} for keys, requests",
+        f"{REMOVE_MINUTES:.0f} min of removal; {len(served)} endpoints x {hours:.2f} h x "
+        f"${DOLLARS_PER_HOUR} + ${own:.2f} of single probes + ${REST_DOLLARS} for the rest",
     )

@@ -164,9 +164,13 @@ class Kit:
         ------
         OutOfTimeError
             If it does not come.
+        CannotSayError
+            If the time of the whole run is over.
         """
-        until = min(time.monotonic() + seconds, self.until)
+        until = time.monotonic() + seconds
         while (found := ask()) is None:
+            if time.monotonic() > self.until:
+                raise CannotSayError(f"The time of the run was over before {what} was seen.")
             if time.monotonic() > until:
                 raise OutOfTimeError(f"{what} did not come within {seconds:.0f} seconds.")
             self.sleep(pause)

@@ -47,7 +47,7 @@ def _deploying(account: str, region: str) -> list[Statement]:
             ],
             stacks,
         ),
-        # Without a name it knows no resource.
+        # DescribeStacks without a name cannot be limited to resources.
         _allow(
             "Look",
             ["cloudformation:DescribeStacks", "cloudformation:ListStacks", "sts:GetCallerIdentity"],

@@ -23,7 +23,7 @@ class Probe:
     run
         Does it.
     minutes
-        How long that takes at most; then it is unknown.
+        About how long that takes: for the estimate, and for the order.
     dollars
         About what it costs. Default: 0, as compilation jobs, stacks and requests of this number do.
     stacks

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from neo_constructs.findings.errors import NeoConstructsError
 from neo_constructs.verification import ledger
 from neo_constructs.verification.kit import Kit, OutOfTimeError
 from neo_constructs.verification.ledger import Made
@@ -28,6 +29,10 @@ _ORDER: Final = (
     ledger.BUCKET,
     ledger.STACK,
 )
+
+
+class NotRemovedError(NeoConstructsError):
+    """Something is still there after it was removed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +60,20 @@ def remove_all(kit: Kit, told: Callable[[str], None]) -> list[Leftover]:
     left = _remove_noted(kit, told)
     # A stack whose creation was asked for in the last moment is there now.
     kit.sleep(5)
-    with contextlib.suppress(NotOursError):
-        late = [name for name, run in left_stacks(kit).items() if run == kit.ledger.run_id]
-        for name in set(late) - {one.made.name for one in left}:
-            kit.ledger.note(ledger.STACK, name)
-    return _remove_noted(kit, told) if kit.ledger.made and not left else left
+    known = {one.made.name for one in left}
+    with contextlib.suppress(NotOursError, ClientError, BotoCoreError):
+        for name, run in left_stacks(kit).items():
+            if run == kit.ledger.run_id and name not in known:
+                kit.ledger.note(ledger.STACK, name)
+    late = [one for one in kit.ledger.made if one not in {each.made for each in left}]
+    return [*left, *_remove_noted(kit, told, late)] if late else left
 
 
-def _remove_noted(kit: Kit, told: Callable[[str], None]) -> list[Leftover]:
-    made = sorted(kit.ledger.made, key=lambda one: (_ORDER.index(one.kind), one.name == BASE))
+def _remove_noted(
+    kit: Kit, told: Callable[[str], None], chosen: Iterable[Made] | None = None
+) -> list[Leftover]:
+    everything = kit.ledger.made if chosen is None else chosen
+    made = sorted(everything, key=lambda one: (_ORDER.index(one.kind), one.name == BASE))
     left = list[Leftover]()
     _stop_jobs(kit, made)
     for kinds in (_ORDER[:1], _ORDER[1:-1], _ORDER[-1:]):
@@ -74,7 +84,7 @@ def _remove_noted(kit: Kit, told: Callable[[str], None]) -> list[Leftover]:
             told(f"{each.kind} {each.name}")
             try:
                 _remove(kit, each, doomed, left)
-            except (ClientError, BotoCoreError, OutOfTimeError) as error:
+            except (ClientError, BotoCoreError, OutOfTimeError, NotRemovedError) as error:
                 left.append(Leftover(each, str(error), command_for(each, kit.region)))
                 continue
             kit.ledger.gone(each)
@@ -87,7 +97,7 @@ def _remove(kit: Kit, made: Made, doomed: Mapping[str, _Doomed], left: list[Left
             _remove_stack(kit, made.name, stack)
         return
     if any(one.made.name == made.name for one in left):
-        raise OutOfTimeError("What uses it could not be removed.")
+        raise NotRemovedError("What uses it could not be removed.")
     try:
         _REMOVERS[made.kind](kit, made)
     except ClientError as error:
@@ -178,7 +188,7 @@ def _remove_stack(kit: Kit, name: str, doomed: _Doomed) -> None:
         _delete_stack(kit, name, doomed)
         status = kit.wait(ended, seconds=_MINUTES * 60, what=f"The end of {name}")
     if status != "DELETE_COMPLETE":
-        raise OutOfTimeError(f"{name} is {status}.")
+        raise NotRemovedError(f"{name} is {status}.")
     _remove_log_groups(kit, doomed.log_groups)
 
 

@@ -14,7 +14,7 @@ from neo_constructs.verification.redaction import redacted
 from neo_constructs.verification.removal import Leftover
 from neo_constructs.verification.run import Result
 
-VERSION = 1  # of the JSON
+SCHEMA = 1  # of the JSON
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +44,7 @@ class Report:
     def as_json(self) -> str:
         """Return it as JSON, without what identifies the account."""
         found = {
-            "form": VERSION,
+            "schema": SCHEMA,
             "region": self.region,
             "date": self.date,
             "version": self.version,

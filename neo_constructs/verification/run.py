@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shlex
 import sys
@@ -14,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -262,10 +261,3 @@ def former_results(
         for probe in probes
         if (found := known.get(probe.id)) and (with_unknown or found["verdict"] != Verdict.UNKNOWN)
     ]
-
-
-def contents(file: Path) -> Any:
-    """Return what a JSON file holds; None if it is not there or is no JSON."""
-    with contextlib.suppress(OSError, ValueError):
-        return json.loads(file.read_text())
-    return None

@@ -49,8 +49,8 @@ def make_role(kit: Kit, trust: str, statements: list[Statement]) -> tuple[str, s
 def session_with(kit: Kit, statements: list[Statement]) -> boto3.Session:
     """Return a session that has some rights and no others.
 
-    One role is made for all probes, with the rights on the kit's bucket, and it is waited until
-    these have effect; each session is held to its own by a session policy, at once.
+    One role is made for all probes, with the rights on the kit's bucket, and the function waits
+    until these take effect; each session is held to its own by a session policy, at once.
     """
     arn = kit.once("role of sessions", lambda: _role_of_sessions(kit))
     return assumed(kit, arn, json.dumps({"Version": "2012-10-17", "Statement": statements}))

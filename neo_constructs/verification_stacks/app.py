@@ -222,9 +222,9 @@ def build(run_id: str, names: tuple[str, ...], **settings: Any) -> cdk.App:
 
 def main() -> None:
     """Synthesize, as the CDK CLI asks."""
-    probe = cdk.App()
-    run_id = str(probe.node.try_get_context("neo-verify:run") or "by-hand")
-    names = str(probe.node.try_get_context("neo-verify:stacks") or ",".join(stack_names.DEPLOYED))
+    context = cdk.App().node
+    run_id = str(context.try_get_context("neo-verify:run") or "by-hand")
+    names = str(context.try_get_context("neo-verify:stacks") or ",".join(stack_names.DEPLOYED))
     build(run_id, tuple(names.split(","))).synth()
 
 

@@ -36,7 +36,7 @@ def handler(event, context):
     }
     body.update((key, event[key]) for key in ("StackId", "RequestId", "LogicalResourceId"))
     sent = urllib.request.Request(url, json.dumps(body).encode(), method="PUT")
-    sent.add_header("Content-Type", "")
+    sent.add_header("Content-Type", "")  # the URL is signed without one
     urllib.request.urlopen(sent, timeout=30)
 
 

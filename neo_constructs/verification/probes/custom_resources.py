@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import uuid
 from typing import Any, Final
 
 from botocore.exceptions import ClientError
@@ -78,7 +79,7 @@ class Scene:
 
     def __init__(self, kit: Kit, of: str) -> None:
         self.kit = kit
-        self.name = kit.note(ledger.STACK, f"{PREFIX}Echo{of}{kit.name('')[-8:]}")
+        self.name = kit.note(ledger.STACK, f"{PREFIX}Echo{of}{uuid.uuid4().hex[:8]}")
         self._cloudformation = kit.client("cloudformation")
         self._id = ""
 
@@ -152,11 +153,6 @@ class Scene:
         return list(reversed(found))
 
 
-def plain(event: Event) -> Event:
-    """Return a request as it is kept: what is in a response URL is left out by the echo."""
-    return {key: value for key, value in event.items() if key != "ResponseURL"}
-
-
 def a_life(kit: Kit) -> list[Event]:
     """Return what is sent while a stack is made, fails to be updated, and is deleted."""
 
@@ -165,7 +161,7 @@ def a_life(kit: Kit) -> list[Event]:
         scene.create(template(kit))
         scene.update(template(kit, Id="echo-b", OnUpdate="FAILED"))
         scene.delete()
-        found = [plain(event) for event in scene.sent()]
+        found = scene.sent()
         if not any(event["RequestType"] == "Create" for event in found):
             raise CannotSayError("The echo was not called.")
         return found
@@ -174,7 +170,7 @@ def a_life(kit: Kit) -> list[Event]:
 
 
 def signed_times(kit: Kit) -> Answer:
-    """A-CFN-02."""
+    """Read the response URLs of a stack's create, update and delete (A-CFN-02)."""
     sent = a_life(kit)
     unsigned = [event["RequestType"] for event in sent if "X-Amz-Date" not in event["Signed"]]
     said = f"{len(sent) - len(unsigned)} of {len(sent)} response URLs have X-Amz-Date."
@@ -182,7 +178,7 @@ def signed_times(kit: Kit) -> Answer:
 
 
 def order_of_signatures(kit: Kit) -> Answer:
-    """A-CFN-16."""
+    """Compare the order of the signed times with that of arrival (A-CFN-16)."""
     sent = a_life(kit)
     dates = [event["Signed"].get("X-Amz-Date", "") for event in sent]
     if not all(dates):
@@ -192,7 +188,7 @@ def order_of_signatures(kit: Kit) -> Answer:
 
 
 def failed_create(kit: Kit) -> Answer:
-    """A-CFN-03."""
+    """Let a Create fail, and read the Delete (A-CFN-03)."""
     scene = Scene(kit, "FailedCreate")
     status = scene.create(template(kit, Id="echo-failed", OnCreate="FAILED"))
     scene.require("Create")
@@ -201,24 +197,24 @@ def failed_create(kit: Kit) -> Answer:
         return differs(f"The stack is {status}, and no Delete was sent.", events=scene.sent())
     given = deletes[0].get("PhysicalResourceId")
     said = f"Delete comes with {given!r}, where echo-failed was reported."
-    return compared(given == "echo-failed", said, events=[plain(e) for e in scene.sent()])
+    return compared(given == "echo-failed", said, events=scene.sent())
 
 
 def rollback(kit: Kit) -> Answer:
-    """A-CFN-04."""
+    """Let an Update fail, and read the Update of the rollback (A-CFN-04)."""
     sent = a_life(kit)
     updates = [event for event in sent if event["RequestType"] == "Update"]
     if not updates:
         raise CannotSayError("The echo was sent no Update.")
     if len(updates) < 2:
-        return differs("A failed update is followed by no Update of the way back.", events=sent)
+        return differs("A failed update is followed by no Update of the rollback.", events=sent)
     given = updates[1].get("PhysicalResourceId")
-    said = f"The way back comes with {given!r}: echo-a was old, echo-b reported last."
+    said = f"The rollback comes with {given!r}: echo-a was old, echo-b reported last."
     return compared(given in {"echo-a", "echo-b"}, said, events=sent)
 
 
 def delete_in_flight(kit: Kit) -> Answer:
-    """A-CFN-05."""
+    """Delete a stack whose Create is not answered (A-CFN-05)."""
     scene = Scene(kit, "InFlight")
     timeout = max(3, round(60 * kit.pace))
     scene.create(template(kit, timeout=timeout, OnCreate="NONE"), wait=False)
@@ -228,18 +224,18 @@ def delete_in_flight(kit: Kit) -> Answer:
         deletes = scene.await_sent("Delete", seconds=2.0 * timeout)
     except OutOfTimeError:
         said = f"The stack is {status}; a Create that was not answered is followed by no Delete."
-        return differs(said, events=[plain(event) for event in scene.sent()])
+        return differs(said, events=scene.sent())
     given = deletes[0].get("PhysicalResourceId", "")
     said = f"Delete comes with {given!r}, which the resource never gave; the Create had none."
     return compared(
         given != "echo-a" and "PhysicalResourceId" not in created,
         said,
-        events=[plain(event) for event in scene.sent()],
+        events=scene.sent(),
     )
 
 
 def cancelled_update(kit: Kit) -> Answer:
-    """A-CFN-19."""
+    """Cancel an update that is under way, and read what follows (A-CFN-19)."""
     scene = Scene(kit, "Cancelled")
     scene.create(template(kit))
     # The same id: that of another one would be a replacement, whose way back is a Delete.
@@ -250,16 +246,16 @@ def cancelled_update(kit: Kit) -> Answer:
     updates = scene.sent("Update")
     if len(updates) < 2:
         said = (
-            f"The stack is {status}; a cancelled update is followed by no Update of the way back."
+            f"The stack is {status}; a cancelled update is followed by no Update of the rollback."
         )
-        return differs(said, events=[plain(event) for event in scene.sent()])
+        return differs(said, events=scene.sent())
     waited = updates[1]["At"] - update["At"]
-    said = f"The Update of the way back came {waited:.0f} s after the cancelled one."
-    return held(said, seconds=waited, events=[plain(event) for event in scene.sent()])
+    said = f"The Update of the rollback came {waited:.0f} s after the cancelled one."
+    return held(said, seconds=waited, events=scene.sent())
 
 
 def service_timeout(kit: Kit) -> Answer:
-    """A-CFN-01."""
+    """Leave a custom resource unanswered until its ServiceTimeout; ask for 3,601 s (A-CFN-01)."""
     scene, seconds = Scene(kit, "Timeout"), max(3, round(30 * kit.pace))
     began = time.monotonic()
     status = scene.create(template(kit, timeout=seconds, OnCreate="NONE"))
@@ -279,7 +275,7 @@ def service_timeout(kit: Kit) -> Answer:
 
 
 def order_of_removal(kit: Kit) -> Answer:
-    """A-CFN-10."""
+    """Remove a custom resource together with a policy that it depends on (A-CFN-10)."""
     scene = Scene(kit, "Removal")
     scene.create(template(kit, policy=True))
     scene.update(template(kit, Id=""))
@@ -295,7 +291,7 @@ def order_of_removal(kit: Kit) -> Answer:
 
 
 def changed_token(kit: Kit) -> Answer:
-    """A-REV-02."""
+    """Give a custom resource another service token (A-REV-02)."""
     scene = Scene(kit, "Token")
     scene.create(template(kit))
     try:
@@ -311,7 +307,7 @@ def changed_token(kit: Kit) -> Answer:
 
 
 def export_in_use(kit: Kit) -> Answer:
-    """A-REV-03."""
+    """Change an export that another stack imports (A-REV-03)."""
     name = kit.name("export")
     handle = {"Kept": {"Type": "AWS::CloudFormation::WaitConditionHandle"}}
     output = {"Out": {"Value": "1", "Export": {"Name": name}}}
@@ -347,13 +343,13 @@ PROBES: Final = (
     ),
     Probe(
         id="A-CFN-01",
-        does="Lets a custom resource not answer, with a ServiceTimeout; asks for 3,601 s.",
+        does="Leaves a custom resource unanswered until its ServiceTimeout; asks for 3,601 s.",
         run=service_timeout,
         minutes=8,
     ),
     Probe(
         id="A-CFN-02",
-        does="Reads the response URLs of a stack's life.",
+        does="Reads the response URLs of a stack's create, update and delete.",
         run=signed_times,
         minutes=10,
     ),
@@ -365,7 +361,7 @@ PROBES: Final = (
     ),
     Probe(
         id="A-CFN-04",
-        does="Lets an Update fail, and reads the Update of the way back.",
+        does="Lets an Update fail, and reads the Update of the rollback.",
         run=rollback,
         minutes=10,
     ),

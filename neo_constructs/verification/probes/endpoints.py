@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 
 from neo_constructs.verification import ledger
 from neo_constructs.verification.answers import Answer, compared, differs, held, unknown
+from neo_constructs.verification.costs import DOLLARS_PER_HOUR
 from neo_constructs.verification.digits import EXPECTED, IMAGES
 from neo_constructs.verification.kit import CannotSayError, Kit
 from neo_constructs.verification.probe import Probe
@@ -23,7 +24,10 @@ _NO_FRAMEWORK: Final = "NEO_SANDBOX_PYTHON"
 _CLOSE: Final = 1e-3  # Neo may round otherwise
 _NAMES: Final = {"SAGEMAKER_PROGRAM", "SAGEMAKER_SUBMIT_DIRECTORY"}
 _OLDEST, _NEWEST = (3, 6), (3, 10)
-_HOUR: Final = 0.102  # us-east-1, hosting on ml.c5.large, SageMaker pricing page, read from memory
+
+
+class ContainerFailedError(CannotSayError):
+    """A container answers with an error."""
 
 
 def ask(kit: Kit, stack: str, body: bytes, content_type: str = JSON, **more: str) -> Reply:
@@ -31,7 +35,7 @@ def ask(kit: Kit, stack: str, body: bytes, content_type: str = JSON, **more: str
 
     Raises
     ------
-    CannotSayError
+    ContainerFailedError
         If its container answers with an error.
     """
     endpoint = kit.output("EndpointName", stack=stack)
@@ -40,15 +44,25 @@ def ask(kit: Kit, stack: str, body: bytes, content_type: str = JSON, **more: str
             EndpointName=endpoint, Body=body, ContentType=content_type, **more
         )
     except ClientError as error:
-        raise CannotSayError(f"{stack} answers with an error: {error}") from None
+        judged(error)
+        if _NO_FRAMEWORK in str(error):
+            raise CannotSayError(f"{stack} has no framework in this sandbox: {error}") from None
+        raise ContainerFailedError(f"{stack} answers with an error: {error}") from None
     found = json.loads(reply["Body"].read())
     return found if isinstance(found, dict) else {"answer": found}
 
 
 def called(kit: Kit, stack: str, body: bytes = b"", content_type: str = JSON, **more: str) -> Reply:
     """Return how an endpoint's script says that it was called."""
-    sent = body or json.dumps(IMAGES[0]).encode()
-    return dict(ask(kit, stack, sent, content_type, **more).get("called", {}))
+    found = answered(kit, stack, body, content_type, **more)
+    if "called" not in found:
+        raise CannotSayError(f"{stack} is not served by the script of the kit.")
+    return dict(found["called"])
+
+
+def answered(kit: Kit, stack: str, body: bytes = b"", type_: str = JSON, **more: str) -> Reply:
+    """Return what an endpoint answers to a body, or to the first image."""
+    return ask(kit, stack, body or json.dumps(IMAGES[0]).encode(), type_, **more)
 
 
 def digits(kit: Kit, stack: str) -> dict[str, Any]:
@@ -66,32 +80,43 @@ def digits(kit: Kit, stack: str) -> dict[str, Any]:
 
 
 def script_is_fetched(kit: Kit) -> Answer:
-    """A-NEO-03."""
-    found = called(kit, ONNX)
-    return compared(bool(found), "The endpoint answers by the script in its archive.", called=found)
+    """Invoke the ONNX endpoint, and see that its script answers (A-NEO-03)."""
+    found = answered(kit, ONNX)
+    said = "The endpoint answers by the script in its archive."
+    return compared("called" in found, said, answer=found)
 
 
 def isolation(kit: Kit) -> Answer:
-    """A-NEO-04."""
-    sagemaker = kit.client("sagemaker")
-    name = kit.output("EndpointName", stack=ONNX)
-    described = sagemaker.describe_endpoint(EndpointName=name)
-    config = sagemaker.describe_endpoint_config(EndpointConfigName=described["EndpointConfigName"])
-    (variant,) = config["ProductionVariants"]
-    model = sagemaker.describe_model(ModelName=variant["ModelName"])
-    new = kit.name("isolated")
-    container = {k: model["PrimaryContainer"][k] for k in ("Image", "ModelDataUrl", "Environment")}
-    kit.note(ledger.MODEL, new)
-    sagemaker.create_model(
-        ModelName=new,
-        PrimaryContainer=container,
-        ExecutionRoleArn=model["ExecutionRoleArn"],
-        EnableNetworkIsolation=True,
-        Tags=kit.tags,
-    )
-    status = _served(kit, new, variant["InstanceType"])
+    """Serve the ONNX model with network isolation, which must fail (A-NEO-04)."""
+    name, instance_type = _model_like_onnx(kit, "isolated", EnableNetworkIsolation=True)
+    on_instance = {
+        "VariantName": "AllTraffic",
+        "ModelName": name,
+        "InstanceType": instance_type,
+        "InitialInstanceCount": 1,
+    }
+    status = _served(kit, name, on_instance)
     said = f"With network isolation the endpoint of the ONNX model is {status['EndpointStatus']}."
     return _of_status(status, said, is_assumed_to_start=False)
+
+
+def _model_like_onnx(kit: Kit, of: str, **changes: Any) -> tuple[str, str]:
+    """Return the name of a new model as the ONNX endpoint has it, and that one's instance type."""
+    sagemaker = kit.client("sagemaker")
+    endpoint = sagemaker.describe_endpoint(EndpointName=kit.output("EndpointName", stack=ONNX))
+    config = sagemaker.describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])
+    (variant,) = config["ProductionVariants"]
+    model = sagemaker.describe_model(ModelName=variant["ModelName"])
+    given = model["PrimaryContainer"]
+    name = kit.note(ledger.MODEL, kit.name(of))
+    sagemaker.create_model(
+        ModelName=name,
+        PrimaryContainer={key: given[key] for key in ("Image", "ModelDataUrl", "Environment")},
+        ExecutionRoleArn=model["ExecutionRoleArn"],
+        Tags=kit.tags,
+        **changes,
+    )
+    return name, str(variant["InstanceType"])
 
 
 def _of_status(status: Reply, said: str, *, is_assumed_to_start: bool) -> Answer:
@@ -103,19 +128,10 @@ def _of_status(status: Reply, said: str, *, is_assumed_to_start: bool) -> Answer
     return compared(is_started is is_assumed_to_start, f"{said} {reason}", reason=reason)
 
 
-def _served(kit: Kit, name: str, instance_type: str) -> Reply:
-    """Return how an endpoint for a model is described once it has settled."""
+def _served(kit: Kit, name: str, variant: Reply) -> Reply:
+    """Return how an endpoint with one variant is described once it has settled."""
     sagemaker = kit.client("sagemaker")
     kit.note(ledger.ENDPOINT_CONFIG, name)
-    variant = {
-        "VariantName": "AllTraffic",
-        "ModelName": name,
-        "InstanceType": instance_type,
-        "InitialInstanceCount": 1,
-    }
-    if instance_type == "serverless":
-        serverless = {"MemorySizeInMB": 2048, "MaxConcurrency": 1}
-        variant = {"VariantName": "AllTraffic", "ModelName": name, "ServerlessConfig": serverless}
     sagemaker.create_endpoint_config(
         EndpointConfigName=name, ProductionVariants=[variant], Tags=kit.tags
     )
@@ -130,34 +146,31 @@ def _served(kit: Kit, name: str, instance_type: str) -> Reply:
 
 
 def script_in_archive(kit: Kit) -> Answer:
-    """A-NEO-05."""
-    seen, missing = dict[str, Any](), list[str]()
+    """Invoke three endpoints, and see that their scripts answer (A-NEO-05)."""
+    seen, wrong = dict[str, Any](), list[str]()
     for stack in _SCRIPTS:
+        if stack in kit.missing:
+            seen[stack] = kit.missing[stack].why
+            wrong += [stack] if kit.missing[stack].is_containers else []
+            continue
         try:
-            seen[stack] = called(kit, stack)
+            found = answered(kit, stack)
+        except ContainerFailedError as error:
+            seen[stack] = str(error)
+            wrong.append(stack)
         except CannotSayError as error:
             seen[stack] = str(error)
-        if isinstance(seen[stack], str) or not seen[stack]:
-            missing.append(stack)
-    # A sandbox without the framework does not serve it, and a stack may be missing for want of
-    # anything else.
-    absent = [
-        name
-        for name in missing
-        if _NO_FRAMEWORK in str(seen[name])
-        or (name in kit.missing and not kit.missing[name].is_containers)
-    ]
-    if len(missing) == len(seen):
-        return unknown("None of the three endpoints is there.", **seen)
-    wrong = [
-        name for name in missing if name not in absent and "was not deployed" not in str(seen[name])
-    ]
-    said = f"Scripts that answer: {', '.join(name for name in seen if name not in missing)}."
-    return compared(not wrong, said, **seen)
+        else:
+            seen[stack] = found
+            wrong += [] if "called" in found else [stack]
+    right = [name for name, found in seen.items() if isinstance(found, dict) and name not in wrong]
+    if not right and not wrong:
+        return unknown("None of the three endpoints can be asked.", **seen)
+    return compared(not wrong, f"Scripts that answer: {', '.join(right) or 'none'}.", **seen)
 
 
 def environment(kit: Kit) -> Answer:
-    """A-NEO-06."""
+    """Read the PyTorch container's environment (A-NEO-06)."""
     loaded = called(kit, PYTORCH).get("loaded", {})
     names = set(loaded.get("environment", ()))
     said = f"The container has {', '.join(sorted(n for n in names if n.startswith('SAGEMAKER')))}."
@@ -167,7 +180,7 @@ def environment(kit: Kit) -> Answer:
 
 
 def compiled_torch(kit: Kit) -> Answer:
-    """A-NEO-07."""
+    """Read what PyTorch's script finds (A-NEO-07)."""
     loaded = called(kit, PYTORCH).get("loaded", {})
     if kit.is_emulated:
         return unknown("Nothing is compiled here.", **loaded)
@@ -180,13 +193,14 @@ def compiled_torch(kit: Kit) -> Answer:
 
 
 def unpacked(kit: Kit) -> Answer:
-    """A-NEO-09."""
-    found = called(kit, PYTORCH)
-    return compared(bool(found), "The served archive was unpacked, script and all.", called=found)
+    """Ask the PyTorch endpoint, whose archive was written here (A-NEO-09)."""
+    found = answered(kit, PYTORCH)
+    said = "The served archive was unpacked, script and all."
+    return compared("called" in found, said, answer=found)
 
 
 def pythons(kit: Kit) -> Answer:
-    """A-NEO-10."""
+    """Read the Python of four containers (A-NEO-10)."""
     seen = dict[str, str]()
     for stack in (ONNX, *_SCRIPTS):
         try:
@@ -207,7 +221,7 @@ def pythons(kit: Kit) -> Answer:
 
 
 def decoded_bodies(kit: Kit) -> Answer:
-    """A-RUN-01."""
+    """Send three types of body to the ONNX endpoint (A-RUN-01)."""
     seen = {
         kind: called(kit, ONNX, body, kind).get("type")
         for kind, body in {
@@ -221,7 +235,7 @@ def decoded_bodies(kit: Kit) -> Answer:
 
 
 def plain_bodies(kit: Kit) -> Answer:
-    """A-RUN-02."""
+    """Send two types of body to the PyTorch endpoint (A-RUN-02)."""
     seen = {
         kind: called(kit, PYTORCH, b"[1]", kind).get("type")
         for kind in ("text/csv", "application/octet-stream")
@@ -231,21 +245,21 @@ def plain_bodies(kit: Kit) -> Answer:
 
 
 def toolkit(kit: Kit) -> Answer:
-    """A-RUN-03."""
+    """Read which server's modules PyTorch's script finds (A-RUN-03)."""
     modules = called(kit, PYTORCH, b"1", "text/csv").get("modules", [])
     is_right = "sagemaker_inference" in modules
     return compared(is_right, f"Modules of its server: {', '.join(modules) or 'none'}.")
 
 
 def one_worker(kit: Kit) -> Answer:
-    """A-RUN-05."""
-    pids = {called(kit, ONNX).get("pid") for _ in range(20)}
+    """Send twenty requests, and count the processes (A-RUN-05)."""
+    pids = {called(kit, ONNX)["pid"] for _ in range(20)}
     said = f"Twenty requests are answered by {len(pids)} processes."
     return compared(len(pids) == 1, said, processes=len(pids))
 
 
 def no_accept(kit: Kit) -> Answer:
-    """A-RUN-06."""
+    """Ask PyTorch's endpoint with and without Accept (A-RUN-06)."""
     given = called(kit, PYTORCH, b"1", "text/csv").get("accept")
     asked = called(kit, PYTORCH, b"1", "text/csv", Accept="text/csv").get("accept")
     said = f"Without Accept the script sees {given!r}, with text/csv {asked!r}."
@@ -254,7 +268,7 @@ def no_accept(kit: Kit) -> Answer:
 
 
 def same_numbers(kit: Kit) -> Answer:
-    """A-RUN-08."""
+    """Compare answers for the digits with the trained model's (A-RUN-08)."""
     seen, wrong = dict[str, Any](), list[str]()
     for stack in (ONNX, *_SCRIPTS):
         try:
@@ -276,7 +290,7 @@ def same_numbers(kit: Kit) -> Answer:
 
 
 def short_rows(kit: Kit) -> Answer:
-    """A-RUN-07."""
+    """Send XGBoost's endpoint rows of other widths (A-RUN-07)."""
     endpoint = kit.output("EndpointName", stack=XGBOOST)
 
     def answers(width: int) -> str:
@@ -298,26 +312,17 @@ def short_rows(kit: Kit) -> Answer:
 
 
 def no_channel(kit: Kit) -> Answer:
-    """A-RUN-09."""
+    """Read what TensorFlow's context has (A-RUN-09)."""
     found = called(kit, TENSORFLOW)
-    return compared(not found.get("has_grpc"), f"The context: {json.dumps(found)[:300]}.")
+    return compared(not found["has_grpc"], f"The context: {json.dumps(found)[:300]}.")
 
 
 def serverless(kit: Kit) -> Answer:
-    """A-HOST-01."""
-    sagemaker = kit.client("sagemaker")
-    endpoint = sagemaker.describe_endpoint(EndpointName=kit.output("EndpointName", stack=ONNX))
-    config = sagemaker.describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])
-    found = sagemaker.describe_model(ModelName=config["ProductionVariants"][0]["ModelName"])
-    name = kit.note(ledger.MODEL, kit.name("serverless"))
-    container = {k: found["PrimaryContainer"][k] for k in ("Image", "ModelDataUrl", "Environment")}
-    sagemaker.create_model(
-        ModelName=name,
-        PrimaryContainer=container,
-        ExecutionRoleArn=found["ExecutionRoleArn"],
-        Tags=kit.tags,
-    )
-    status = _served(kit, name, "serverless")
+    """Serve the ONNX model on a serverless endpoint (A-HOST-01)."""
+    name, _ = _model_like_onnx(kit, "serverless")
+    settings = {"MemorySizeInMB": 2048, "MaxConcurrency": 1}
+    variant = {"VariantName": "AllTraffic", "ModelName": name, "ServerlessConfig": settings}
+    status = _served(kit, name, variant)
     said = f"A serverless endpoint of the ONNX model is {status['EndpointStatus']}."
     return _of_status(status, said, is_assumed_to_start=True)
 
@@ -335,18 +340,23 @@ def _probe(id_: str, does: str, run: Any, *stacks: str, also: tuple[str, ...] = 
 
 # The dollars of the five endpoints are counted once, by the stacks: see ``costs.py``.
 PROBES: Final = (
-    _probe("A-NEO-03", "Asks the ONNX endpoint for its script's words.", script_is_fetched, ONNX),
+    _probe(
+        "A-NEO-03",
+        "Invokes the ONNX endpoint, and sees that its script answers.",
+        script_is_fetched,
+        ONNX,
+    ),
     Probe(
         id="A-NEO-04",
         does="Serves the ONNX model with network isolation, which must fail.",
         run=isolation,
         minutes=60,
-        dollars=_HOUR,
+        dollars=DOLLARS_PER_HOUR,
         stacks=(ONNX,),
     ),
     _probe(
         "A-NEO-05",
-        "Asks three endpoints for their scripts' words.",
+        "Invokes three endpoints, and sees that their scripts answer.",
         script_in_archive,
         also=_SCRIPTS,
     ),
@@ -371,7 +381,7 @@ PROBES: Final = (
     _probe("A-RUN-09", "Reads what TensorFlow's context has.", no_channel, TENSORFLOW),
     Probe(
         id="A-HOST-01",
-        does="Serves the ONNX model without a server.",
+        does="Serves the ONNX model on a serverless endpoint.",
         run=serverless,
         minutes=30,
         dollars=0.01,

@@ -13,7 +13,7 @@ from neo_constructs.verification.answers import Answer, compared, differs
 from neo_constructs.verification.kit import Kit, OutOfTimeError
 from neo_constructs.verification.probe import Probe
 from neo_constructs.verification.refusals import evidence_of, judged
-from neo_constructs.verification.sessions import assumed, make_role, trust_of
+from neo_constructs.verification.sessions import POLICY, assumed, make_role, trust_of
 
 _BEHIND: Final = 8.0  # seconds that the simulation lets a list be behind
 _GRACE: Final = 90.0
@@ -42,7 +42,7 @@ def ended(kit: Kit, arn: str) -> str:
 
 
 def stop_of_an_ended_one(kit: Kit) -> Answer:
-    """A-IAM-03."""
+    """Stop an execution that has ended (A-IAM-03)."""
     arn = start(kit, "ended", 1)
     ended(kit, arn)
     try:
@@ -55,7 +55,7 @@ def stop_of_an_ended_one(kit: Kit) -> Answer:
 
 
 def order_of_executions(kit: Kit) -> Answer:
-    """A-CFN-06."""
+    """Start three executions and read their list (A-CFN-06)."""
     wanted = []
     for number in range(3):
         wanted.append(start(kit, f"order-{number}", 1))
@@ -82,7 +82,7 @@ def _listed(kit: Kit, wanted: list[str]) -> list[str] | None:
 
 
 def lag_of_lists(kit: Kit) -> Answer:
-    """A-CFN-07."""
+    """Measure five times when a new execution is listed (A-CFN-07)."""
     lags = []
     for number in range(2 if kit.is_emulated else 5):
         wanted = [start(kit, f"lag-{number}", 1)]
@@ -97,7 +97,7 @@ def lag_of_lists(kit: Kit) -> Answer:
     return compared(max(lags) <= _BEHIND, said, seconds=lags)
 
 
-def _events(kit: Kit, wanted: str) -> dict[str, Any] | None:
+def _event_with(kit: Kit, wanted: str) -> dict[str, Any] | None:
     """Return the event of the echo's that holds a text."""
     s3, bucket = kit.client("s3"), kit.output("Plain")
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=_EVENTS):
@@ -109,7 +109,7 @@ def _events(kit: Kit, wanted: str) -> dict[str, Any] | None:
 
 
 def dropped_event(kit: Kit) -> Answer:
-    """A-CFN-08."""
+    """Let a function fail that has a destination, and read what that gets (A-CFN-08)."""
     mark = kit.name("dropped")
     kit.client("lambda").invoke(
         FunctionName=kit.output("Fails"),
@@ -117,7 +117,7 @@ def dropped_event(kit: Kit) -> Answer:
         Payload=json.dumps({"mark": mark}).encode(),
     )
     found = kit.wait(
-        lambda: _events(kit, mark), seconds=300, what="The event that a function has dropped"
+        lambda: _event_with(kit, mark), seconds=300, what="The event that a function has dropped"
     )
     is_right = found.get("requestPayload") == {"mark": mark}
     said = f"The destination gets {', '.join(sorted(found))}."
@@ -125,11 +125,11 @@ def dropped_event(kit: Kit) -> Answer:
 
 
 def announced_end(kit: Kit) -> Answer:
-    """A-CFN-09."""
+    """Stop an execution, and read the event and the description (A-CFN-09)."""
     arn = start(kit, "announced", 300)
     kit.client("stepfunctions").stop_execution(executionArn=arn, error="Stopped", cause="by hand")
     found = kit.wait(
-        lambda: _events(kit, arn), seconds=300, what="The announcement of an execution's end"
+        lambda: _event_with(kit, arn), seconds=300, what="The announcement of an execution's end"
     )
     described = kit.client("stepfunctions").describe_execution(executionArn=arn)
     detail = found.get("detail", {})
@@ -144,7 +144,7 @@ def announced_end(kit: Kit) -> Answer:
 
 
 def new_rights(kit: Kit) -> Answer:
-    """A-IAM-06."""
+    """Give a role a right, and measure when that has effect (A-IAM-06)."""
     bucket = kit.output("Plain")
     caller = {"AWS": f"arn:aws:iam::{kit.account}:root"}
     name, arn = make_role(kit, trust_of(caller), [_may("s3:GetObject", f"{bucket}/none/*")])
@@ -152,7 +152,7 @@ def new_rights(kit: Kit) -> Answer:
     s3 = assumed(kit, arn).client("s3")
     document = {"Version": "2012-10-17", "Statement": [_may("s3:PutObject", f"{bucket}/new/*")]}
     kit.client("iam").put_role_policy(
-        RoleName=name, PolicyName="Rights", PolicyDocument=json.dumps(document)
+        RoleName=name, PolicyName=POLICY, PolicyDocument=json.dumps(document)
     )
     began = time.monotonic()
 

@@ -45,7 +45,7 @@ _MAX_NAME: Final = 4_096
 
 
 def reported_images(kit: Kit) -> Answer:
-    """A-NEO-01."""
+    """Compile 10 pairs of framework and target, and read their images (A-NEO-01)."""
     seen, wrong = dict[str, Any](), list[str]()
 
     def one(pair: tuple[str, str]) -> dict[str, Any]:
@@ -86,7 +86,7 @@ def catalog_image(family: str, target: str, region: str) -> str:
 
 
 def onnx_image(kit: Kit) -> Answer:
-    """A-NEO-02."""
+    """Read the image of an ONNX job (A-NEO-02)."""
     job = completed(kit, "ONNX")
     image = str(job.get("InferenceImage") or "")
     if not image:
@@ -104,7 +104,7 @@ def artifact(kit: Kit, family: str) -> list[tarfile.TarInfo]:
 
 
 def artifact_members(kit: Kit) -> Answer:
-    """A-NEO-08."""
+    """List the members of each framework's artifact (A-NEO-08)."""
     seen, odd = dict[str, list[str]](), list[str]()
     for family in FAMILIES:
         try:
@@ -128,7 +128,7 @@ def artifact_members(kit: Kit) -> Answer:
 
 
 def artifact_name(kit: Kit) -> Answer:
-    """A-NEO-11."""
+    """Read the names of the artifacts (A-NEO-11)."""
     names = {}
     for family in FAMILIES:
         try:
@@ -143,7 +143,7 @@ def artifact_name(kit: Kit) -> Answer:
 
 
 def newer_opset(kit: Kit) -> Answer:
-    """A-NEO-12."""
+    """Compile an ONNX file that says opset 13 (A-NEO-12)."""
     model = _with_opset((FAMILIES["ONNX"].archive()), 13)
     wanted = Compilation(
         framework="ONNX", shapes=FAMILIES["ONNX"].shapes, files={"digits.onnx": model}
@@ -171,7 +171,7 @@ def _with_opset(archive: bytes, opset: int) -> bytes:
 
 
 def missing_job(kit: Kit) -> Answer:
-    """A-NEO-13."""
+    """Describe a job that was never made (A-NEO-13)."""
     try:
         describe(kit, kit.name("never-made"))
     except ClientError as error:
@@ -184,7 +184,7 @@ def missing_job(kit: Kit) -> Answer:
 
 
 def stop_and_delete(kit: Kit) -> Answer:
-    """A-NEO-14."""
+    """Delete, stop, describe and list a job that runs (A-NEO-14)."""
     sagemaker, seen = kit.client("sagemaker"), dict[str, Any]()
     name = start(kit, FAMILIES["ONNX"])
     named = {"CompilationJobName": name}
@@ -225,7 +225,7 @@ def stop_and_delete(kit: Kit) -> Answer:
 
 
 def tags_of_a_job(kit: Kit) -> Answer:
-    """A-IAM-04."""
+    """Add, list and delete a tag of a job (A-IAM-04)."""
     sagemaker = kit.client("sagemaker")
     arn = completed(kit, "ONNX")["CompilationJobArn"]
     try:
@@ -242,7 +242,7 @@ def tags_of_a_job(kit: Kit) -> Answer:
 
 
 def key_by_s3(kit: Kit) -> Answer:
-    """A-CFN-11."""
+    """Compile into a bucket with a key that the role may use by S3 only (A-CFN-11)."""
     # The role may use the key by way of S3 only.
     completed(kit, "ONNX")
     job = ended(kit, start(kit, FAMILIES["ONNX"], bucket="Keyed", key=kit.output("KeyArn")))
@@ -252,7 +252,7 @@ def key_by_s3(kit: Kit) -> Answer:
 
 
 def default_encryption(kit: Kit) -> Answer:
-    """A-CFN-12."""
+    """Look at the encryption of an artifact for which no key was named (A-CFN-12)."""
     job = completed(kit, "ONNX")
     place = urlsplit(job["ModelArtifacts"]["S3ModelArtifacts"])
     found = kit.client("s3").head_object(Bucket=place.netloc, Key=place.path[1:])

@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 from neo_constructs.verification import ledger
 from neo_constructs.verification.answers import Answer, compared, differs, held, unknown
 from neo_constructs.verification.kit import Kit
+from neo_constructs.verification.policy import QUALIFIER
 from neo_constructs.verification.probe import Probe
 from neo_constructs.verification.refusals import evidence_of, judged
 from neo_constructs.verification.sessions import Statement, session_with
@@ -24,7 +25,7 @@ _LEAST_PACE: Final = 0.05  # what time limits are multiplied with in the sandbox
 
 
 def aborted_upload(kit: Kit) -> Answer:
-    """A-S3-01."""
+    """Abort an upload, then send a part and complete it (A-S3-01)."""
     s3, at = kit.client("s3"), {"Bucket": kit.output("Plain"), "Key": f"parts/{kit.name('a')}"}
     named = {**at, "UploadId": s3.create_multipart_upload(**at)["UploadId"]}
     part = s3.upload_part(**named, PartNumber=1, Body=b"1")
@@ -51,7 +52,7 @@ def aborted_upload(kit: Kit) -> Answer:
 
 
 def part_checksums(kit: Kit) -> Answer:
-    """A-S3-02."""
+    """Complete an upload of a copied and a written part by their CRC32 (A-S3-02)."""
     s3, bucket = kit.client("s3"), kit.output("Plain")
     source = f"parts/{kit.name('source')}"
     s3.put_object(Bucket=bucket, Key=source, Body=PART)
@@ -74,7 +75,7 @@ def part_checksums(kit: Kit) -> Answer:
 
 
 def refused_deletion(kit: Kit) -> Answer:
-    """A-S3-03."""
+    """Delete an object as a role that may not (A-S3-03)."""
     bucket, key = kit.output("Plain"), f"kept/{kit.name('kept')}"
     kit.client("s3").put_object(Bucket=bucket, Key=key, Body=b"1")
     may = [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{bucket}/*"}]
@@ -91,7 +92,7 @@ def refused_deletion(kit: Kit) -> Answer:
 
 
 def copies_between_regions(kit: Kit) -> Answer:
-    """A-S3-04."""
+    """Copy an object, and a part, from a bucket in another region (A-S3-04)."""
     other = "us-west-2" if kit.region != "us-west-2" else "us-east-1"
     there, here = kit.client("s3", region=other), kit.client("s3")
     source = kit.note(ledger.BUCKET, kit.name("elsewhere"), region=other)
@@ -122,7 +123,7 @@ def copies_between_regions(kit: Kit) -> Answer:
 
 
 def part_times(kit: Kit) -> Answer:
-    """A-S3-05."""
+    """Time the copy of a part of 64 MB (A-S3-05)."""
     s3, bucket = kit.client("s3"), kit.output("Plain")
     size = 64  # MB
     source = f"parts/{kit.name('large')}"
@@ -139,7 +140,7 @@ def part_times(kit: Kit) -> Answer:
 
 
 def default_key(kit: Kit) -> Answer:
-    """A-S3-06."""
+    """Write, copy and upload into a bucket with a key, naming none (A-S3-06)."""
     s3, bucket, key_arn = kit.client("s3"), kit.output("Keyed"), kit.output("KeyArn")
     keys = {}
     for what, attempt in {
@@ -173,7 +174,7 @@ def _upload(kit: Kit, bucket: str, key: str) -> None:
 
 
 def missing_object(kit: Kit) -> Answer:
-    """A-IAM-07."""
+    """Ask for an object that is not there, as a role that may list a prefix (A-IAM-07)."""
     bucket = kit.output("Plain")
     may: list[Statement] = [
         {"Effect": "Allow", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{bucket}/seen/*"},
@@ -197,7 +198,7 @@ def missing_object(kit: Kit) -> Answer:
 
 
 def rights_on_parts(kit: Kit) -> Answer:
-    """A-IAM-08."""
+    """Take away each right on multipart uploads in turn (A-IAM-08)."""
     bucket = kit.output("Plain")
     objects, whole = f"arn:aws:s3:::{bucket}/mine/*", f"arn:aws:s3:::{bucket}"
     needed = {
@@ -247,8 +248,8 @@ def _tried(kit: Kit, may: list[dict[str, Any]], bucket: str) -> list[str]:
 
 
 def staging_bucket(kit: Kit) -> Answer:
-    """A-IAM-10."""
-    name = f"cdk-hnb659fds-assets-{kit.account}-{kit.region}"
+    """Look at the encryption of the CDK's staging bucket (A-IAM-10)."""
+    name = f"cdk-{QUALIFIER}-assets-{kit.account}-{kit.region}"
     rules = kit.client("s3").get_bucket_encryption(Bucket=name)
     (rule,) = rules["ServerSideEncryptionConfiguration"]["Rules"]
     default = rule["ApplyServerSideEncryptionByDefault"]

@@ -63,27 +63,28 @@ def _job_as(kit: Kit, role: str) -> dict[str, Any]:
 
 
 def source_arns(kit: Kit) -> Answer:
-    """A-IAM-01."""
+    """Compile by roles whose trust limits aws:SourceArn in three ways (A-IAM-01)."""
     rights = statements_of(kit, kit.output("CompileRole"))
-    forms = {
-        "compilation-job/*": "COMPLETED",
-        "*": "COMPLETED",
-        "model/*": "refused",
-    }
+    # Whether a role whose trust names it can compile.
+    forms = {"compilation-job/*": True, "*": True, "model/*": False}
     completed(kit, "ONNX")  # else nothing that fails says anything
     arns = {form: make_role(kit, trust(kit, form), rights)[1] for form in forms}
     _settle(kit)
     with ThreadPoolExecutor(len(forms)) as pool:
         jobs = dict(zip(forms, pool.map(lambda form: _job_as(kit, arns[form]), forms), strict=True))
-    wrong = [
-        form
-        for form, wanted in forms.items()
-        if (jobs[form]["CompilationJobStatus"] == "COMPLETED") != (wanted == "COMPLETED")
-    ]
     said = ", ".join(f"{form}: {job['CompilationJobStatus']}" for form, job in jobs.items())
-    if any(not is_about_rights(str(jobs[form].get("FailureReason", ""))) for form in wrong):
-        return unknown(f"Not for their roles: {said}.", jobs=jobs)
-    return compared(not wrong, f"By the form of aws:SourceArn in the trust: {said}.", jobs=jobs)
+    others = [
+        form
+        for form, job in jobs.items()
+        if job["CompilationJobStatus"] != "COMPLETED"
+        and not is_about_rights(str(job.get("FailureReason", "")))
+    ]
+    if others:
+        return unknown(f"Failed for a reason other than the role: {', '.join(others)}.", jobs=jobs)
+    is_right = all(
+        (jobs[f]["CompilationJobStatus"] == "COMPLETED") is may for f, may in forms.items()
+    )
+    return compared(is_right, f"By the form of aws:SourceArn in the trust: {said}.", jobs=jobs)
 
 
 def _settle(kit: Kit) -> None:
@@ -92,7 +93,7 @@ def _settle(kit: Kit) -> None:
 
 
 def new_role(kit: Kit) -> Answer:
-    """A-IAM-02."""
+    """Compile by a role that was made in the same second (A-IAM-02)."""
     completed(kit, "ONNX")
     rights = statements_of(kit, kit.output("CompileRole"))
     job = _job_as(kit, make_role(kit, trust(kit, "compilation-job/*"), rights)[1])
@@ -104,7 +105,7 @@ def new_role(kit: Kit) -> Answer:
 
 
 def without_logs(kit: Kit) -> Answer:
-    """A-IAM-05."""
+    """Compile by a role that may write neither logs nor metrics (A-IAM-05)."""
     completed(kit, "ONNX")
     rights = [
         each
@@ -140,13 +141,15 @@ def _each_taken_away(statements: list[Statement]) -> Iterator[tuple[str, list[St
 
 
 def one_right_too_few(kit: Kit) -> Answer:
-    """A-IAM-11."""
+    """Compile by roles that lack one right of the compile role each (A-IAM-11)."""
     completed(kit, "ONNX")
     rights = statements_of(kit, kit.output("CompileRole"))
     roles = {
         action: make_role(kit, trust(kit, "compilation-job/*"), left)[1]
         for action, left in _each_taken_away(rights)
     }
+    if not roles:
+        return unknown("The role has no right on S3.")
     _settle(kit)
     with ThreadPoolExecutor(len(roles)) as pool:
         jobs = dict(
@@ -158,15 +161,13 @@ def one_right_too_few(kit: Kit) -> Answer:
         for action, job in jobs.items()
         if job["CompilationJobStatus"] == "COMPLETED" and action != "s3:AbortMultipartUpload"
     ]
-    if not jobs:
-        return unknown("The role has no right on S3.")
     said = f"Jobs that completed without a right: {', '.join(not_missed) or 'none'}."
     others = {
         action: str(job["FailureReason"])
         for action, job in jobs.items()
         if job.get("FailureReason") and not is_about_rights(str(job["FailureReason"]))
     }
-    if others:
+    if others and not not_missed:
         return unknown(f"Failed for something else: {', '.join(others)}.", jobs=jobs)
     return compared(not not_missed, said, jobs=jobs)
 
@@ -176,7 +177,7 @@ _MINUTES: Final = 30.0
 PROBES: Final = (
     Probe(
         id="A-IAM-01",
-        does="Compiles by roles whose trust names jobs, anything, and models.",
+        does="Compiles by roles whose trust limits aws:SourceArn to jobs, to anything, to models.",
         run=source_arns,
         minutes=_MINUTES,
     ),
