@@ -1,7 +1,7 @@
 # Two commands for a person: `make demo`, `make test`. The rest is theirs.
 PYTHON ?= python3
 VENV := .venv
-DISK := 1.2 GB
+DISK := 1.7 GB
 # Of the tests: two cores are busy with four, since much of their time is waiting.
 WORKERS ?= 4
 BIN := $(VENV)/bin
