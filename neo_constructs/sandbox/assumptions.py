@@ -311,7 +311,6 @@ _PYTORCH, _TENSORFLOW, _XGBOOST = "NeoVerifyPytorch", "NeoVerifyTensorflow", "Ne
 _ONNX: Final = "NeoVerifyOnnx"
 _INVOKE: Final = "POST"
 _DESCRIBE: Final = "DescribeCompilationJob"
-_KMS: Final = "aws:kms"
 _KEY_HEADER: Final = "x-amz-server-side-encryption-aws-kms-key-id"
 _COMPLETED: Final = "<CompleteMultipartUploadResult></CompleteMultipartUploadResult>"
 _OWN_ROLE: Final = ":role/neo-verify/"  # of those that probes make beside the stacks

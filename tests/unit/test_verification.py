@@ -12,6 +12,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 from click.testing import CliRunner
+from neo_jobs.errors import IAM_ERROR_MARKERS
 
 from neo_constructs.cli.main import neo
 from neo_constructs.findings.codes import CODES
@@ -31,6 +32,7 @@ from neo_constructs.verification.no_probe import NO_PROBE
 from neo_constructs.verification.probe import Probe
 from neo_constructs.verification.probes import PROBES
 from neo_constructs.verification.probes.failing_jobs import FAILING
+from neo_constructs.verification.probes.roles import NEW_ROLE
 from neo_constructs.verification.redaction import redacted
 from neo_constructs.verification.report import Report, recordings
 from neo_constructs.verification.run import Result, probe_all
@@ -128,6 +130,18 @@ def test_the_scripts_of_the_kit_break_no_rule(
     assert [
         f for f in check_code(scripts, "inference.py", contract) if f.level is Level.ERROR
     ] == []
+
+
+def test_the_scripts_of_dlrs_containers_are_one_but_for_the_models_input(project: Path) -> None:
+    """Each container takes one file alone, so there are two."""
+    scripts = project / "neo_constructs" / "verification_stacks" / "scripts"
+    onnx, mxnet = ((scripts / name / "inference.py").read_text() for name in ("onnx", "mxnet"))
+    assert onnx.replace("SHAPE = (1, 1, 8, 8)", "SHAPE = (1, 64)") == mxnet != onnx
+
+
+def test_a_new_role_is_known_by_the_engines_own_texts() -> None:
+    """Another text would fail a deploy where the probe says that the assumption held."""
+    assert NEW_ROLE == IAM_ERROR_MARKERS
 
 
 # --- what is never held ---------------------------------------------------------------------------

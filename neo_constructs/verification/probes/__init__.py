@@ -16,22 +16,16 @@ from neo_constructs.verification.probes import (
     roles,
 )
 
+_MODULES: Final = (
+    custom_resources,
+    endpoints,
+    executions,
+    failing_jobs,
+    jobs,
+    objects,
+    quotas,
+    roles,
+)
 PROBES: Final[tuple[Probe, ...]] = tuple(
-    sorted(
-        (
-            probe
-            for module in (
-                custom_resources,
-                endpoints,
-                executions,
-                failing_jobs,
-                jobs,
-                objects,
-                quotas,
-                roles,
-            )
-            for probe in module.PROBES
-        ),
-        key=lambda probe: probe.id,
-    )
+    sorted((p for module in _MODULES for p in module.PROBES), key=lambda probe: probe.id)
 )

@@ -23,7 +23,7 @@ from neo_constructs.verification.sessions import Statement, make_role, trust_of
 
 SAGEMAKER: Final = {"Service": "sagemaker.amazonaws.com"}
 # Texts of a role that is new, as lambda/neo_jobs/errors.py knows them.
-_NEW_ROLE: Final = ("assumerole", "access denied", "not authorized", "could not assume")
+NEW_ROLE: Final = ("assumerole", "assume role", "accessdenied", "access denied", "not authorized")
 
 
 def statements_of(kit: Kit, role_arn: str) -> list[Statement]:
@@ -101,7 +101,7 @@ def new_role(kit: Kit) -> Answer:
     said = f"A job by a role of this second: {status}. {reason}"
     if status == "COMPLETED":
         return held(said, **job)
-    return compared(any(text in reason.lower() for text in _NEW_ROLE), said, **job)
+    return compared(any(text in reason.lower() for text in NEW_ROLE), said, **job)
 
 
 def without_logs(kit: Kit) -> Answer:
